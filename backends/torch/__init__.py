@@ -1,0 +1,13 @@
+"""PyTorch: the model as a trainable `nn.Module`.
+
+Which path a layer takes, torch's own fused layer or the generic loop over the cell's `step`, is `net.paths()`, and can
+be forced with `path="native"` or `path="generic"`.
+"""
+
+from rnnspec import backends
+
+backends.require("torch")
+
+from rnnspec.backends.torch.module import Net, checkpoint, load  # noqa: E402 (the check comes first)
+
+__all__ = ["Net", "checkpoint", "load"]

@@ -1,0 +1,164 @@
+"""What the user holds: an `nn.Module`."""
+
+import os
+from collections.abc import Mapping
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from rnnspec import inputs
+from rnnspec.backends.torch import kernels
+from rnnspec.backends.torch.ops import TorchOps
+from rnnspec.checkpoint import Checkpoint, as_checkpoint
+from rnnspec.errors import SpecError
+from rnnspec.layers import Embedding, Recurrent
+from rnnspec.valid import Valid
+
+
+class Net(nn.Module):
+    """The model as a module: `y, state = net(x, lengths=…, mask=…, state=…)`.
+
+    `state_dict` uses the specification's names and shapes. Tensors go in and out as torch's do; arrays and lists are
+    accepted too, and outside training they are run without recording gradients.
+    """
+
+    def __init__(self, checkpoint: Checkpoint, dtype: str, path: str, time_major: bool, return_state: bool) -> None:
+        super().__init__()
+        if path not in ("auto", "native", "generic"):
+            raise SpecError(f"path: expected 'auto', 'native' or 'generic', found {path!r}")
+        self.model = checkpoint.model
+        self.metadata = checkpoint.metadata
+        self.path = path
+        self.time_major = time_major
+        self.return_state = return_state
+        kind = getattr(torch, inputs.check_dtype(dtype))
+        self.register_buffer("_anchor", torch.zeros(0, dtype=kind), persistent=False)  # follows .to(dtype, device)
+        for name in self.model.parameters():
+            *path_, last = name.split(".")
+            module: nn.Module = self
+            for part in path_:
+                # Not add_module: it refuses names of methods, and "forward" is a direction.
+                module = module._modules.setdefault(part, _Scope())  # type: ignore[assignment]
+            module._parameters[last] = nn.Parameter(torch.tensor(checkpoint.weights[name], dtype=kind))
+        if path == "native":
+            for layer in self.model.layers:
+                if isinstance(layer, Recurrent):
+                    kernels.chosen(layer, Valid(), path)
+
+    def paths(self) -> dict[str, str]:
+        """Recurrent layer → the path that it takes, and why it is not the native one."""
+        found = {}
+        for layer in self.model.layers:
+            if isinstance(layer, Recurrent):
+                if kernels.chosen(layer, Valid(), self.path):
+                    found[layer.name] = f"native: {kernels.name(layer.cell)}"
+                else:
+                    found[layer.name] = f"generic: {kernels.obstacle(layer.cell) or 'asked for'}"
+        return found
+
+    def forward(self, x, lengths=None, mask=None, state: Mapping | None = None):
+        """Whole sequences: x (batch, time, inputs) or ids (batch, time) → outputs, final states by name.
+
+        Raises:
+            SpecError: x, lengths, mask or state do not fit the model (INPUT-1 to INPUT-5).
+            UnsupportedError: `path="native"` and a mask.
+        """
+        with torch.set_grad_enabled(torch.is_grad_enabled() and (self.training or isinstance(x, Tensor))):
+            x = self._tensor(x)
+            inputs.check_x(self.model, tuple(x.shape), time_major=self.time_major)
+            if self.time_major:
+                x = x.transpose(0, 1)
+            batch, time = x.shape[:2]
+            if lengths is not None:
+                lengths = torch.as_tensor(lengths).cpu()
+                inputs.check_lengths(lengths.numpy(), batch, time)
+            if mask is not None:
+                mask = torch.as_tensor(mask, device=x.device)
+                inputs.check_mask(np.empty(mask.shape, bool if mask.dtype == torch.bool else float), lengths, batch, time)
+            ops = TorchOps(self.training, self.path)
+            y, new = self.model.apply(ops, self._weights(), x, Valid(lengths, mask), self._state(state, x))
+            if self.time_major and y.ndim == 3:
+                y = y.transpose(0, 1)
+            return (y, new) if self.return_state else y
+
+    def step(self, x_t, state: Mapping | None = None):
+        """One time step: x_t (batch, inputs) or ids (batch,) → output (batch, outputs), states by name.
+
+        Raises:
+            SpecError: x_t or state do not fit the model.
+            UnsupportedError: a layer runs backward.
+        """
+        with torch.set_grad_enabled(torch.is_grad_enabled() and (self.training or isinstance(x_t, Tensor))):
+            x_t = self._tensor(x_t)
+            inputs.check_x(self.model, tuple(x_t.shape), step=True)
+            ops = TorchOps(self.training, self.path)
+            return self.model.step(ops, self._weights(), x_t, self._state(state, x_t))
+
+    def _tensor(self, x) -> Tensor:
+        first = self.model.layers[0]
+        if isinstance(first, Embedding):
+            x = torch.as_tensor(x, device=self._anchor.device)
+            if not x.is_cuda and not torch.compiler.is_compiling():  # CUDA asserts by itself; reading would synchronise
+                inputs.check_ids(x.numpy(), first.vocabulary)
+            return x
+        if not isinstance(x, Tensor):
+            return torch.as_tensor(np.asarray(x), dtype=self._anchor.dtype, device=self._anchor.device)
+        if x.dtype != self._anchor.dtype:
+            raise SpecError(f"x: expected {self._anchor.dtype}, found {x.dtype}; convert it with x.to({self._anchor.dtype})")
+        return x
+
+    def _state(self, state: Mapping | None, x: Tensor) -> dict[str, Tensor]:
+        batch = x.shape[0]
+        kind = {"dtype": self._anchor.dtype, "device": self._anchor.device}
+        if state is None:
+            return {name: torch.zeros(batch, size, **kind) for name, size in self.model.states().items()}
+        tensors = {name: torch.as_tensor(value, **kind) for name, value in state.items()}
+        inputs.check_state(self.model, tensors, batch)
+        return tensors
+
+    def _weights(self) -> dict[str, dict[str, Tensor]]:
+        # Read anew at every call: functional_call and parametrizations exchange the parameters.
+        return {layer.name: _collect(self._modules.get(layer.name)) for layer in self.model.layers}
+
+
+class _Scope(nn.Module):
+    """A place in the tree of names."""
+
+
+def _collect(module: nn.Module | None) -> dict[str, Tensor]:
+    if module is None:
+        return {}
+    if not module._modules:
+        return module._parameters  # type: ignore[return-value]
+    return {f"{place}.{name}": value for place, inner in module._modules.items() for name, value in _collect(inner).items()}
+
+
+def load(
+    source: Checkpoint | str | os.PathLike,
+    *,
+    dtype: str = "float32",
+    path: str = "auto",
+    time_major: bool = False,
+    return_state: bool = True,
+    allow_nonfinite: bool = False,
+) -> Net:
+    """A module, in evaluation mode, from a model file or a checkpoint.
+
+    Args:
+        dtype: "float32" or "float64".
+        path: "auto" takes torch's fused layer where the meaning is the same; "native" insists; "generic" never does.
+        time_major: x and sequence outputs are (time, batch, …).
+        return_state: with False, calls return the output alone.
+
+    Raises:
+        SpecError: the file or an option is wrong.
+        UnsupportedError: `path="native"` and a layer without a native path.
+    """
+    return Net(as_checkpoint(source, allow_nonfinite), dtype, path, time_major, return_state).eval()
+
+
+def checkpoint(net: Net) -> Checkpoint:
+    """The network's weights as they are now, in its dtype."""
+    weights = {name: tensor.detach().cpu().numpy().copy() for name, tensor in net.state_dict().items()}
+    return Checkpoint(net.model, weights, net.metadata)

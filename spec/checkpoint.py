@@ -1,0 +1,158 @@
+"""A model with its weights: one safetensors file (FILE-1 to FILE-7)."""
+
+import json
+import os
+import tempfile
+import zlib
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+import safetensors
+import safetensors.numpy
+
+from rnnspec.errors import SpecError
+from rnnspec.model import Model
+
+SPEC_VERSION = 1
+_KEY = "rnnspec"  # the one entry of the safetensors metadata: with more, their order would not be fixed
+_DTYPES = {"F32": "float32", "F64": "float64"}
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """An architecture, its weights (name → array, all float32 or all float64) and free metadata (JSON values).
+
+    Raises:
+        SpecError: a tensor is missing, left over, of the wrong shape or dtype, or holds NaN or infinity
+            (`allow_nonfinite=True` accepts those).
+    """
+
+    model: Model
+    weights: dict[str, np.ndarray]
+    metadata: dict[str, Any] = field(default_factory=dict)
+    allow_nonfinite: bool = field(default=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        check_weights(self.model, self.weights, "weights", self.allow_nonfinite)
+
+    @property
+    def dtype(self) -> str:
+        """The dtype of the weights."""
+        return str(next(iter(self.weights.values())).dtype) if self.weights else "float32"
+
+    @classmethod
+    def initialize(
+        cls, model: Model, seed: int, dtype: str = "float32", metadata: dict[str, Any] | None = None
+    ) -> Self:
+        """Fresh weights: Glorot, orthogonal, unit forget bias; each tensor has a generator of its own (INIT-1)."""
+        weights = {}
+        for layer in model.layers:
+            for name, shape in model.parameters().items():
+                if name.startswith(layer.name + "."):
+                    rng = np.random.Generator(np.random.Philox(key=[seed, zlib.crc32(name.encode())]))
+                    weights[name] = layer.initialize(name.removeprefix(layer.name + "."), shape, rng).astype(dtype)
+        return cls(model, weights, metadata or {})
+
+    def save(self, path: str | os.PathLike) -> None:
+        """Write the file atomically: the same content gives the same bytes, and never half a file."""
+        write_atomically(path, self.to_bytes())
+
+    def to_bytes(self) -> bytes:
+        """The file as bytes."""
+        header = {"version": SPEC_VERSION, "model": self.model.to_builtins(), "metadata": self.metadata}
+        text = json.dumps(header, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+        weights = {name: np.ascontiguousarray(self.weights[name]) for name in sorted(self.weights)}
+        return safetensors.numpy.save(weights, {_KEY: text})
+
+
+def load(path: str | os.PathLike, allow_nonfinite: bool = False) -> Checkpoint:
+    """Read a model file, checking every tensor against the architecture.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        SpecError: the file is foreign, truncated or inconsistent; the message names the file, the field and the fix.
+    """
+    path = Path(path)
+    data = path.read_bytes()
+    try:
+        tensors = dict(safetensors.deserialize(data))
+    except safetensors.SafetensorError as error:
+        raise SpecError(f"{path}: {_foreign(data)} ({error})") from None
+    text = (json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")]).get("__metadata__") or {}).get(_KEY)
+    if text is None:
+        raise SpecError(f"{path}: a safetensors file without an rnnspec architecture; convert it with `rnnspec convert`")
+    header = json.loads(text)
+    if header.get("version") != SPEC_VERSION:
+        raise SpecError(f"{path}: written for spec version {header.get('version')!r}, this is {SPEC_VERSION}; update rnnspec")
+    model = Model.from_builtins(header.get("model"), f"{path}: model")
+    weights = {}
+    for name, tensor in tensors.items():
+        if tensor["dtype"] not in _DTYPES:
+            raise SpecError(f"{path}: tensor {name!r}: expected dtype float32 or float64, found {tensor['dtype']}")
+        weights[name] = np.frombuffer(tensor["data"], _DTYPES[tensor["dtype"]]).reshape(tensor["shape"])
+    check_weights(model, weights, str(path), allow_nonfinite)
+    return Checkpoint(model, weights, header.get("metadata") or {}, allow_nonfinite)
+
+
+def as_checkpoint(source: "Checkpoint | str | os.PathLike", allow_nonfinite: bool = False) -> Checkpoint:
+    """A checkpoint as it is, or loaded from its file: what the `load` of every backend accepts."""
+    return source if isinstance(source, Checkpoint) else load(source, allow_nonfinite)
+
+
+def check_weights(model: Model, weights: dict[str, np.ndarray], where: str, allow_nonfinite: bool = False) -> None:
+    """Every tensor of the architecture is there once, with its shape, one dtype, and finite values (FILE-4, FILE-5)."""
+    shapes = model.parameters()
+    for name in shapes:
+        if name not in weights:
+            raise SpecError(f"{where}: tensor {name!r} is missing; expected shape {shapes[name]}")
+    dtypes = {str(array.dtype) for array in weights.values()}
+    for name, array in weights.items():
+        if name not in shapes:
+            raise SpecError(f"{where}: tensor {name!r} is not part of the architecture; remove it or name its layer")
+        if tuple(array.shape) != shapes[name]:
+            raise SpecError(f"{where}: tensor {name!r}: expected shape {shapes[name]}, found {tuple(array.shape)}")
+        if str(array.dtype) not in _DTYPES.values() or len(dtypes) > 1:
+            raise SpecError(f"{where}: tensor {name!r}: expected float32, or float64, for all, found {', '.join(sorted(dtypes))}")
+        if not allow_nonfinite and not np.isfinite(array).all():
+            raise SpecError(f"{where}: tensor {name!r} holds NaN or infinity; pass allow_nonfinite=True to keep it")
+
+
+def write_atomically(path: str | os.PathLike, data: bytes) -> None:
+    """Write beside the target, then rename onto it."""
+    path = Path(path)
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=path.name + ".")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.chmod(temporary, 0o666 & ~_umask())
+        os.replace(temporary, path)
+    except BaseException:
+        os.unlink(temporary)
+        raise
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+def _foreign(data: bytes) -> str:
+    """What a file that is not readable as safetensors looks like."""
+    signatures = {
+        b"PK\x03\x04": "a zip archive (PyTorch .pt, Keras .keras or .npz), not a model file; convert it with `rnnspec convert`",
+        b"\x89HDF": "an HDF5 file (Keras .h5), not a model file; convert it with `rnnspec convert`",
+        b"\x80": "a pickle, which is never loaded; save it as safetensors first",
+        b"\x93NUMPY": "a NumPy array, not a model file; save it with Checkpoint.save",
+    }
+    for signature, meaning in signatures.items():
+        if data.startswith(signature):
+            return meaning
+    size = int.from_bytes(data[:8], "little")
+    if len(data) >= 9 and data[8:9] == b"{" and size < 100_000_000:
+        return f"truncated or damaged at {len(data)} bytes; copy it again"
+    return "not a safetensors file; save a model with Checkpoint.save, or convert it with `rnnspec convert`"

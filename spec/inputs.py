@@ -1,0 +1,76 @@
+"""Checks on what a network is called with, shared by all backends (INPUT-1 to INPUT-5)."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from rnnspec.errors import SpecError
+from rnnspec.model import Model
+
+
+def check_x(model: Model, shape: tuple[int | None, ...], step: bool = False, time_major: bool = False) -> None:
+    """The rank and features of x; a None in `shape` is unknown yet and passes."""
+    axes = ["batch"] if step else ["time", "batch"] if time_major else ["batch", "time"]
+    if model.inputs is not None:
+        axes.append(str(model.inputs))
+    what = "ids" if model.inputs is None else "x"
+    expected = f"({', '.join(axes)}{',' if len(axes) == 1 else ''})"
+    if len(shape) != len(axes):
+        raise SpecError(f"{what}: expected shape {expected}, found {tuple(shape)}: {len(axes)} axes needed, not {len(shape)}")
+    if model.inputs is not None and shape[-1] is not None and shape[-1] != model.inputs:
+        raise SpecError(f"{what}: expected shape {expected}, found {tuple(shape)}: the model takes {model.inputs} features")
+
+
+def check_ids(ids: np.ndarray, vocabulary: int) -> None:
+    """Integer ids, from 0 to vocabulary − 1: no backend may wrap or clamp them."""
+    if not np.issubdtype(ids.dtype, np.integer):
+        raise SpecError(f"ids: expected integers, found {ids.dtype}; the model begins with an embedding")
+    if ids.size and (ids.min() < 0 or ids.max() >= vocabulary):
+        bad = int(ids.min()) if ids.min() < 0 else int(ids.max())
+        raise SpecError(f"ids: found {bad}, expected 0 to {vocabulary - 1}")
+
+
+def check_lengths(lengths: np.ndarray, batch: int, time: int) -> None:
+    """Integers (batch,), each from 0 to the steps of x."""
+    if not np.issubdtype(lengths.dtype, np.integer):
+        raise SpecError(f"lengths: expected integers, found {lengths.dtype}")
+    if lengths.shape != (batch,):
+        raise SpecError(f"lengths: expected shape ({batch},), one per row of x, found {lengths.shape}")
+    for row, length in enumerate(lengths.tolist()):
+        if length < 0:
+            raise SpecError(f"lengths: row {row} is {length}, expected 0 to {time}")
+        if length > time:
+            raise SpecError(f"lengths: row {row} is {length}, beyond the {time} steps of x; shorten it or pad x")
+
+
+def check_mask(mask: np.ndarray, lengths: Any, batch: int, time: int) -> None:
+    """Booleans (batch, time), and not both a mask and lengths."""
+    if lengths is not None:
+        raise SpecError("mask: given together with lengths; give one of them")
+    if mask.dtype != np.bool_:
+        raise SpecError(f"mask: expected booleans, found {mask.dtype}")
+    if mask.shape != (batch, time):
+        raise SpecError(f"mask: expected shape ({batch}, {time}), found {mask.shape}")
+
+
+def check_state(model: Model, state: Mapping[str, Any], batch: int | None) -> None:
+    """All states by name, each (batch, size); a None in a shape is unknown yet and passes."""
+    sizes = model.states()
+    for name in state:
+        if name not in sizes:
+            raise SpecError(f"state: unknown {name!r}; expected {', '.join(sizes) or 'none'}")
+    for name, size in sizes.items():
+        if name not in state:
+            raise SpecError(f"state: {name!r} is missing; give all states, or none for zeros")
+        shape = tuple(state[name].shape)
+        known = len(shape) == 2 and shape[1] in (size, None) and (batch is None or shape[0] in (batch, None))
+        if not known:
+            raise SpecError(f"state: {name!r}: expected shape ({batch or 'batch'}, {size}), found {shape}")
+
+
+def check_dtype(dtype: str) -> str:
+    """float32 or float64."""
+    if dtype not in ("float32", "float64"):
+        raise SpecError(f"dtype: expected 'float32' or 'float64', found {dtype!r}")
+    return dtype

@@ -1,0 +1,29 @@
+"""The same affine map at every step."""
+
+from rnnspec.cells.base import Activation
+from rnnspec.config import Size
+from rnnspec.layers.base import Layer
+from rnnspec.ops import Array, Ops, States, activation
+from rnnspec.valid import Valid
+
+
+class Dense(Layer, tag="dense", kw_only=True):
+    """Dense: y = φ(W x + b) on the last axis, padded steps included (DENSE-1).
+
+    W `kernel (units, inputs)`, b `bias (units,)` if `bias`; φ `activation`.
+    """
+
+    units: Size
+    activation: Activation = "linear"
+    bias: bool = True
+
+    def outputs(self, inputs: int | None) -> int:
+        super().outputs(inputs)
+        return self.units
+
+    def parameters(self, inputs: int | None) -> dict[str, tuple[int, ...]]:
+        assert inputs is not None
+        return {"kernel": (self.units, inputs)} | ({"bias": (self.units,)} if self.bias else {})
+
+    def apply(self, ops: Ops, p: dict[str, Array], x: Array, valid: Valid, state: States) -> tuple[Array, States]:
+        return activation(ops, self.activation, ops.linear(x, p["kernel"], p.get("bias"))), {}

@@ -1,0 +1,28 @@
+"""Integer ids to vectors."""
+
+from rnnspec.config import Size
+from rnnspec.errors import SpecError
+from rnnspec.layers.base import Layer
+from rnnspec.ops import Array, Ops, States
+from rnnspec.valid import Valid
+
+
+class Embedding(Layer, tag="embedding", kw_only=True):
+    """Embedding: y = E[id], for ids from 0 to vocabulary − 1 (EMBED-1).
+
+    E `embeddings (vocabulary, units)`. It can only be the first layer.
+    """
+
+    vocabulary: Size
+    units: Size
+
+    def outputs(self, inputs: int | None) -> int:
+        if inputs is not None:
+            raise SpecError(f"layer {self.name!r}: an embedding must be the first layer of a model without `inputs`")
+        return self.units
+
+    def parameters(self, inputs: int | None) -> dict[str, tuple[int, ...]]:
+        return {"embeddings": (self.vocabulary, self.units)}
+
+    def apply(self, ops: Ops, p: dict[str, Array], x: Array, valid: Valid, state: States) -> tuple[Array, States]:
+        return ops.take(p["embeddings"], x), {}

@@ -1,0 +1,110 @@
+"""The architecture: a chain of layers."""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+from rnnspec.config import Config, Size
+from rnnspec.errors import SpecError
+from rnnspec.layers import Embedding, Layer
+from rnnspec.layers.recurrent import check_follows
+from rnnspec.ops import Array, Ops, States, scope, under
+from rnnspec.valid import Valid
+
+ByLayer = dict[str, dict[str, Array]]  # layer name → its parameters by their own names
+
+
+class Model(Config, kw_only=True):
+    """A chain of layers. `inputs`: features per step; left out when an embedding comes first (MODEL-1).
+
+    Raises:
+        SpecError: no layers, a name used twice, or layers that do not fit each other.
+    """
+
+    layers: tuple[Layer, ...]
+    inputs: Size | None = None
+
+    def __post_init__(self) -> None:
+        Config.__post_init__(self)
+        if not self.layers:
+            raise SpecError("Model.layers: expected at least one layer, found none")
+        if self.inputs is None and not isinstance(self.layers[0], Embedding):
+            raise SpecError("Model.inputs: missing; give the features per step, or put an embedding first")
+        names = [layer.name for layer in self.layers]
+        for name in names:
+            if names.count(name) > 1:
+                raise SpecError(f"Model.layers: two layers are named {name!r}; names must be unique")
+        sequence = True
+        for layer, inputs in self._chain():
+            layer.outputs(inputs)
+            sequence = check_follows(layer, sequence)
+
+    def _chain(self) -> Iterator[tuple[Layer, int | None]]:
+        """Each layer with the features that reach it."""
+        features = self.inputs
+        for layer in self.layers:
+            yield layer, features
+            features = layer.outputs(features)
+
+    @property
+    def outputs(self) -> int:
+        """Features of the output."""
+        *_, (last, features) = self._chain()
+        return last.outputs(features)
+
+    @property
+    def return_sequences(self) -> bool:
+        """Whether the output is a sequence: (batch, time, features) and not (batch, features)."""
+        sequence = True
+        for layer in self.layers:
+            sequence = check_follows(layer, sequence)
+        return sequence
+
+    def parameters(self) -> dict[str, tuple[int, ...]]:
+        """Tensor name → shape, for the whole model."""
+        return {
+            name: shape
+            for layer, inputs in self._chain()
+            for name, shape in under(layer.name, layer.parameters(inputs)).items()
+        }
+
+    def states(self) -> dict[str, int]:
+        """State name → size, for the whole model."""
+        return {name: size for layer in self.layers for name, size in under(layer.name, layer.states()).items()}
+
+    def apply(self, ops: Ops, p: ByLayer, x: Array, valid: Valid, state: States) -> tuple[Array, States]:
+        """Whole sequences: x (batch, time, inputs) or ids (batch, time) → outputs, final states."""
+        new: States = {}
+        for layer in self.layers:
+            x, s = layer.apply(ops, p[layer.name], x, valid, scope(state, layer.name))
+            new |= under(layer.name, s)
+        return x, new
+
+    def by_layer(self, tensors: dict[str, Array]) -> ByLayer:
+        """The model's tensors, sorted into layers: what `apply` and `step` take as `p`."""
+        return {layer.name: scope(tensors, layer.name) for layer in self.layers}
+
+    def step(self, ops: Ops, p: ByLayer, x: Array, state: States) -> tuple[Array, States]:
+        """One time step: x (batch, inputs) or ids (batch,) → outputs, states."""
+        new: States = {}
+        for layer in self.layers:
+            x, s = layer.step(ops, p[layer.name], x, scope(state, layer.name))
+            new |= under(layer.name, s)
+        return x, new
+
+    def to_json(self) -> str:
+        """Canonical JSON: sorted keys, no spaces."""
+        return json.dumps(self.to_builtins(), sort_keys=True, separators=(",", ":"))
+
+    @classmethod
+    def from_json(cls, text: str | bytes, where: str = "architecture") -> "Model":
+        """Read JSON strictly.
+
+        Raises:
+            SpecError: not JSON, or not an architecture; the message names the place and the fix.
+        """
+        try:
+            data: Any = json.loads(text)
+        except ValueError as error:
+            raise SpecError(f"{where}: not JSON ({error})") from None
+        return cls.from_builtins(data, where)

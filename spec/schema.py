@@ -1,0 +1,33 @@
+"""The JSON Schema of an architecture, generated from the configuration types."""
+
+import json
+import typing
+from typing import Any
+
+import msgspec
+
+from rnnspec.cells import Cell
+from rnnspec.config import known
+from rnnspec.layers import Layer
+from rnnspec.model import Model
+
+
+def schema() -> dict[str, Any]:
+    """The schema of `Model.to_json()`, every cell and layer known at this moment included."""
+    kinds = {base: sorted(known(base).values(), key=lambda cls: cls.__name__) for base in (Cell, Layer)}
+    structs = [cls for classes in kinds.values() for cls in classes]
+    _, components = msgspec.json.schema_components([Model, *structs], ref_template="#/$defs/{name}")
+    for base, classes in kinds.items():
+        components[base.__name__] = {"oneOf": [{"$ref": f"#/$defs/{cls.__name__}"} for cls in classes]}
+    document = {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "rnnspec architecture",
+        **components.pop("Model"),
+        "$defs": dict(sorted(components.items())),
+    }
+    return typing.cast(dict[str, Any], document)
+
+
+def text() -> str:
+    """`schema.json`, as it stands in the repository."""
+    return json.dumps(schema(), indent=2, sort_keys=True) + "\n"
