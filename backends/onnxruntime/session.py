@@ -1,0 +1,40 @@
+"""One exported graph in ONNX Runtime."""
+
+import onnxruntime
+
+from rnnspec.errors import SpecError
+from rnnspec.export.model import METADATA_KEY, describe
+from rnnspec.model import Model
+
+_LOG_FATAL = 4  # what fails is raised, and not printed as well
+
+
+class Session:
+    """An exported graph: `run` takes and gives arrays by name, states under the names of the specification.
+
+    Raises:
+        SpecError: not an ONNX model, or not one that rnnspec exported.
+    """
+
+    def __init__(self, data: bytes, where: str = "model") -> None:
+        options = onnxruntime.SessionOptions()
+        options.log_severity_level = _LOG_FATAL
+        try:
+            self._session = onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
+        except Exception as error:  # noqa: BLE001 (ONNX Runtime's exceptions share no narrower base)
+            raise SpecError(f"{where}: ONNX Runtime cannot load it: {str(error).splitlines()[0]}") from None
+        text = self._session.get_modelmeta().custom_metadata_map.get(METADATA_KEY)
+        if text is None:
+            raise SpecError(f"{where}: an ONNX model that rnnspec did not export; convert it with `rnnspec convert`")
+        header = describe(text, where)
+        self.model = Model.from_builtins(header["model"], where)
+        self.metadata = header["metadata"]
+        self.step: bool = header["step"]
+        self.time_major: bool = header["time_major"]
+        self.takes_lengths = any(node.name == "lengths" for node in self._session.get_inputs())
+        self._outputs = [node.name for node in self._session.get_outputs()]
+
+    def run(self, feeds: dict) -> dict:
+        """x, lengths and states by name → y and final states by name."""
+        values = self._session.run(None, feeds)
+        return {name.removesuffix(".out"): value for name, value in zip(self._outputs, values, strict=True)}
