@@ -82,7 +82,7 @@ def load(path: str | os.PathLike, allow_nonfinite: bool = False) -> Checkpoint:
         raise SpecError(f"{path}: {_foreign(data)} ({error})") from None
     text = (json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")]).get("__metadata__") or {}).get(_KEY)
     if text is None:
-        raise SpecError(f"{path}: a safetensors file without an rnnspec architecture; convert it with `rnnspec convert`")
+        raise SpecError(f"{path}: a safetensors file without an rnnspec architecture; save the model with Checkpoint.save")
     header = json.loads(text)
     if header.get("version") != SPEC_VERSION:
         raise SpecError(f"{path}: written for spec version {header.get('version')!r}, this is {SPEC_VERSION}; update rnnspec")
@@ -144,8 +144,8 @@ def _umask() -> int:
 def _foreign(data: bytes) -> str:
     """What a file that is not readable as safetensors looks like."""
     signatures = {
-        b"PK\x03\x04": "a zip archive (PyTorch .pt, Keras .keras or .npz), not a model file; convert it with `rnnspec convert`",
-        b"\x89HDF": "an HDF5 file (Keras .h5), not a model file; convert it with `rnnspec convert`",
+        b"PK\x03\x04": "a zip archive (PyTorch .pt, Keras .keras or .npz), not a model file",
+        b"\x89HDF": "an HDF5 file (Keras .h5), not a model file",
         b"\x80": "a pickle, which is never loaded; save it as safetensors first",
         b"\x93NUMPY": "a NumPy array, not a model file; save it with Checkpoint.save",
     }
@@ -155,4 +155,4 @@ def _foreign(data: bytes) -> str:
     size = int.from_bytes(data[:8], "little")
     if len(data) >= 9 and data[8:9] == b"{" and size < 100_000_000:
         return f"truncated or damaged at {len(data)} bytes; copy it again"
-    return "not a safetensors file; save a model with Checkpoint.save, or convert it with `rnnspec convert`"
+    return "not a safetensors file; save a model with Checkpoint.save"

@@ -25,7 +25,7 @@ class Session:
             raise SpecError(f"{where}: ONNX Runtime cannot load it: {str(error).splitlines()[0]}") from None
         text = self._session.get_modelmeta().custom_metadata_map.get(METADATA_KEY)
         if text is None:
-            raise SpecError(f"{where}: an ONNX model that rnnspec did not export; convert it with `rnnspec convert`")
+            raise SpecError(f"{where}: an ONNX model that rnnspec did not export; write it with `rnnspec export`")
         header = describe(text, where)
         self.model = Model.from_builtins(header["model"], where)
         self.metadata = header["metadata"]

@@ -1,20 +1,14 @@
-"""Each framework's layout of the weights → ours, by hand.
+"""Each framework's layout of a cell's weights → ours, by hand.
 
-A part is a cell with its weights by our names; a layer comes with its weights likewise. The docstrings state the
-framework's layout and where it is written down.
+Every function takes the framework's arrays and returns the cell with its weights by our names. Its docstring states the
+framework's layout and where that is written down.
 """
-
-import re
-from collections.abc import Mapping
 
 import numpy as np
 
-from rnnspec import GRU, LSTM, RNN, Cell, Dense, Embedding, Layer, Recurrent, Stack
-from rnnspec.ops import scope, under
+from rnnspec import GRU, LSTM, RNN, Cell
 
-Variables = Mapping[str, np.ndarray]
 Part = tuple[Cell, dict[str, np.ndarray]]
-WithWeights = tuple[Layer, dict[str, np.ndarray]]
 
 
 def by_gate(columns, order):
@@ -79,10 +73,82 @@ def cifg_from_tf1(kernel, bias) -> Part:
     return LSTM(units=b_j.size), weights
 
 
-def diagonal(kernel_w, kernel_u):
+def diagonal(kernel_w, kernel_u, gates=1):
     """`IndRNNCell`, `IndyLSTMCell`, `IndyGRUCell` (contrib/rnn/python/ops/rnn_cell.py): kernel_u (1, gates·units) ⊙ h.
 
-    → the kernel (inputs + units, gates·units) that multiplies [x, h] by diagonal matrices.
+    → the kernel (inputs + units, gates·units) that multiplies h by diagonal matrices.
     """
-    gates = kernel_u.shape[1] // (units := kernel_u.shape[1] // _gates(kernel_w, kernel_u))
+    units = kernel_u.shape[1] // gates
     return np.concatenate([kernel_w, np.tile(np.eye(units, dtype=kernel_u.dtype), gates) * kernel_u])
+
+
+# Keras 2 and 3: keras/src/layers/rnn/{simple_rnn,lstm,gru}.py
+
+
+def rnn_from_keras(kernel, recurrent_kernel, bias=None, activation="tanh") -> Part:
+    """`SimpleRNNCell.call`: kernel (inputs, units), recurrent_kernel (units, units), bias (units,)."""
+    weights = {"kernel": kernel.T[None], "recurrent_kernel": recurrent_kernel.T[None]}
+    has_bias, weights = biased(weights, None if bias is None else bias[None])
+    return RNN(units=len(recurrent_kernel), activation=activation, bias=has_bias), weights
+
+
+def lstm_from_keras(kernel, recurrent_kernel, bias=None) -> Part:
+    """`LSTMCell.call`: columns i, f, c, o; the unit forget bias is in the saved bias."""
+    order = (0, 1, 2, 3)
+    weights = {"kernel": by_gate(kernel, order), "recurrent_kernel": by_gate(recurrent_kernel, order)}
+    has_bias, weights = biased(weights, None if bias is None else by_gate(bias, order))
+    return LSTM(units=len(recurrent_kernel), bias=has_bias), weights
+
+
+def gru_from_keras(kernel, recurrent_kernel, bias=None, reset_after=None) -> Part:
+    """`GRUCell.call`: columns z, r, h; bias (3·units,) if reset before, (2, 3·units) [input, recurrent] if after."""
+    order = (1, 0, 2)
+    weights = {"kernel": by_gate(kernel, order), "recurrent_kernel": by_gate(recurrent_kernel, order)}
+    if bias is not None:
+        reset_after = bias.ndim == 2
+        weights["bias"] = by_gate(bias[0] if reset_after else bias, order)
+        if reset_after:
+            recurrent = by_gate(bias[1], order)
+            weights["bias"][:2] += recurrent[:2]
+            weights["recurrent_bias"] = recurrent[2]
+    return GRU(units=len(recurrent_kernel), reset_after=reset_after, bias=bias is not None), weights
+
+
+def from_keras_cudnn(kernel, recurrent_kernel, bias) -> Part:
+    """`CuDNNLSTM`, `CuDNNGRU`: cuDNN's matrices as columns, bias [input, recurrent] (keras/saving/hdf5_format.py,
+    `_convert_rnn_weights`): 8·units of it for an LSTM, 6·units for a GRU.
+    """
+    units = len(recurrent_kernel)
+    gates = kernel.shape[1] // units
+    bias = bias.reshape(2, -1)
+
+    def turned(matrices):
+        return np.hstack([m.ravel().reshape(units, -1).T for m in np.split(matrices, gates, axis=1)])
+
+    if gates == 4:
+        return lstm_from_keras(turned(kernel), turned(recurrent_kernel), bias.sum(0))
+    return gru_from_keras(turned(kernel), turned(recurrent_kernel), bias)
+
+
+# PyTorch: torch/nn/modules/rnn.py
+
+
+def rnn_from_torch(w_ih, w_hh, b_ih=None, b_hh=None, activation="tanh") -> Part:
+    """`nn.RNN`: weight_ih (units, inputs), weight_hh (units, units), two biases, both applied."""
+    return rnn_from_keras(w_ih.T, w_hh.T, None if b_ih is None else b_ih + b_hh, activation)
+
+
+def lstm_from_torch(w_ih, w_hh, b_ih=None, b_hh=None) -> Part:
+    """`nn.LSTM`: rows i, f, g, o; two biases, both applied; nothing added to f."""
+    return lstm_from_keras(w_ih.T, w_hh.T, None if b_ih is None else b_ih + b_hh)
+
+
+def gru_from_torch(w_ih, w_hh, b_ih=None, b_hh=None) -> Part:
+    """`nn.GRU`: rows r, z, n; n = tanh(W_in x + b_in + r ⊙ (W_hn h + b_hn)); z keeps the old state."""
+    order = (0, 1, 2)
+    weights = {"kernel": by_gate(w_ih.T, order), "recurrent_kernel": by_gate(w_hh.T, order)}
+    if b_ih is not None:
+        recurrent = by_gate(b_hh, order)
+        weights["bias"] = by_gate(b_ih, order) + recurrent * [[1], [1], [0]]
+        weights["recurrent_bias"] = recurrent[2]
+    return GRU(units=w_hh.shape[1], reset_after=True, bias=b_ih is not None), weights

@@ -1,0 +1,148 @@
+"""What a network is called with, as tensors by name, and checked (INPUT-1 to INPUT-5).
+
+Values are checked in NumPy where they are known, and by assertions in the graph where they are not.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from rnnspec import inputs
+from rnnspec.errors import SpecError
+from rnnspec.layers import Embedding
+from rnnspec.model import Model
+
+Given = dict[str, tf.Tensor]  # "x", and where given "lengths", "mask" and all states: the names of an .npz file
+
+
+def separate(model: Model, x, lengths, mask, state: Mapping | None) -> dict[str, Any]:
+    """The arguments by name, absent ones left out; x may be a mapping that holds them all."""
+    if not isinstance(state, Mapping | None):
+        raise SpecError(f"state: expected a mapping, name → array (batch, size), found {type(state).__name__}")
+    if isinstance(x, Mapping):
+        if any(other is not None for other in (lengths, mask, state)):
+            raise SpecError("x: a mapping holds lengths, mask and states itself; give them there")
+        names = ["x", "lengths", "mask", *model.states()]
+        for name in x:
+            if name not in names:
+                raise SpecError(f"x: unknown key {name!r}; expected {', '.join(names)}")
+        if "x" not in x:
+            raise SpecError("x: the mapping has no key 'x'; add it")
+        return dict(x)
+    for name in state or {}:
+        if name not in model.states():
+            raise SpecError(f"state: unknown {name!r}; expected {', '.join(model.states()) or 'none'}")
+    given = {"x": x, "lengths": lengths, "mask": mask, **(state or {})}
+    return {name: value for name, value in given.items() if value is not None}
+
+
+def check(model: Model, given: dict[str, Any], dtype: str, *, step: bool = False, time_major: bool = False) -> Given:
+    """The arguments as tensors. Raises SpecError where they do not fit the model."""
+    x = _ids(model, given["x"]) if isinstance(model.layers[0], Embedding) else _floats("x", given["x"], dtype)
+    shape = _shape("x", x)
+    inputs.check_x(model, shape, step, time_major)
+    batch, time = (shape[0], None) if step else (shape[1], shape[0]) if time_major else shape[:2]
+    now = tf.shape(x)
+    batch_now = now[1] if time_major and not step else now[0]
+    result = {"x": x}
+    if "lengths" in given:
+        time_now = now[0 if time_major else 1]
+        result["lengths"] = _lengths(given["lengths"], batch, time, batch_now, time_now)
+    if "mask" in given:
+        time_now = now[0 if time_major else 1]
+        result["mask"] = _mask(given["mask"], given.get("lengths"), batch, time, batch_now, time_now)
+    state = {name: _floats(f"state {name!r}", given[name], dtype) for name in model.states() if name in given}
+    if state:
+        inputs.check_state(model, state, batch)
+        for name, size in model.states().items():
+            _same(f"state: {name!r}", state[name], (batch, size), (batch_now, size))
+    return result | state
+
+
+def symbolic(given: dict[str, Any]) -> bool:
+    """Whether a functional Keras model is being defined: then checks wait for its calls."""
+    return any(isinstance(value, keras.KerasTensor) for value in given.values())
+
+
+def specs(model: Model, dtype: str, names: Iterable[str], step: bool = False) -> dict[str, tf.TensorSpec]:
+    """The arguments called `names` as a graph takes them: batch and time are free."""
+    leading = [None] if step else [None, None]
+    x = tf.TensorSpec(leading, tf.int64) if model.inputs is None else tf.TensorSpec([*leading, model.inputs], dtype)
+    known = {
+        "x": x,
+        "lengths": tf.TensorSpec([None], tf.int32),
+        "mask": tf.TensorSpec([None, None], tf.bool),
+        "seed": tf.TensorSpec([2], tf.int32),
+    } | {name: tf.TensorSpec([None, size], dtype) for name, size in model.states().items()}
+    return {name: known[name] for name in names}
+
+
+def _floats(name: str, value, dtype: str) -> tf.Tensor:
+    if not tf.is_tensor(value):
+        array = np.asarray(value)
+        if array.dtype.kind not in "fiub":
+            raise SpecError(f"{name}: expected numbers, found {array.dtype}")
+        return tf.convert_to_tensor(array.astype(dtype))
+    if value.dtype != dtype:
+        hint = "; Keras's fit casts arrays to keras.config.floatx()" if not tf.executing_eagerly() else ""
+        fix = f"convert it with tf.cast({name.split()[0]}, tf.{dtype}){hint}"
+        raise SpecError(f"{name}: expected {dtype}, found {value.dtype.name}; {fix}")
+    return tf.convert_to_tensor(value)
+
+
+def _ids(model: Model, value) -> tf.Tensor:
+    vocabulary = model.layers[0].vocabulary
+    known = tf.get_static_value(value) if tf.is_tensor(value) else np.asarray(value)
+    if known is not None:
+        inputs.check_ids(known, vocabulary)
+        return tf.convert_to_tensor(known.astype(np.int64))
+    _integers("ids", value)
+    ids = tf.cast(value, tf.int64)
+    # A GPU would answer zeros.
+    tf.debugging.assert_non_negative(ids, f"ids: expected 0 to {vocabulary - 1}")
+    tf.debugging.assert_less(ids, tf.constant(vocabulary, tf.int64), f"ids: expected 0 to {vocabulary - 1}")
+    return ids
+
+
+def _lengths(value, batch: int | None, time: int | None, batch_now: tf.Tensor, time_now: tf.Tensor) -> tf.Tensor:
+    known = tf.get_static_value(value) if tf.is_tensor(value) else np.asarray(value)
+    if known is not None and batch is not None and time is not None:
+        inputs.check_lengths(known, batch, time)
+        return tf.convert_to_tensor(known.astype(np.int32))
+    lengths = tf.convert_to_tensor(value)
+    _integers("lengths", lengths)
+    _same("lengths", lengths, (batch,), (batch_now,))
+    lengths = tf.cast(lengths, tf.int32)
+    tf.debugging.assert_non_negative(lengths, "lengths: expected 0 or more")
+    tf.debugging.assert_less_equal(lengths, time_now, "lengths: beyond the steps of x; shorten it or pad x")
+    return lengths
+
+
+def _mask(value, lengths, batch: int | None, time: int | None, batch_now: tf.Tensor, time_now: tf.Tensor) -> tf.Tensor:
+    mask = tf.convert_to_tensor(value)
+    inputs.check_mask(np.empty((0, 0), mask.dtype.as_numpy_dtype), lengths, 0, 0)  # dtype and company; now the shape
+    _same("mask", mask, (batch, time), (batch_now, time_now))
+    return mask
+
+
+def _integers(name: str, value: tf.Tensor) -> None:
+    if not value.dtype.is_integer:
+        raise SpecError(f"{name}: expected integers, found {value.dtype.name}")
+
+
+def _shape(name: str, value: tf.Tensor) -> tuple[int | None, ...]:
+    if value.shape.rank is None:
+        raise SpecError(f"{name}: expected a known number of axes; give the tf.function an input_signature")
+    return tuple(value.shape)
+
+
+def _same(name: str, value: tf.Tensor, expected: tuple[int | None, ...], now: tuple) -> None:
+    """The shape is as expected: at once where it is known, else when the graph runs (nothing may broadcast)."""
+    shape = _shape(name, value)
+    if not value.shape.is_compatible_with(expected):
+        raise SpecError(f"{name}: expected shape {expected}, found {shape}")
+    if None in shape or None in expected:
+        tf.debugging.assert_equal(tf.shape(value), tf.stack(now), f"{name}: does not fit the batch or the steps of x")

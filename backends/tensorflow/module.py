@@ -1,0 +1,176 @@
+"""What the user holds: a `keras.Model`."""
+
+import json
+import os
+from collections.abc import Mapping
+from typing import Any, Self
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from rnnspec import inputs
+from rnnspec.backends.tensorflow import arguments, kernels, saved_model
+from rnnspec.backends.tensorflow.program import Program
+from rnnspec.backends.tensorflow.unroll import steps
+from rnnspec.checkpoint import Checkpoint, as_checkpoint
+from rnnspec.errors import SpecError, UnsupportedError
+from rnnspec.layers import Recurrent
+from rnnspec.model import Model
+from rnnspec.valid import Valid
+
+
+@keras.saving.register_keras_serializable("rnnspec")
+class Net(keras.Model):
+    """The model as a Keras model: `y, state = net(x, lengths=…, mask=…, state=…)`.
+
+    The variables have the specification's names and shapes. Eager calls run as graphs, traced once for all batch sizes
+    and lengths. For `fit` load it with `return_state=False`; its inputs may be x or a mapping of arrays by the names of
+    an .npz file: `net.fit({"x": x, "lengths": lengths}, y)`.
+
+    A mask that an earlier Keras layer attached to x is honoured as `mask`, and an error where lengths or a mask are
+    given too. As with every Keras layer, the mask goes on with a sequence output, so Keras's losses leave padded steps
+    out.
+    """
+
+    def __init__(
+        self, checkpoint: Checkpoint, dtype: str, path: str, time_major: bool, return_state: bool, name: str | None = None
+    ) -> None:
+        super().__init__(dtype=inputs.check_dtype(dtype), autocast=False, name=name)
+        if path not in ("auto", "native", "generic"):
+            raise SpecError(f"path: expected 'auto', 'native' or 'generic', found {path!r}")
+        self.model = checkpoint.model
+        self.metadata = checkpoint.metadata
+        self.return_state = return_state
+        self.supports_masking = True
+        self.supports_jit = False  # XLA knows neither cuDNN nor lists of unknown length
+        self._seeds = keras.random.SeedGenerator()
+        for tensor, shape in self.model.parameters().items():
+            value = checkpoint.weights[tensor]
+            self.add_weight(name=tensor, shape=shape, initializer=lambda _, dtype, v=value: tf.constant(v, dtype))
+        self.program = Program(self.model, dtype, path, time_major)
+        self.built = True
+        self.paths()
+
+    def paths(self) -> dict[str, str]:
+        """Recurrent layer → the path that it takes, and why it is not the native one."""
+        found = {}
+        for layer in self.model.layers:
+            if isinstance(layer, Recurrent):
+                if kernels.chosen(layer, self.program.path):
+                    found[layer.name] = f"native: {kernels.name(layer.cell)}"
+                else:
+                    faster = "faster on a CPU" if self.program.path == "auto" else "asked for"
+                    found[layer.name] = f"generic: {kernels.obstacle(layer.cell) or faster}"
+        return found
+
+    def __call__(self, x, lengths=None, mask=None, state: Mapping | None = None, **options):
+        """Whole sequences: x (batch, time, inputs) or ids (batch, time) → outputs, final states by name.
+
+        Arrays, lists and tensors are taken; `training=True` switches dropout on.
+
+        Raises:
+            SpecError: x, lengths, mask or state do not fit the model (INPUT-1 to INPUT-5).
+            tf.errors.InvalidArgumentError: the same, where values are known only when a graph runs.
+        """
+        given = arguments.separate(self.model, x, lengths, mask, state)
+        if arguments.symbolic(given):
+            return super().__call__(given, **options)
+        attached = getattr(given["x"], "_keras_mask", None)
+        if attached is not None:
+            if "mask" in given or "lengths" in given:
+                raise SpecError("mask: x has one attached by a Keras layer already; give no other and no lengths")
+            given["mask"] = tf.transpose(attached) if self.program.time_major else attached
+        given = arguments.check(self.model, given, self.dtype, time_major=self.program.time_major)
+        return super().__call__(given, **options)
+
+    def call(self, given: arguments.Given, training: bool = False):
+        """What `__call__` runs, on checked arguments by name."""
+        if training:
+            given = given | {"seed": tf.cast(self._seeds.next(), tf.int32)}
+        y, new = self.program.run(self._weights(), given)
+        return (y, new) if self.return_state else y
+
+    def compute_mask(self, given: arguments.Given, previous_mask=None):
+        """The valid steps of the output, in the order of its axes."""
+        if not self.model.return_sequences or arguments.symbolic(given):
+            return None
+        time = tf.shape(given["x"])[0 if self.program.time_major else 1]
+        mask = steps(Valid(given.get("lengths"), given.get("mask")), time)
+        return tf.transpose(mask) if mask is not None and self.program.time_major else mask
+
+    def step(self, x_t, state: Mapping | None = None):
+        """One time step: x_t (batch, inputs) or ids (batch,) → output (batch, outputs), states by name.
+
+        Raises:
+            SpecError: x_t or state do not fit the model.
+            UnsupportedError: a layer runs backward.
+        """
+        given = arguments.separate(self.model, x_t, None, None, state)
+        given = arguments.check(self.model, given, self.dtype, step=True)
+        return self.program.run(self._weights(), given, step=True)
+
+    def export(self, filepath: str | os.PathLike, format: str = "tf_saved_model", **options) -> None:
+        """Write a SavedModel with free batch and time: `saved_model.write` has its endpoints.
+
+        Raises:
+            UnsupportedError: another format was asked for.
+        """
+        if format != "tf_saved_model" or options:
+            raise UnsupportedError(f"export: expected format='tf_saved_model' alone, found {format!r}, {options}")
+        saved_model.write(self, filepath)
+
+    def get_config(self) -> dict[str, Any]:
+        return {
+            "architecture": self.model.to_json(),
+            "metadata": json.dumps(self.metadata),
+            "dtype": self.dtype,
+            "path": self.program.path,
+            "time_major": self.program.time_major,
+            "return_state": self.return_state,
+            "name": self.name,
+            "trainable": self.trainable,
+        }
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any], custom_objects: Mapping | None = None) -> Self:
+        model = Model.from_json(config.pop("architecture"))
+        weights = {name: np.zeros(shape, config["dtype"]) for name, shape in model.parameters().items()}
+        trainable = config.pop("trainable")
+        net = cls(Checkpoint(model, weights, json.loads(config.pop("metadata"))), **config)
+        net.trainable = trainable
+        return net
+
+    def _weights(self) -> dict[str, tf.Tensor]:
+        return {name: tf.convert_to_tensor(v) for name, v in zip(self.model.parameters(), self.weights, strict=True)}
+
+
+def load(
+    source: Checkpoint | str | os.PathLike,
+    *,
+    dtype: str = "float32",
+    path: str = "auto",
+    time_major: bool = False,
+    return_state: bool = True,
+    allow_nonfinite: bool = False,
+) -> Net:
+    """A Keras model from a model file or a checkpoint.
+
+    Args:
+        dtype: "float32" or "float64".
+        path: "auto" takes Keras's own layer on a GPU (cuDNN), where the meaning is the same; "native" insists; "generic"
+            never does.
+        time_major: x and sequence outputs are (time, batch, …).
+        return_state: with False, calls return the output alone, as `fit` needs it.
+
+    Raises:
+        SpecError: the file or an option is wrong.
+        UnsupportedError: `path="native"` and a layer without a native path.
+    """
+    return Net(as_checkpoint(source, allow_nonfinite), dtype, path, time_major, return_state)
+
+
+def checkpoint(net: Net) -> Checkpoint:
+    """The network's weights as they are now, in its dtype."""
+    weights = {name: np.array(v) for name, v in zip(net.model.parameters(), net.weights, strict=True)}
+    return Checkpoint(net.model, weights, dict(net.metadata))

@@ -1,0 +1,61 @@
+"""`rnnspec.ops.Ops` in TensorFlow."""
+
+import tensorflow as tf
+
+from rnnspec.backends.tensorflow import kernels
+from rnnspec.backends.tensorflow.unroll import unroll
+from rnnspec.ops import Parameters, States
+from rnnspec.valid import Valid
+
+
+class TensorFlowOps:
+    """One call's operations: `seed` (2,) is given in training only, `path` is "auto", "native" or "generic"."""
+
+    def __init__(self, path: str, seed: tf.Tensor | None = None) -> None:
+        self.path = path
+        self.seed = seed
+        self._draws = 0
+
+    sigmoid = staticmethod(tf.sigmoid)
+    tanh = staticmethod(tf.tanh)
+    relu = staticmethod(tf.nn.relu)
+
+    def linear(self, x: tf.Tensor, kernel: tf.Tensor, bias: tf.Tensor | None = None) -> tf.Tensor:
+        # As one product of two matrices: a product with more axes runs batch by batch.
+        rows = tf.reshape(x, (-1, kernel.shape[-1]))
+        y = tf.matmul(rows, tf.reshape(kernel, (-1, kernel.shape[-1])), transpose_b=True)
+        if bias is not None:
+            y = tf.nn.bias_add(y, tf.reshape(bias, [-1]))
+        return y if x.shape.rank == 2 else _like(x, y)
+
+    def split(self, x: tf.Tensor, parts: int) -> list[tf.Tensor]:
+        return tf.split(x, parts, -1)
+
+    def concat(self, parts: list[tf.Tensor]) -> tf.Tensor:
+        return tf.concat(parts, -1)
+
+    def take(self, table: tf.Tensor, ids: tf.Tensor) -> tf.Tensor:
+        return tf.gather(table, ids)
+
+    def dropout(self, x: tf.Tensor, rate: float) -> tf.Tensor:
+        if self.seed is None or rate == 0:
+            return x
+        self._draws += 1  # each place of the model draws a mask of its own
+        seed = tf.random.experimental.stateless_fold_in(self.seed, self._draws)
+        return tf.nn.experimental.stateless_dropout(x, rate, seed)
+
+    def recurrent(self, layer, p: dict[str, tf.Tensor], x: tf.Tensor, valid: Valid, state: States):
+        if kernels.chosen(layer, self.path):
+            return kernels.run(layer, p, x, valid, state)
+        return layer.unroll(self, p, x, valid, state)
+
+    def unroll(
+        self, cell, p: Parameters, x: tf.Tensor, valid: Valid, state: States, *, reverse: bool, sequences: bool
+    ) -> tuple[tf.Tensor, States]:
+        return unroll(self, cell, p, x, valid, state, reverse=reverse, sequences=sequences)
+
+
+def _like(x: tf.Tensor, rows: tf.Tensor) -> tf.Tensor:
+    """rows (n, features) → (…, features), with the leading axes of x."""
+    y = tf.reshape(rows, tf.concat([tf.shape(x)[:-1], tf.shape(rows)[-1:]], 0))
+    return tf.ensure_shape(y, [*x.shape[:-1], rows.shape[-1]])

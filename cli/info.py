@@ -1,0 +1,109 @@
+"""`rnnspec info`: what is in a model file."""
+
+from pathlib import Path
+
+import click
+
+from rnnspec.cli.options import chosen_backends, json_option, model_argument
+
+
+@click.command()
+@model_argument
+@json_option
+@click.option("--paths", is_flag=True, help="Also load every installed backend and show the path each layer takes.")
+def info(model: Path, as_json: bool, paths: bool) -> None:
+    """Show the architecture, parameters, states and statistics of MODEL."""
+    import rnnspec
+
+    checkpoint = rnnspec.load(model, allow_nonfinite=True)
+    report = {
+        "file": str(model),
+        "model": checkpoint.model.to_builtins(),
+        "dtype": checkpoint.dtype,
+        "parameters": sum(array.size for array in checkpoint.weights.values()),
+        "tensors": tensors(checkpoint),
+        "states": checkpoint.model.states(),
+        "metadata": checkpoint.metadata,
+    }
+    if paths:
+        report["paths"] = {
+            name: net.paths()
+            for name, module in chosen_backends(()).items()
+            if hasattr(net := module.load(checkpoint), "paths")
+        }
+    if as_json:
+        import json
+
+        click.echo(json.dumps(report, indent=2, ensure_ascii=False))
+    else:
+        show(report)
+
+
+def tensors(checkpoint) -> list[dict]:
+    """One row per tensor, and per gate where it has a gate axis."""
+    from rnnspec.layers import Recurrent
+
+    gates = {}
+    for layer in checkpoint.model.layers:
+        if isinstance(layer, Recurrent):
+            for place, cell in cells(layer.cell, layer.name, layer.directions):
+                gates |= {f"{place}.{name}": cell.gates for name in ("kernel", "recurrent_kernel", "bias")}
+    rows = []
+    for name in checkpoint.model.parameters():
+        array = checkpoint.weights[name]
+        parts = zip(gates[name], array, strict=True) if len(gates.get(name, ())) > 1 else [("", array)]
+        for gate, part in parts:
+            numbers = {"mean": part.mean(), "std": part.std(), "min": part.min(), "max": part.max()}
+            row = {"tensor": name, "gate": gate, "shape": list(part.shape)}
+            rows.append(row | {key: float(value) for key, value in numbers.items()})
+    return rows
+
+
+def cells(cell, place: str, directions=()):
+    """Each plain cell below `cell` with the place of its tensors."""
+    from rnnspec.cells import Stack
+
+    for prefix in [d for d in directions if d] or [""]:
+        here = f"{place}.{prefix}" if prefix else place
+        if isinstance(cell, Stack):
+            for k, inner in enumerate(cell.cells):
+                yield from cells(inner, f"{here}.cells.{k}")
+        else:
+            yield here, cell
+
+
+def show(report: dict) -> None:
+    """The report as tables."""
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.table import Table
+
+    console = Console()
+    console.print(f"[bold]{escape(report['file'])}[/bold]: {report['parameters']:,} parameters, {report['dtype']}")
+    layers = Table("layer", "type", "configuration")
+    for layer in report["model"]["layers"]:
+        rest = {key: value for key, value in layer.items() if key not in ("name", "type")}
+        layers.add_row(layer["name"], layer["type"], escape(", ".join(f"{k}={configuration(v)}" for k, v in rest.items())))
+    console.print(layers)
+    table = Table("tensor", "gate", "shape", "mean", "std", "min", "max")
+    for row in report["tensors"]:
+        numbers = [f"{row[key]:+.4f}" for key in ("mean", "std", "min", "max")]
+        table.add_row(row["tensor"], row["gate"], "×".join(map(str, row["shape"])), *numbers)
+    console.print(table)
+    states = ", ".join(f"{name} ({size})" for name, size in report["states"].items())
+    console.print(f"states: {escape(states) or 'none'}")
+    for key, value in report["metadata"].items():
+        console.print(f"{escape(key)}: {escape(repr(value))}", soft_wrap=True)
+    for backend, paths in report.get("paths", {}).items():
+        for layer, path in paths.items():
+            console.print(f"{backend}: {escape(layer)}: {escape(path)}")
+
+
+def configuration(value) -> str:
+    """A nested configuration as a call: lstm(units=3)."""
+    if isinstance(value, dict):
+        fields = ", ".join(f"{k}={configuration(v)}" for k, v in value.items() if k != "type")
+        return f"{value['type']}({fields})"
+    if isinstance(value, list):
+        return f"[{', '.join(map(configuration, value))}]"
+    return str(value).lower() if isinstance(value, bool) else str(value)

@@ -1,0 +1,32 @@
+"""Results as a table."""
+
+from collections import defaultdict
+
+
+def results_table(results: list, title: str) -> int:
+    """Print one row per variant; return 1 when anything failed, else 0."""
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.table import Table
+
+    console = Console()
+    groups = defaultdict(list)
+    for result in results:
+        groups[result.variant].append(result)
+    table = Table("backend", title=escape(title), title_justify="left")
+    for header in ("passed", "failed", "unsupported", "worst error"):
+        table.add_column(header, justify="right")
+    for variant, rows in groups.items():
+        count = {outcome: sum(row.outcome == outcome for row in rows) for outcome in ("pass", "fail", "unsupported")}
+        worst = max((row.error for row in rows if row.outcome != "unsupported"), default=None)
+        style = "red" if count["fail"] else "green" if count["pass"] else "dim"
+        shown = "" if worst is None else f"{worst:.1e}"
+        table.add_row(escape(variant), str(count["pass"]), str(count["fail"]), str(count["unsupported"]), shown, style=style)
+    console.print(table)
+    refused = {(row.variant, row.detail) for row in results if row.outcome == "unsupported"}
+    for variant, detail in sorted(refused):
+        console.print(f"unsupported: {escape(variant)}: {escape(detail)}", style="dim", highlight=False)
+    failed = [row for row in results if row.outcome == "fail"]
+    for row in failed:
+        console.print(f"FAIL {escape(row.variant)}: {escape(row.case)}: {escape(row.detail)}", style="red", highlight=False)
+    return 1 if failed else 0

@@ -1,0 +1,62 @@
+"""`rnnspec run`: one call, from .npz to .npz."""
+
+from pathlib import Path
+
+import click
+
+from rnnspec.cli.options import model_argument, quiet_tensorflow
+
+
+@click.command()
+@model_argument
+@click.option("--input", "source", type=click.Path(path_type=Path), required=True, metavar="IN.npz",
+              help="Arrays: x, optionally lengths or mask, optionally the states by name.")  # fmt: skip
+@click.option("-o", "--output", "target", type=click.Path(path_type=Path), required=True, metavar="OUT.npz",
+              help="Receives y and every final state by name.")  # fmt: skip
+@click.option("--backend", default="numpy", show_default=True, metavar="NAME")
+@click.option("--dtype", type=click.Choice(["float32", "float64"]), default="float32", show_default=True)
+def run(model: Path, source: Path, target: Path, backend: str, dtype: str) -> None:
+    """Run MODEL on the arrays of IN.npz."""
+    import io
+
+    import numpy as np
+
+    from rnnspec import backends
+    from rnnspec.checkpoint import write_atomically
+
+    quiet_tensorflow()
+    module = backends.get(backend)
+    net = module.load(model, dtype=dtype)
+    values = read(source)
+    x, lengths, mask = values.pop("x"), values.pop("lengths", None), values.pop("mask", None)
+    y, state = net(x, lengths=lengths, mask=mask, state=values or None)
+    buffer = io.BytesIO()
+    np.savez(buffer, y=np.asarray(y), **{name: np.asarray(value) for name, value in state.items()})
+    write_atomically(target, buffer.getvalue())
+    shapes = ", ".join([f"y {np.shape(y)}", *(f"{name} {np.shape(value)}" for name, value in state.items())])
+    click.echo(f"{target}: {shapes}")
+
+
+def read(source: Path) -> dict:
+    """The arrays of an .npz file.
+
+    Raises:
+        SpecError: not an .npz file, pickled objects in it, or no x.
+    """
+    import zipfile
+
+    import numpy as np
+
+    from rnnspec.errors import SpecError
+
+    if not zipfile.is_zipfile(source):
+        source.open("rb").close()  # a file that is not there says so itself
+        raise SpecError(f"{source}: not an .npz file; write it with numpy.savez")
+    with np.load(source) as archive:
+        try:
+            values = dict(archive)
+        except ValueError as error:
+            raise SpecError(f"{source}: {error}; save plain arrays only") from None
+    if "x" not in values:
+        raise SpecError(f"{source}: no array 'x'; found {', '.join(values) or 'none'}")
+    return values

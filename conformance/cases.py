@@ -1,0 +1,142 @@
+"""What is tried: a model with random weights, one call, and what the reference answers in float64.
+
+No two weights, sizes or rows are alike; biases and given states are not zero; every output and every final state is
+compared. All numbers are float32 values, so that a float32 backend is given exactly what the oracle is given.
+"""
+
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import product
+
+import numpy as np
+
+from rnnspec.cells import GRU, LSTM, RNN, Cell, Stack
+from rnnspec.checkpoint import Checkpoint
+from rnnspec.layers import Dense, Dropout, Embedding, Layer, Recurrent
+from rnnspec.model import Model
+from rnnspec.reference import Net
+
+BATCH, TIME, INPUTS = 4, 9, 5
+LENGTHS = {"full": None, "ragged": (9, 2, 6, 4), "zero": (3, 0, 9, 5)}
+
+
+@dataclass(frozen=True)
+class Case:
+    """One model and one call. `split`: "whole", "chunks" (state carried between two calls) or "steps" (`net.step`)."""
+
+    id: str
+    clauses: tuple[str, ...]
+    model: Model
+    lengths: tuple[int, ...] | None = None
+    given_state: bool = False
+    split: str = "whole"
+    mask: bool = False
+    weights: dict[str, np.ndarray] | None = None
+
+    @cached_property
+    def checkpoint(self) -> Checkpoint:
+        """The case's own weights, or random ones, biases included, that keep the gates mostly out of saturation."""
+        if self.weights is not None:
+            return Checkpoint(self.model, self.weights)
+        rng = np.random.default_rng(zlib.crc32(self.id.encode()))
+        weights = {
+            name: (rng.standard_normal(shape) * (0.5 if len(shape) < 3 else 1.2 / np.sqrt(shape[-1]))).astype("float32")
+            for name, shape in self.model.parameters().items()
+        }
+        return Checkpoint(self.model, weights)
+
+    @cached_property
+    def inputs(self) -> dict[str, np.ndarray]:
+        """x, and where the case has them lengths, mask and states, under the names of an .npz file."""
+        rng = np.random.default_rng(zlib.crc32(self.id.encode()) + 1)
+        first = self.model.layers[0]
+        if isinstance(first, Embedding):
+            values: dict[str, np.ndarray] = {"x": rng.integers(0, first.vocabulary, (BATCH, TIME))}
+        else:
+            values = {"x": rng.standard_normal((BATCH, TIME, self.model.inputs)).astype("float32")}
+        if self.lengths is not None:
+            values["lengths"] = np.array(self.lengths, "int32")
+        if self.mask:
+            values["mask"] = np.array([[0, 1, 1, 0, 1, 0, 0, 1, 0], [1] * 9, [0] * 9, [0, 0, 0, 0, 0, 1, 1, 1, 1]], bool)
+        if self.given_state:
+            for name, size in self.model.states().items():
+                values[name] = (rng.standard_normal((BATCH, size)) / 2).astype("float32")
+        return values
+
+    @cached_property
+    def expected(self) -> dict[str, np.ndarray]:
+        """y and every final state by name, from the reference in float64, always by one call over the whole sequence."""
+        y, state = Net(self.checkpoint, "float64")(**self.call(self.inputs))
+        return {"y": y, **state}
+
+    def call(self, values: dict[str, np.ndarray]) -> dict:
+        """The keyword arguments of a whole call."""
+        state = {name: values[name] for name in self.model.states()} if self.given_state else None
+        return {"x": values["x"], "lengths": values.get("lengths"), "mask": values.get("mask"), "state": state}
+
+
+def _cells(units: int) -> dict[str, Cell]:
+    return {
+        "rnn": RNN(units=units),
+        "lstm": LSTM(units=units),
+        "gru_before": GRU(units=units, reset_after=False),
+        "gru_after": GRU(units=units, reset_after=True),
+        "stack": Stack(cells=(GRU(units=units + 1, reset_after=True), LSTM(units=units))),
+    }
+
+
+def _layers(kind: str, direction: str, count: int, sequences: bool = True) -> tuple[Layer, ...]:
+    return tuple(
+        Recurrent(
+            name=f"layer{i}",
+            cell=_cells(7 - i)[kind],
+            direction=direction,  # type: ignore[arg-type]
+            return_sequences=sequences or i < count - 1,
+        )
+        for i in range(count)
+    )
+
+
+_CLAUSES = {"rnn": ("RNN-1",), "lstm": ("LSTM-1", "LSTM-3"), "gru_before": ("GRU-2",), "gru_after": ("GRU-3",), "stack": ("STACK-1",)}
+
+
+def cases() -> Iterator[Case]:
+    """All cases, in a fixed order."""
+    for kind, direction, lengths, given, count in product(
+        _CLAUSES, ("forward", "backward", "bidirectional"), LENGTHS, (False, True), (1, 3)
+    ):
+        state = "given" if given else "zeros"
+        yield Case(
+            f"{kind}-{direction}-{lengths}-{state}-{count}",
+            (*_CLAUSES[kind], "UNROLL-1", "UNROLL-5") + (("UNROLL-3",) if lengths != "full" else ()),
+            Model(inputs=INPUTS, layers=_layers(kind, direction, count)),
+            LENGTHS[lengths],
+            given,
+        )
+    for kind, direction, lengths in product(_CLAUSES, ("forward", "backward", "bidirectional"), LENGTHS):
+        layers = (*_layers(kind, direction, 2, sequences=False), Dense(name="dense", units=3, activation="tanh"))
+        yield Case(f"{kind}-{direction}-{lengths}-last", ("UNROLL-7", "DENSE-1"), Model(inputs=INPUTS, layers=layers), LENGTHS[lengths], True)
+    for kind, split in product(_CLAUSES, ("chunks", "steps")):
+        layers = (*_layers(kind, "forward", 2), Dense(name="dense", units=4))
+        yield Case(f"{kind}-{split}", ("STEP-1",), Model(inputs=INPUTS, layers=layers), None, True, split)
+    for kind, direction in product(_CLAUSES, ("forward", "backward", "bidirectional")):
+        yield Case(f"{kind}-{direction}-mask", ("UNROLL-2",), Model(inputs=INPUTS, layers=_layers(kind, direction, 1)), None, True, mask=True)
+    for kind in ("rnn", "lstm", "gru_before", "gru_after"):
+        cell = _cells(6)[kind]
+        bare = type(cell)(**{**{f: getattr(cell, f) for f in cell.__struct_fields__}, "bias": False})
+        layer = Recurrent(name="layer", cell=bare, direction="bidirectional")
+        yield Case(f"{kind}-no-bias", (_CLAUSES[kind][0],), Model(inputs=INPUTS, layers=(layer,)), LENGTHS["zero"], True)
+    for activation in ("relu", "sigmoid", "linear"):
+        layer = Recurrent(name="layer", cell=RNN(units=6, activation=activation), direction="bidirectional")
+        yield Case(f"rnn-{activation}", ("RNN-1", "ACT-1"), Model(inputs=INPUTS, layers=(layer,)), LENGTHS["zero"], True)
+    layers = (
+        Embedding(name="embedding", vocabulary=11, units=5),
+        Recurrent(name="lstm", cell=LSTM(units=7)),
+        Dropout(name="dropout", rate=0.4),
+        Recurrent(name="gru", cell=GRU(units=6, reset_after=True)),
+        Dense(name="logits", units=11),
+    )
+    yield Case("characters", ("EMBED-1", "DROP-1", "DENSE-1"), Model(layers=layers), LENGTHS["ragged"], True)
+    yield Case("characters-steps", ("EMBED-1", "STEP-1"), Model(layers=layers), None, True, "steps")

@@ -1,0 +1,41 @@
+"""Layers with their weights."""
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from rnnspec import Dense, Embedding, Layer, Recurrent, Stack
+from rnnspec.ops import under
+
+from .layouts import Part
+
+Variables = Mapping[str, np.ndarray]
+WithWeights = tuple[Layer, dict[str, np.ndarray]]
+
+
+def stack(*parts: Part) -> Part:
+    """Cells in one cell."""
+    weights = {name: a for k, (_, w) in enumerate(parts) for name, a in under(f"cells.{k}", w).items()}
+    return Stack(cells=tuple(cell for cell, _ in parts)), weights
+
+
+def recurrent(part: Part, name="rnn", last=False, direction="forward") -> WithWeights:
+    """One direction; `last`: its last output only."""
+    return Recurrent(name=name, cell=part[0], direction=direction, return_sequences=not last), part[1]
+
+
+def bidirectional(forward: Part, backward: Part, name="rnn") -> WithWeights:
+    """Both directions, concatenated."""
+    assert forward[0] == backward[0]
+    weights = under("forward", forward[1]) | under("backward", backward[1])
+    return Recurrent(name=name, cell=forward[0], direction="bidirectional"), weights
+
+
+def dense(kernel, bias, name="head", activation="linear") -> WithWeights:
+    """`tf.matmul(x, kernel) + bias` and Keras `Dense`: kernel (inputs, units)."""
+    return Dense(name=name, units=bias.size, activation=activation), {"kernel": kernel.T, "bias": bias}
+
+
+def embedding(table) -> WithWeights:
+    """`tf.nn.embedding_lookup`, Keras `Embedding`, `nn.Embedding`: (vocabulary, units)."""
+    return Embedding(name="embedding", vocabulary=table.shape[0], units=table.shape[1]), {"embeddings": table}

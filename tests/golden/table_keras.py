@@ -1,0 +1,109 @@
+"""The cases of Keras: its versions share cases, so a row is a model and the groups in which it is."""
+
+import re
+from collections.abc import Callable
+
+import numpy as np
+
+from .case import Case
+from .layers import Variables, WithWeights, bidirectional, dense, embedding, recurrent, stack
+from .layouts import Part, from_keras_cudnn, gru_from_keras, lstm_from_keras, rnn_from_keras
+
+Block = list[np.ndarray]
+
+
+def blocks(v: Variables) -> list[Block]:
+    """The weights of every layer or cell, [kernel, recurrent_kernel, bias] as far as it has them.
+
+    HDF5: `lstm_1/lstm_1/kernel:0`, and `rnn_1/rnn_1/kernel:0`, `…/kernel_1:0` for the cells of an `RNN` layer in Keras
+    2.2; `.keras`: `layers/lstm/cell/vars/0`. The blocks come in the alphabetical order of their names.
+    """
+    leaves = ["embeddings", "kernel", "recurrent_kernel", "bias"]
+    found: dict[tuple[str, ...], dict[int, np.ndarray]] = {}
+    for name, array in v.items():
+        if new := re.fullmatch(r"(.*)/vars/(\d)", name):
+            found.setdefault((new[1],), {})[int(new[2])] = array
+        else:
+            *block, leaf, number = re.fullmatch(r"(.*)/([a-z_]+?)(_\d)?:0", name).groups()
+            found.setdefault((*block, number or ""), {})[leaves.index(leaf)] = array
+    return [[arrays[k] for k in sorted(arrays)] for _, arrays in sorted(found.items())]
+
+
+def lstm(block: Block, *args, **options) -> WithWeights:
+    return recurrent(lstm_from_keras(*block), *args, **options)
+
+
+def gru(block: Block, *args, reset_after=None, **options) -> WithWeights:
+    return recurrent(gru_from_keras(*block, reset_after=reset_after), *args, **options)
+
+
+def cells(*parts: tuple[Callable[..., Part], Block]) -> list[WithWeights]:
+    """`RNN([cell, …])`."""
+    return [recurrent(stack(*(from_keras(*block) for from_keras, block in parts)))]
+
+
+def cudnn(block: Block, *args, **options) -> WithWeights:
+    return recurrent(from_keras_cudnn(*block), *args, **options)
+
+
+def two_ways(from_keras: Callable[..., Part]) -> Callable[[Block, Block], list[WithWeights]]:
+    return lambda backward, forward: [bidirectional(from_keras(*forward), from_keras(*backward))]
+
+
+def stateful_stack(head: Block, lower: Block, upper: Block) -> list[WithWeights]:
+    return [gru(lower, "rnn_0"), recurrent(rnn_from_keras(*upper), "rnn_1", last=True), dense(*head)]
+
+
+def rows(case: str, groups: str, layers: Callable[..., list[WithWeights]], *args, encoder=None, **options) -> list[Case]:
+    """The case in every group: `layers` and `encoder` take the model's blocks, named as its parameters."""
+    options |= {"encoder": lambda v: encoder(*blocks(v))} if encoder else {}
+    build = lambda v: layers(*blocks(v))  # noqa: E731
+    return [Case(f"{group}/{case}", build, *args, states="state", **options) for group in groups.split()]
+
+
+HALVES = {"outputs_fw": "rnn.forward", "outputs_bw": "rnn.backward"}
+K3, TF215, TF115, K224 = "keras3", "keras2_tf215", "keras2_tf115", "keras224"
+ALL = f"{K3} {TF215} {TF115} {K224}"
+SIGMOID = f"{K3} {TF215}"  # the versions whose recurrent_activation is sigmoid by default
+
+# fmt: off
+ROWS = [
+    *rows("bidirectional_lstm_concat", ALL, two_ways(lstm_from_keras)),
+    *rows("bidirectional_lstm_none", ALL, two_ways(lstm_from_keras), HALVES),
+    *rows("char_rnn_logits", ALL, lambda head, table, lower, upper:
+        [embedding(*table), lstm(lower, "rnn_0"), lstm(upper, "rnn_1"), dense(*head)], {"logits": "head"}),
+    *rows("cudnn_bidirectional_lstm", f"{TF215} {TF115}", two_ways(from_keras_cudnn)),
+    *rows("cudnn_gru", f"{TF215} {TF115}", lambda rnn: [cudnn(rnn)]),
+    *rows("cudnn_lstm", f"{TF215} {TF115}", lambda lower, upper: [cudnn(lower, "rnn_0"), cudnn(upper, last=True)]),
+    *rows("gru_defaults", SIGMOID, lambda rnn: [gru(rnn)]),
+    *rows("gru_reset_after", ALL, lambda rnn: [gru(rnn)]),
+    *rows("gru_reset_after_nobias", ALL, lambda rnn: [gru(rnn, reset_after=True)]),
+    *rows("gru_reset_before", ALL, lambda rnn: [gru(rnn)]),
+    *rows("gru_stack_stateful", ALL, stateful_stack, stateful=True),
+    *rows("lstm", SIGMOID, lambda rnn: [lstm(rnn)]),
+    *rows("lstm_defaults_two", K3, lambda lower, upper: [lstm(lower, "rnn_0"), lstm(upper, "rnn_1", last=True)]),
+    # Keras 2 numbers layers as they are constructed, here the upper first
+    *rows("lstm_defaults_two", TF215, lambda upper, lower: [lstm(lower, "rnn_0"), lstm(upper, "rnn_1", last=True)]),
+    # outputs are in processing order
+    *rows("lstm_go_backwards", ALL, lambda rnn: [lstm(rnn, direction="backward")], view=lambda y: y[:, ::-1]),
+    # zero_output_for_mask=False: a masked step repeats the previous output
+    *rows("lstm_masked", ALL, lambda rnn: [lstm(rnn)], {}, not_expressible=("outputs",)),
+    *rows("lstm_masked_zero", f"{SIGMOID} {TF115}", lambda rnn: [lstm(rnn)]),
+    *rows("lstm_seq_state_init", SIGMOID, lambda rnn: [lstm(rnn)]),
+    *rows("lstm_state", SIGMOID, lambda rnn: [lstm(rnn, last=True)]),
+    *rows("lstm_stateful", ALL, lambda rnn: [lstm(rnn)], stateful=True),
+    *rows("lstm_timedistributed", ALL, lambda head, rnn, hidden:
+        [lstm(rnn), dense(*hidden, "hidden", "tanh"), dense(*head)]),
+    *rows("rnn_lstm_cells", ALL, lambda a, b: cells((lstm_from_keras, a), (lstm_from_keras, b))),
+    *rows("rnn_mixed_cells", SIGMOID, lambda b, a, c:
+        cells((lstm_from_keras, a), (gru_from_keras, b), (rnn_from_keras, c))),
+    *rows("rnn_mixed_cells", f"{TF115} {K224}", lambda a, b, c:
+        cells((lstm_from_keras, a), (gru_from_keras, b), (rnn_from_keras, c))),
+    *rows("seq2seq_lstm", K3, lambda head, encoder, decoder: [lstm(decoder)],
+        encoder=lambda head, encoder, decoder: [lstm(encoder)], not_expressible=("probabilities",)),
+    *rows("seq2seq_lstm", f"{TF215} {TF115} {K224}", lambda decoder, encoder, head: [lstm(decoder)],
+        encoder=lambda decoder, encoder, head: [lstm(encoder)], not_expressible=("probabilities",)),
+    *rows("sequential_masked_stack", ALL, lambda head, upper, lower:
+        [lstm(lower, "rnn_0"), gru(upper, "rnn_1", last=True), dense(*head)]),
+    *rows("simple_rnn", ALL, lambda rnn: [recurrent(rnn_from_keras(*rnn))]),
+]

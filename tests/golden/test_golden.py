@@ -1,0 +1,33 @@
+"""The reference reproduces what the real frameworks computed (tests/data/golden/README.md)."""
+
+import numpy as np
+import pytest
+
+from .case import DATA
+from .table_keras import ROWS as KERAS
+from .table_tf1 import ROWS as TF1
+from .table_torch import ROWS as TORCH
+
+CASES = [*TF1, *KERAS, *TORCH]
+TOLERANCE = {"float64": 1e-10, "float32": 1e-5, "float16": 2e-3}
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.path)
+def test_reference_reproduces_the_framework(case):
+    for key, value in case.reproduce().items():
+        expected = case.expected[key]
+        assert value.shape == expected.shape, key
+        np.testing.assert_allclose(value, expected, rtol=0, atol=TOLERANCE[str(expected.dtype)], err_msg=key)
+
+
+@pytest.mark.parametrize("path", sorted({case.path for case in CASES}))
+def test_every_expected_number_is_compared(path):
+    rows = [case for case in CASES if case.path == path]
+    compared = {key for case in rows for key in case.reproduce()}
+    assert compared.isdisjoint(key for case in rows for key in case.not_expressible)
+    assert compared | {key for case in rows for key in case.not_expressible} == set(rows[0].expected)
+
+
+def test_every_folder_has_a_row():
+    folders = {path.parent.relative_to(DATA).as_posix() for path in DATA.glob("*/*/expected.npz")}
+    assert folders == {case.path for case in CASES}
