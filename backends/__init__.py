@@ -1,10 +1,10 @@
 """The runtimes: the same interface in each, so that only the import line differs.
 
-    import rnnspec.backends.torch as backend      # or numpy, tensorflow, onnxruntime
-    net = backend.load("model.safetensors")
-    y, state = net(x, lengths=None, mask=None, state=None)
-    y_t, state = net.step(x_t, state)
-    checkpoint = backend.checkpoint(net)
+import rnnspec.backends.torch as backend      # or numpy, tensorflow, onnxruntime
+net = backend.load("model.safetensors")
+y, state = net(x, lengths=None, mask=None, state=None)
+y_t, state = net.step(x_t, state)
+checkpoint = backend.checkpoint(net)
 """
 
 import importlib

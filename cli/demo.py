@@ -28,13 +28,16 @@ def demo(prompt: str, characters: int, temperature: float, top: int, seed: int, 
     checkpoint = rnnspec.load(SHIPPED)
     meta = checkpoint.metadata
     layers = " → ".join(layer.name for layer in checkpoint.model.layers)
-    click.echo(f"{SHIPPED.name}: {layers}; {sum(a.size for a in checkpoint.weights.values()):,} parameters, "
-               f"trained on {meta['text']} to {meta['validation_nats_per_character']} nats per character\n")  # fmt: skip
+    size = sum(array.size for array in checkpoint.weights.values())
+    loss = meta["validation_nats_per_character"]
+    click.echo(f"{SHIPPED.name}: {layers}; {size:,} parameters")
+    click.echo(f"trained on {meta['text']} to {loss} nats per character on the part it has not seen\n")
     failed = compare(checkpoint, chosen_backends(()))
     with tempfile.TemporaryDirectory() as folder:
         path = output or Path(folder) / "step.onnx"
         worst = export_onnx(checkpoint, path, step=True)
-        click.echo(f"\nexported as a loop-free step: {path.name}, {path.stat().st_size:,} bytes, worst error {worst:.1e}")
+        size = path.stat().st_size
+        click.echo(f"\nexported as a loop-free step: {path.name}, {size:,} bytes, worst error {worst:.1e}")
         net = backends.get("onnxruntime").load(path)
         click.echo("ONNX Runtime writes:\n")
         for character in stream(net, prompt, characters, temperature, top, seed):

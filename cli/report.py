@@ -21,12 +21,13 @@ def results_table(results: list, title: str) -> int:
         worst = max((row.error for row in rows if row.outcome != "unsupported"), default=None)
         style = "red" if count["fail"] else "green" if count["pass"] else "dim"
         shown = "" if worst is None else f"{worst:.1e}"
-        table.add_row(escape(variant), str(count["pass"]), str(count["fail"]), str(count["unsupported"]), shown, style=style)
+        table.add_row(escape(variant), *map(str, count.values()), shown, style=style)
     console.print(table)
     refused = {(row.variant, row.detail) for row in results if row.outcome == "unsupported"}
     for variant, detail in sorted(refused):
         console.print(f"unsupported: {escape(variant)}: {escape(detail)}", style="dim", highlight=False)
     failed = [row for row in results if row.outcome == "fail"]
     for row in failed:
-        console.print(f"FAIL {escape(row.variant)}: {escape(row.case)}: {escape(row.detail)}", style="red", highlight=False)
+        line = f"FAIL {row.variant}: {row.case}: {row.detail}"
+        console.print(escape(line), style="red", highlight=False)
     return 1 if failed else 0

@@ -1,7 +1,7 @@
 """The conformance suite: cases with the reference's answers, and a runner for any backend module.
 
-    from rnnspec.conformance import cases, run
-    results = [run(case, variant) for variant in variants(module) for case in cases()]
+from rnnspec.conformance import cases, run
+results = [run(case, variant) for variant in variants(module) for case in cases()]
 """
 
 from rnnspec.conformance.cases import Case, cases

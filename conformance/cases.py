@@ -19,6 +19,7 @@ from rnnspec.model import Model
 from rnnspec.reference import Net
 
 BATCH, TIME, INPUTS = 4, 9, 5
+MASK = ([0, 1, 1, 0, 1, 0, 0, 1, 0], [1] * 9, [0] * 9, [0, 0, 0, 0, 0, 1, 1, 1, 1])
 LENGTHS = {"full": None, "ragged": (9, 2, 6, 4), "zero": (3, 0, 9, 5)}
 
 
@@ -59,7 +60,7 @@ class Case:
         if self.lengths is not None:
             values["lengths"] = np.array(self.lengths, "int32")
         if self.mask:
-            values["mask"] = np.array([[0, 1, 1, 0, 1, 0, 0, 1, 0], [1] * 9, [0] * 9, [0, 0, 0, 0, 0, 1, 1, 1, 1]], bool)
+            values["mask"] = np.array(MASK, bool)
         if self.given_state:
             for name, size in self.model.states().items():
                 values[name] = (rng.standard_normal((BATCH, size)) / 2).astype("float32")
@@ -67,7 +68,7 @@ class Case:
 
     @cached_property
     def expected(self) -> dict[str, np.ndarray]:
-        """y and every final state by name, from the reference in float64, always by one call over the whole sequence."""
+        """y and every final state by name, from the reference in float64 over the whole sequence."""
         y, state = Net(self.checkpoint, "float64")(**self.call(self.inputs))
         return {"y": y, **state}
 
@@ -99,38 +100,82 @@ def _layers(kind: str, direction: str, count: int, sequences: bool = True) -> tu
     )
 
 
-_CLAUSES = {"rnn": ("RNN-1",), "lstm": ("LSTM-1", "LSTM-3"), "gru_before": ("GRU-2",), "gru_after": ("GRU-3",), "stack": ("STACK-1",)}
+_CLAUSES = {
+    "rnn": ("RNN-1", "RNN-2"),
+    "lstm": ("LSTM-1", "LSTM-2", "LSTM-3", "LSTM-4", "LSTM-5"),
+    "gru_before": ("GRU-1", "GRU-2", "GRU-4", "GRU-5"),
+    "gru_after": ("GRU-1", "GRU-3", "GRU-4", "GRU-5"),
+    "stack": ("STACK-1", "STACK-2"),
+}
+_DIRECTIONS: dict[str, tuple[str, ...]] = {
+    "forward": (),
+    "backward": ("UNROLL-5",),
+    "bidirectional": ("UNROLL-5", "UNROLL-8"),
+}
+_RAGGED: dict[str, tuple[str, ...]] = {
+    "full": (),
+    "ragged": ("UNROLL-2", "UNROLL-3"),
+    "zero": ("UNROLL-2", "UNROLL-3", "UNROLL-4"),
+}
+
+
+def _chain(*layers: Layer) -> Model:
+    return Model(inputs=INPUTS, layers=layers)
 
 
 def cases() -> Iterator[Case]:
     """All cases, in a fixed order."""
-    for kind, direction, lengths, given, count in product(
-        _CLAUSES, ("forward", "backward", "bidirectional"), LENGTHS, (False, True), (1, 3)
-    ):
-        state = "given" if given else "zeros"
-        yield Case(
-            f"{kind}-{direction}-{lengths}-{state}-{count}",
-            (*_CLAUSES[kind], "UNROLL-1", "UNROLL-5") + (("UNROLL-3",) if lengths != "full" else ()),
-            Model(inputs=INPUTS, layers=_layers(kind, direction, count)),
-            LENGTHS[lengths],
-            given,
-        )
-    for kind, direction, lengths in product(_CLAUSES, ("forward", "backward", "bidirectional"), LENGTHS):
-        layers = (*_layers(kind, direction, 2, sequences=False), Dense(name="dense", units=3, activation="tanh"))
-        yield Case(f"{kind}-{direction}-{lengths}-last", ("UNROLL-7", "DENSE-1"), Model(inputs=INPUTS, layers=layers), LENGTHS[lengths], True)
+    yield from _sequences()
+    yield from _last_outputs()
+    yield from _splits()
+    yield from _masks()
+    yield from _options()
+    yield from _characters()
+
+
+def _sequences() -> Iterator[Case]:
+    for kind, direction, lengths, given, count in product(_CLAUSES, _DIRECTIONS, LENGTHS, (False, True), (1, 3)):
+        clauses = (*_CLAUSES[kind], "UNROLL-1", "UNROLL-6", *_DIRECTIONS[direction], *_RAGGED[lengths])
+        id = f"{kind}-{direction}-{lengths}-{'given' if given else 'zeros'}-{count}"
+        yield Case(id, clauses, _chain(*_layers(kind, direction, count)), LENGTHS[lengths], given)
+
+
+def _last_outputs() -> Iterator[Case]:
+    for kind, direction, lengths in product(_CLAUSES, _DIRECTIONS, LENGTHS):
+        dense = Dense(name="dense", units=3, activation="tanh")
+        model = _chain(*_layers(kind, direction, 2, sequences=False), dense)
+        yield Case(f"{kind}-{direction}-{lengths}-last", ("UNROLL-7", "DENSE-1"), model, LENGTHS[lengths], True)
+
+
+def _splits() -> Iterator[Case]:
     for kind, split in product(_CLAUSES, ("chunks", "steps")):
-        layers = (*_layers(kind, "forward", 2), Dense(name="dense", units=4))
-        yield Case(f"{kind}-{split}", ("STEP-1",), Model(inputs=INPUTS, layers=layers), None, True, split)
-    for kind, direction in product(_CLAUSES, ("forward", "backward", "bidirectional")):
-        yield Case(f"{kind}-{direction}-mask", ("UNROLL-2",), Model(inputs=INPUTS, layers=_layers(kind, direction, 1)), None, True, mask=True)
-    for kind in ("rnn", "lstm", "gru_before", "gru_after"):
-        cell = _cells(6)[kind]
-        bare = type(cell)(**{**{f: getattr(cell, f) for f in cell.__struct_fields__}, "bias": False})
-        layer = Recurrent(name="layer", cell=bare, direction="bidirectional")
-        yield Case(f"{kind}-no-bias", (_CLAUSES[kind][0],), Model(inputs=INPUTS, layers=(layer,)), LENGTHS["zero"], True)
-    for activation in ("relu", "sigmoid", "linear"):
-        layer = Recurrent(name="layer", cell=RNN(units=6, activation=activation), direction="bidirectional")
-        yield Case(f"rnn-{activation}", ("RNN-1", "ACT-1"), Model(inputs=INPUTS, layers=(layer,)), LENGTHS["zero"], True)
+        model = _chain(*_layers(kind, "forward", 2), Dense(name="dense", units=4))
+        yield Case(f"{kind}-{split}", ("STEP-1",), model, None, True, split)
+
+
+def _masks() -> Iterator[Case]:
+    for kind, direction in product(_CLAUSES, _DIRECTIONS):
+        clauses = ("UNROLL-2", "UNROLL-4", *_DIRECTIONS[direction])
+        yield Case(f"{kind}-{direction}-mask", clauses, _chain(*_layers(kind, direction, 1)), None, True, mask=True)
+
+
+def _options() -> Iterator[Case]:
+    cells: dict[str, Cell] = {
+        "rnn-no-bias": RNN(units=6, bias=False),
+        "lstm-no-bias": LSTM(units=6, bias=False),
+        "gru_before-no-bias": GRU(units=6, reset_after=False, bias=False),
+        "gru_after-no-bias": GRU(units=6, reset_after=True, bias=False),
+        "rnn-relu": RNN(units=6, activation="relu"),
+        "rnn-sigmoid": RNN(units=6, activation="sigmoid"),
+        "rnn-linear": RNN(units=6, activation="linear"),
+    }
+    for id, cell in cells.items():
+        clauses = (*_CLAUSES[id.split("-")[0]], "ACT-1")
+        layer = Recurrent(name="layer", cell=cell, direction="bidirectional")
+        yield Case(id, clauses, _chain(layer), LENGTHS["zero"], True)
+
+
+def _characters() -> Iterator[Case]:
     layers = (
         Embedding(name="embedding", vocabulary=11, units=5),
         Recurrent(name="lstm", cell=LSTM(units=7)),
@@ -138,5 +183,6 @@ def cases() -> Iterator[Case]:
         Recurrent(name="gru", cell=GRU(units=6, reset_after=True)),
         Dense(name="logits", units=11),
     )
-    yield Case("characters", ("EMBED-1", "DROP-1", "DENSE-1"), Model(layers=layers), LENGTHS["ragged"], True)
-    yield Case("characters-steps", ("EMBED-1", "STEP-1"), Model(layers=layers), None, True, "steps")
+    clauses = ("EMBED-1", "DROP-1", "DENSE-1")
+    yield Case("characters", clauses, Model(layers=layers), LENGTHS["ragged"], True)
+    yield Case("characters-steps", (*clauses, "STEP-1"), Model(layers=layers), None, True, "steps")

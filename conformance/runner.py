@@ -70,7 +70,8 @@ def run(case: Case, variant: Variant) -> Result:
             return Result(**identity, outcome="fail", error=float("inf"), detail=detail)
     name, error = accuracy.worst(actual, case.expected)
     passed = error <= accuracy.TOLERANCE[variant.dtype]
-    return Result(**identity, outcome="pass" if passed else "fail", error=error, detail="" if passed else _where(name, actual, case))
+    detail = "" if passed else _where(name, actual, case)
+    return Result(**identity, outcome="pass" if passed else "fail", error=error, detail=detail)
 
 
 def _call(case: Case, net: Any) -> dict[str, np.ndarray]:
@@ -99,5 +100,3 @@ def _where(name: str, actual: dict[str, np.ndarray], case: Case) -> str:
         return f"{name}: expected shape {expected.shape}, found {found.shape}"
     place = np.unravel_index(np.nanargmax(np.abs(found - expected)), found.shape)
     return f"{name}[{', '.join(map(str, place))}]: expected {expected[place]:.6f}, found {found[place]:.6f}"
-
-

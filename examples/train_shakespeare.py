@@ -41,7 +41,9 @@ def windows(ids: np.ndarray, streams: int, steps: int, offset: int = 0):
     """
     length = (len(ids) - 1 - offset) // streams
     if length < steps:
-        raise ValueError(f"{len(ids)} characters make no window of {streams} streams × {steps} steps; lower one of them")
+        raise ValueError(
+            f"{len(ids)} characters make no window of {streams} streams × {steps} steps; lower one of them"
+        )
     x = ids[offset : offset + streams * length].reshape(streams, length)
     y = ids[offset + 1 : offset + 1 + streams * length].reshape(streams, length)
     for start in range(0, length - steps + 1, steps):
@@ -102,7 +104,9 @@ def main() -> None:
             schedule.step()
             losses.append(loss.item())
         validation = mean_loss(net, ids[split:], options.device)
-        print(f"epoch {epoch:2}  training {np.mean(losses):.4f}  validation {validation:.4f} nats/character", flush=True)
+        print(
+            f"epoch {epoch:2}  training {np.mean(losses):.4f}  validation {validation:.4f} nats/character", flush=True
+        )
         if validation < best:
             best = validation
             trained = backend.checkpoint(net)

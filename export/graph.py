@@ -50,7 +50,7 @@ class Graph:
 
     def integers(self, *values: int) -> "Value":
         """A constant list of axes or sizes."""
-        return self.constant(np.array(values, "int64"), "integers_" + "_".join(str(v).replace("-", "m") for v in values))
+        return self.constant(np.array(values, "int64"), f"integers {', '.join(map(str, values))}")
 
     def unsqueeze(self, x: "Value", axis: int) -> "Value":
         shape = (*x.shape[:axis], 1, *x.shape[axis:])

@@ -103,5 +103,6 @@ def describe(text: str, where: str) -> dict[str, Any]:
     """The header that `build` put into the model's metadata (EXPORT-5)."""
     header = json.loads(text)
     if header.get("version") != SPEC_VERSION:
-        raise SpecError(f"{where}: written for spec version {header.get('version')!r}, this is {SPEC_VERSION}; update rnnspec")
+        version = header.get("version")
+        raise SpecError(f"{where}: written for spec version {version!r}, this is {SPEC_VERSION}; update rnnspec")
     return header

@@ -57,4 +57,3 @@ class OnnxOps:
 
     def unroll(self, cell: Cell, *args, **kwargs):
         raise AssertionError("the exporter writes native nodes and single steps, never a loop")
-

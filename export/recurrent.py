@@ -1,7 +1,8 @@
 """Recurrent layers as ONNX's own RNN, GRU and LSTM nodes.
 
 ONNX orders the gates of an LSTM input, output, forget, cell, and those of a GRU update, reset, new; its bias is the
-input bias followed by the recurrent one. Outputs are (time, directions, batch, units), states (directions, batch, units).
+input bias followed by the recurrent one. Outputs are (time, directions, batch, units), states (directions, batch,
+units).
 """
 
 from typing import Any
@@ -28,9 +29,7 @@ def write(
     new: States = {}
     for prefix, reverse in layer.directions.items():
         direction = "reverse" if reverse else "forward"
-        y, s = _chain(
-            graph, layer.cell, direction, scope(p, prefix), x, lengths, scope(state, prefix), sequences
-        )
+        y, s = _chain(graph, layer.cell, direction, scope(p, prefix), x, lengths, scope(state, prefix), sequences)
         outputs.append(y)
         new |= under(prefix, s)
     return outputs[0] if len(outputs) == 1 else graph.join(outputs), new
@@ -150,6 +149,6 @@ def _unstack(graph: Graph, value: Value) -> list[Value]:
     directions = int(value.shape[0])
     if directions == 1:
         return [graph.squeeze(value, 0)]
-    rows = graph.node("Split", [value, graph.integers(*[1] * directions)], *[(1, *value.shape[1:])] * directions, axis=0)
+    shapes = [(1, *value.shape[1:])] * directions
+    rows = graph.node("Split", [value, graph.integers(*[1] * directions)], *shapes, axis=0)
     return [graph.squeeze(row, 0) for row in rows]
-

@@ -82,10 +82,11 @@ def load(path: str | os.PathLike, allow_nonfinite: bool = False) -> Checkpoint:
         raise SpecError(f"{path}: {_foreign(data)} ({error})") from None
     text = (json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")]).get("__metadata__") or {}).get(_KEY)
     if text is None:
-        raise SpecError(f"{path}: a safetensors file without an rnnspec architecture; save the model with Checkpoint.save")
+        raise SpecError(f"{path}: safetensors without an rnnspec architecture; save the model with Checkpoint.save")
     header = json.loads(text)
     if header.get("version") != SPEC_VERSION:
-        raise SpecError(f"{path}: written for spec version {header.get('version')!r}, this is {SPEC_VERSION}; update rnnspec")
+        version = header.get("version")
+        raise SpecError(f"{path}: written for spec version {version!r}, this is {SPEC_VERSION}; update rnnspec")
     model = Model.from_builtins(header.get("model"), f"{path}: model")
     weights = {}
     for name, tensor in tensors.items():
@@ -114,7 +115,8 @@ def check_weights(model: Model, weights: dict[str, np.ndarray], where: str, allo
         if tuple(array.shape) != shapes[name]:
             raise SpecError(f"{where}: tensor {name!r}: expected shape {shapes[name]}, found {tuple(array.shape)}")
         if str(array.dtype) not in _DTYPES.values() or len(dtypes) > 1:
-            raise SpecError(f"{where}: tensor {name!r}: expected float32, or float64, for all, found {', '.join(sorted(dtypes))}")
+            found = ", ".join(sorted(dtypes))
+            raise SpecError(f"{where}: tensor {name!r}: expected float32, or float64, for all, found {found}")
         if not allow_nonfinite and not np.isfinite(array).all():
             raise SpecError(f"{where}: tensor {name!r} holds NaN or infinity; pass allow_nonfinite=True to keep it")
 

@@ -16,10 +16,11 @@ def check_x(model: Model, shape: tuple[int | None, ...], step: bool = False, tim
         axes.append(str(model.inputs))
     what = "ids" if model.inputs is None else "x"
     expected = f"({', '.join(axes)}{',' if len(axes) == 1 else ''})"
+    found = f"{what}: expected shape {expected}, found {tuple(shape)}"
     if len(shape) != len(axes):
-        raise SpecError(f"{what}: expected shape {expected}, found {tuple(shape)}: {len(axes)} axes needed, not {len(shape)}")
+        raise SpecError(f"{found}: {len(axes)} axes needed, not {len(shape)}")
     if model.inputs is not None and shape[-1] is not None and shape[-1] != model.inputs:
-        raise SpecError(f"{what}: expected shape {expected}, found {tuple(shape)}: the model takes {model.inputs} features")
+        raise SpecError(f"{found}: the model takes {model.inputs} features")
 
 
 def check_ids(ids: np.ndarray, vocabulary: int) -> None:
@@ -44,14 +45,14 @@ def check_lengths(lengths: np.ndarray, batch: int, time: int) -> None:
             raise SpecError(f"lengths: row {row} is {length}, beyond the {time} steps of x; shorten it or pad x")
 
 
-def check_mask(mask: np.ndarray, lengths: Any, batch: int, time: int) -> None:
+def check_mask(boolean: bool, shape: tuple[int, ...], lengths: Any, batch: int, time: int) -> None:
     """Booleans (batch, time), and not both a mask and lengths."""
     if lengths is not None:
         raise SpecError("mask: given together with lengths; give one of them")
-    if mask.dtype != np.bool_:
-        raise SpecError(f"mask: expected booleans, found {mask.dtype}")
-    if mask.shape != (batch, time):
-        raise SpecError(f"mask: expected shape ({batch}, {time}), found {mask.shape}")
+    if not boolean:
+        raise SpecError("mask: expected booleans, found another dtype; compare it with 0 first")
+    if shape != (batch, time):
+        raise SpecError(f"mask: expected shape ({batch}, {time}), found {shape}")
 
 
 def check_state(model: Model, state: Mapping[str, Any], batch: int | None) -> None:

@@ -61,7 +61,7 @@ class Net:
         batch, time = x.shape[:2][::-1] if self.time_major else x.shape[:2]
         if mask is not None:
             mask = np.asarray(mask)
-            inputs.check_mask(mask, lengths, batch, time)
+            inputs.check_mask(mask.dtype == np.bool_, mask.shape, lengths, batch, time)
             lengths = mask.sum(1)
             if not np.array_equal(mask, np.arange(time) < lengths[:, None]):
                 raise UnsupportedError("mask: with holes or left padding, which this backend cannot run; use another")
@@ -92,7 +92,9 @@ class Net:
             return self._results(session.run({"x": x_t, **self._state(state, len(x_t))}), False)
         for layer in self.model.layers:  # a sequence file streams as sequences of one step
             if isinstance(layer, Recurrent) and layer.direction != "forward":
-                raise UnsupportedError(f"layer {layer.name!r} is {layer.direction}: it needs the whole sequence, so no step")
+                raise UnsupportedError(
+                    f"layer {layer.name!r} is {layer.direction}: it has no step; run whole sequences"
+                )
         y, new = self(x_t[None] if self.time_major else x_t[:, None], state=state)
         if y.ndim == 3:
             y = y[0] if self.time_major else y[:, 0]

@@ -9,7 +9,6 @@ from typing import Any
 import keras
 import numpy as np
 import tensorflow as tf
-
 from rnnspec import inputs
 from rnnspec.errors import SpecError
 from rnnspec.layers import Embedding
@@ -20,8 +19,6 @@ Given = dict[str, tf.Tensor]  # "x", and where given "lengths", "mask" and all s
 
 def separate(model: Model, x, lengths, mask, state: Mapping | None) -> dict[str, Any]:
     """The arguments by name, absent ones left out; x may be a mapping that holds them all."""
-    if not isinstance(state, Mapping | None):
-        raise SpecError(f"state: expected a mapping, name → array (batch, size), found {type(state).__name__}")
     if isinstance(x, Mapping):
         if any(other is not None for other in (lengths, mask, state)):
             raise SpecError("x: a mapping holds lengths, mask and states itself; give them there")
@@ -32,9 +29,11 @@ def separate(model: Model, x, lengths, mask, state: Mapping | None) -> dict[str,
         if "x" not in x:
             raise SpecError("x: the mapping has no key 'x'; add it")
         return dict(x)
-    for name in state or {}:
-        if name not in model.states():
-            raise SpecError(f"state: unknown {name!r}; expected {', '.join(model.states()) or 'none'}")
+    if state is not None:
+        if not isinstance(state, Mapping):
+            raise SpecError(f"state: expected a mapping, name → array (batch, size), found {type(state).__name__}")
+        state = {name: value if hasattr(value, "shape") else np.asarray(value) for name, value in state.items()}
+        inputs.check_state(model, state, None)
     given = {"x": x, "lengths": lengths, "mask": mask, **(state or {})}
     return {name: value for name, value in given.items() if value is not None}
 
@@ -76,7 +75,7 @@ def specs(model: Model, dtype: str, names: Iterable[str], step: bool = False) ->
         "lengths": tf.TensorSpec([None], tf.int32),
         "mask": tf.TensorSpec([None, None], tf.bool),
         "seed": tf.TensorSpec([2], tf.int32),
-    } | {name: tf.TensorSpec([None, size], dtype) for name, size in model.states().items()}
+    } | {name: tf.TensorSpec([None, size], dtype, name.replace(".", "_")) for name, size in model.states().items()}
     return {name: known[name] for name in names}
 
 
@@ -101,10 +100,11 @@ def _ids(model: Model, value) -> tf.Tensor:
         return tf.convert_to_tensor(known.astype(np.int64))
     _integers("ids", value)
     ids = tf.cast(value, tf.int64)
-    # A GPU would answer zeros.
-    tf.debugging.assert_non_negative(ids, f"ids: expected 0 to {vocabulary - 1}")
-    tf.debugging.assert_less(ids, tf.constant(vocabulary, tf.int64), f"ids: expected 0 to {vocabulary - 1}")
-    return ids
+    expected = f"ids: expected 0 to {vocabulary - 1}"
+    low = tf.debugging.assert_non_negative(ids, expected)
+    high = tf.debugging.assert_less(ids, tf.constant(vocabulary, tf.int64), expected)
+    with tf.control_dependencies([low, high]):  # a GPU would answer zeros
+        return tf.identity(ids)
 
 
 def _lengths(value, batch: int | None, time: int | None, batch_now: tf.Tensor, time_now: tf.Tensor) -> tf.Tensor:
@@ -116,9 +116,10 @@ def _lengths(value, batch: int | None, time: int | None, batch_now: tf.Tensor, t
     _integers("lengths", lengths)
     _same("lengths", lengths, (batch,), (batch_now,))
     lengths = tf.cast(lengths, tf.int32)
-    tf.debugging.assert_non_negative(lengths, "lengths: expected 0 or more")
-    tf.debugging.assert_less_equal(lengths, time_now, "lengths: beyond the steps of x; shorten it or pad x")
-    return lengths
+    low = tf.debugging.assert_non_negative(lengths, "lengths: expected 0 or more")
+    high = tf.debugging.assert_less_equal(lengths, time_now, "lengths: beyond the steps of x; shorten it or pad x")
+    with tf.control_dependencies([low, high]):
+        return tf.identity(lengths)
 
 
 def _mask(value, lengths, batch: int | None, time: int | None, batch_now: tf.Tensor, time_now: tf.Tensor) -> tf.Tensor:

@@ -8,7 +8,6 @@ from typing import Any, Self
 import keras
 import numpy as np
 import tensorflow as tf
-
 from rnnspec import inputs
 from rnnspec.backends.tensorflow import arguments, kernels, saved_model
 from rnnspec.backends.tensorflow.program import Program
@@ -41,6 +40,7 @@ class Net(keras.Model):
             raise SpecError(f"path: expected 'auto', 'native' or 'generic', found {path!r}")
         self.model = checkpoint.model
         self.metadata = checkpoint.metadata
+        self.path_option = path  # `path` of a Keras model is its place in Keras's tree of names
         self.return_state = return_state
         self.supports_masking = True
         self.supports_jit = False  # XLA knows neither cuDNN nor lists of unknown length
@@ -48,19 +48,20 @@ class Net(keras.Model):
         for tensor, shape in self.model.parameters().items():
             value = checkpoint.weights[tensor]
             self.add_weight(name=tensor, shape=shape, initializer=lambda _, dtype, v=value: tf.constant(v, dtype))
-        self.program = Program(self.model, dtype, path, time_major)
+        recurrent = [layer for layer in self.model.layers if isinstance(layer, Recurrent)]
+        stock = {layer.name: kernels.layers(layer, dtype) for layer in recurrent if kernels.chosen(layer, path)}
+        self.program = Program(self.model, dtype, time_major, stock)
         self.built = True
-        self.paths()
 
     def paths(self) -> dict[str, str]:
         """Recurrent layer → the path that it takes, and why it is not the native one."""
         found = {}
         for layer in self.model.layers:
             if isinstance(layer, Recurrent):
-                if kernels.chosen(layer, self.program.path):
+                if layer.name in self.program.stock:
                     found[layer.name] = f"native: {kernels.name(layer.cell)}"
                 else:
-                    faster = "faster on a CPU" if self.program.path == "auto" else "asked for"
+                    faster = "faster on a CPU" if self.path_option == "auto" else "asked for"
                     found[layer.name] = f"generic: {kernels.obstacle(layer.cell) or faster}"
         return found
 
@@ -86,9 +87,11 @@ class Net(keras.Model):
 
     def call(self, given: arguments.Given, training: bool = False):
         """What `__call__` runs, on checked arguments by name."""
+        if not isinstance(given, Mapping):  # Keras's stateless_call comes here directly
+            given = {"x": given}
         if training:
             given = given | {"seed": tf.cast(self._seeds.next(), tf.int32)}
-        y, new = self.program.run(self._weights(), given)
+        y, new = self.program.run(self.tensors(), given)
         return (y, new) if self.return_state else y
 
     def compute_mask(self, given: arguments.Given, previous_mask=None):
@@ -108,7 +111,7 @@ class Net(keras.Model):
         """
         given = arguments.separate(self.model, x_t, None, None, state)
         given = arguments.check(self.model, given, self.dtype, step=True)
-        return self.program.run(self._weights(), given, step=True)
+        return self.program.run(self.tensors(), given, step=True)
 
     def export(self, filepath: str | os.PathLike, format: str = "tf_saved_model", **options) -> None:
         """Write a SavedModel with free batch and time: `saved_model.write` has its endpoints.
@@ -125,7 +128,7 @@ class Net(keras.Model):
             "architecture": self.model.to_json(),
             "metadata": json.dumps(self.metadata),
             "dtype": self.dtype,
-            "path": self.program.path,
+            "path": self.path_option,
             "time_major": self.program.time_major,
             "return_state": self.return_state,
             "name": self.name,
@@ -141,7 +144,8 @@ class Net(keras.Model):
         net.trainable = trainable
         return net
 
-    def _weights(self) -> dict[str, tf.Tensor]:
+    def tensors(self) -> dict[str, tf.Tensor]:
+        """The weights by name, as they are now."""
         return {name: tf.convert_to_tensor(v) for name, v in zip(self.model.parameters(), self.weights, strict=True)}
 
 
@@ -172,5 +176,5 @@ def load(
 
 def checkpoint(net: Net) -> Checkpoint:
     """The network's weights as they are now, in its dtype."""
-    weights = {name: np.array(v) for name, v in zip(net.model.parameters(), net.weights, strict=True)}
+    weights = {name: tensor.numpy() for name, tensor in net.tensors().items()}
     return Checkpoint(net.model, weights, dict(net.metadata))

@@ -1,7 +1,6 @@
 """`rnnspec.ops.Ops` in TensorFlow."""
 
 import tensorflow as tf
-
 from rnnspec.backends.tensorflow import kernels
 from rnnspec.backends.tensorflow.unroll import unroll
 from rnnspec.ops import Parameters, States
@@ -9,10 +8,10 @@ from rnnspec.valid import Valid
 
 
 class TensorFlowOps:
-    """One call's operations: `seed` (2,) is given in training only, `path` is "auto", "native" or "generic"."""
+    """One call's operations: `stock` holds Keras's layers for those on the native path; `seed` (2,) is for training."""
 
-    def __init__(self, path: str, seed: tf.Tensor | None = None) -> None:
-        self.path = path
+    def __init__(self, stock: dict[str, kernels.Stock], seed: tf.Tensor | None = None) -> None:
+        self.stock = stock
         self.seed = seed
         self._draws = 0
 
@@ -45,8 +44,8 @@ class TensorFlowOps:
         return tf.nn.experimental.stateless_dropout(x, rate, seed)
 
     def recurrent(self, layer, p: dict[str, tf.Tensor], x: tf.Tensor, valid: Valid, state: States):
-        if kernels.chosen(layer, self.path):
-            return kernels.run(layer, p, x, valid, state)
+        if layer.name in self.stock:
+            return kernels.run(layer, self.stock[layer.name], p, x, valid, state)
         return layer.unroll(self, p, x, valid, state)
 
     def unroll(

@@ -4,8 +4,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import tensorflow as tf
-
 from rnnspec.backends.tensorflow.arguments import Given, specs
+from rnnspec.backends.tensorflow.kernels import Stock
 from rnnspec.backends.tensorflow.ops import TensorFlowOps
 from rnnspec.model import Model
 from rnnspec.valid import Valid
@@ -18,19 +18,19 @@ Results = tuple[tf.Tensor, dict[str, tf.Tensor]]
 class Program:
     """What a network computes from weights and checked arguments, both by name.
 
-    No function holds a variable, so gradients reach whatever the weights came from.
+    `stock`: layer name → Keras's layers for it, where it takes the native path. No function holds a variable, so gradients reach whatever the weights came from.
     """
 
     model: Model
     dtype: str
-    path: str
     time_major: bool
+    stock: dict[str, Stock]
     _graphs: dict[tuple, Callable[[Weights, Given], Results]] = field(default_factory=dict)
 
     def sequence(self, weights: Weights, given: Given) -> Results:
         """Whole sequences."""
         x = _swap(given["x"]) if self.time_major else given["x"]
-        ops = TensorFlowOps(self.path, given.get("seed"))
+        ops = TensorFlowOps(self.stock, given.get("seed"))
         valid = Valid(given.get("lengths"), given.get("mask"))
         y, new = self.model.apply(ops, self.model.by_layer(weights), x, valid, self._state(given, x))
         return (_swap(y) if self.time_major and y.shape.rank == 3 else y), new
@@ -38,7 +38,7 @@ class Program:
     def step(self, weights: Weights, given: Given) -> Results:
         """One time step."""
         x = given["x"]
-        return self.model.step(TensorFlowOps(self.path), self.model.by_layer(weights), x, self._state(given, x))
+        return self.model.step(TensorFlowOps(self.stock), self.model.by_layer(weights), x, self._state(given, x))
 
     def run(self, weights: Weights, given: Given, step: bool = False) -> Results:
         """The same; eagerly as a graph, one for each set of arguments, traced once for all batch sizes and lengths."""
@@ -49,7 +49,8 @@ class Program:
         if key not in self._graphs:
             shapes = {name: tf.TensorSpec(tensor.shape, tensor.dtype) for name, tensor in weights.items()}
             signature = [shapes, specs(self.model, self.dtype, given, step)]
-            self._graphs[key] = tf.function(function, input_signature=signature, autograph=False)
+            graph = tf.function(function, input_signature=signature, autograph=False)
+            self._graphs[key] = graph.get_concrete_function()
         return self._graphs[key](weights, given)
 
     def _state(self, given: Given, x: tf.Tensor) -> dict[str, tf.Tensor]:

@@ -4,7 +4,6 @@ import os
 from dataclasses import replace
 
 import tensorflow as tf
-
 from rnnspec.backends.tensorflow.arguments import check, specs
 from rnnspec.layers import Recurrent
 
@@ -18,11 +17,11 @@ def write(net, directory: str | os.PathLike) -> None:
         loaded.step(x_t, state)                # where no layer runs backward
 
     Each answers a dict: "y" and the final states by name. Batch and time are free; lengths are int32 and ids int64.
-    The three are also the signatures "serving_default", "sequence" and "step", which take states by name. A length or
-    an id out of range raises tf.errors.InvalidArgumentError. The loop is the generic one unless `path="native"` was
-    asked for, so that a file written on a machine with a GPU runs on one without.
+    The three are also the signatures "serving_default", "sequence" and "step", which take each state by its name with
+    "_" for ".". A length or an id out of range raises tf.errors.InvalidArgumentError. The loop is the generic one
+    unless `path="native"` was asked for, so that a file written on a machine with a GPU runs on one without.
     """
-    program = net.program if net.program.path == "native" else replace(net.program, path="generic", _graphs={})
+    program = net.program if net.path_option == "native" else replace(net.program, stock={}, _graphs={})
     model, dtype = program.model, program.dtype
     module = tf.Module()
     module.variables_ = {name: variable.value for name, variable in zip(model.parameters(), net.weights, strict=True)}
@@ -36,12 +35,12 @@ def write(net, directory: str | os.PathLike) -> None:
     x, lengths = specs(model, dtype, ["x", "lengths"]).values()
     x_t, *_ = specs(model, dtype, ["x"], step=True).values()
     state = specs(model, dtype, model.states())
-    module.serve = tf.function(lambda x: answer({"x": x}), input_signature=[x])
+    module.serve = tf.function(lambda x: answer({"x": x}), [x], autograph=False)
     module.sequence = tf.function(
-        lambda x, lengths, state: answer({"x": x, "lengths": lengths, **state}), input_signature=[x, lengths, state]
+        lambda x, lengths, state: answer({"x": x, "lengths": lengths, **state}), [x, lengths, state], autograph=False
     )
     signatures = {"serving_default": module.serve, "sequence": module.sequence}
     if all(layer.direction == "forward" for layer in model.layers if isinstance(layer, Recurrent)):
-        module.step = tf.function(lambda x, state: answer({"x": x, **state}, step=True), input_signature=[x_t, state])
+        module.step = tf.function(lambda x, state: answer({"x": x, **state}, step=True), [x_t, state], autograph=False)
         signatures["step"] = module.step
     tf.saved_model.save(module, os.fspath(directory), signatures)

@@ -1,7 +1,6 @@
 """The generic time loop."""
 
 import tensorflow as tf
-
 from rnnspec.ops import Parameters, States
 from rnnspec.valid import Valid
 

@@ -6,13 +6,19 @@ torch's `weight_ih (gates·units, inputs)`, for the LSTM (i, f, g, o) and for th
 
 import torch
 from torch import Tensor
-from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
-from torch.nn.utils.rnn import PackedSequence
+from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_sequence
 
 from rnnspec.cells import GRU, LSTM, RNN, Cell, Stack
 from rnnspec.errors import UnsupportedError
 from rnnspec.ops import States, scope, under
 from rnnspec.valid import Valid
+
+_FUNCTIONS = {
+    "torch.rnn_tanh": torch.rnn_tanh,
+    "torch.rnn_relu": torch.rnn_relu,
+    "torch.lstm": torch.lstm,
+    "torch.gru": torch.gru,
+}
 
 
 def name(cell: Cell) -> str:
@@ -92,43 +98,66 @@ def _reverse(x: Tensor, lengths: Tensor | None) -> Tensor:
 
 
 def _call(
-    cell: Cell, p: dict[str, Tensor], x: Tensor, lengths, state: States, directions: tuple[str, ...], sequences: bool
+    cell: Cell,
+    p: dict[str, Tensor],
+    x: Tensor,
+    lengths: Tensor | None,
+    state: States,
+    directions: tuple[str, ...],
+    sequences: bool,
 ) -> tuple[Tensor, States]:
-    """One fused call over the directions named by prefix."""
-    weights = [w for prefix in directions for w in _weights(cell, scope(p, prefix))]
+    """One fused call over the directions, each named by its prefix."""
+    each = [scope(p, prefix) for prefix in directions]
+    weights = [weight for q in each for weight in _weights(cell, q)]
     if x.is_cuda:
         weights = _contiguous(weights, len(directions))
     names = list(cell.states())
-    initial = [torch.stack([scope(state, prefix)[name] for prefix in directions]) for name in names]
-    options = (p_bias := "bias" in scope(p, directions[0])), 1, 0.0, torch.is_grad_enabled(), len(directions) == 2
-    del p_bias
-    function = {
-        "lstm": torch.lstm,
-        "gru": torch.gru,
-        "rnn_tanh": torch.rnn_tanh,
-        "rnn_relu": torch.rnn_relu,
-    }[name(cell).removeprefix("torch.")]
-    hx = initial if isinstance(cell, LSTM) else initial[0]
+    initial = [_stack([scope(state, prefix)[name] for prefix in directions]) for name in names]
+    options = ("bias" in each[0], 1, 0.0, torch.is_grad_enabled(), len(directions) == 2)
+    function = _FUNCTIONS[name(cell)]
     if lengths is None:
-        y, *final = function(x, hx, weights, *options, True)
+        y, *final = function(x, _states(initial), weights, *options, True)
+        last = final[0]
     else:
-        packed = pack_padded_sequence(x, lengths.clamp(min=1), batch_first=True, enforce_sorted=False)
-        order, back = packed.sorted_indices, packed.unsorted_indices
-        hx = [h.index_select(1, order) for h in initial] if isinstance(cell, LSTM) else initial[0].index_select(1, order)
-        data, *final = function(packed.data, packed.batch_sizes, hx, weights, *options)
-        y, _ = pad_packed_sequence(
-            PackedSequence(data, packed.batch_sizes, order, back), batch_first=True, total_length=x.shape[1]
-        )
-        # torch refuses rows of length 0, so they ran one step: undo it (UNROLL-4).
-        some = (lengths > 0).to(x.device)[:, None]
-        final = [torch.where(some, h.index_select(1, back), h0) for h, h0 in zip(final, initial, strict=True)]
-        y = torch.where(some[:, None], y, torch.zeros((), dtype=y.dtype, device=y.device))
-    ends = dict(zip(names, final, strict=True))
-    new = {k: h for i, prefix in enumerate(directions) for k, h in under(prefix, {n: f[i] for n, f in ends.items()}).items()}
-    if sequences:
-        return y, new
-    last = torch.cat(list(ends["h"]), -1)
-    return (last if lengths is None else torch.where(some, last, torch.zeros((), dtype=y.dtype, device=y.device))), new
+        y, final, last = _ragged(function, x, lengths, initial, weights, options)
+    new = {
+        f"{prefix}.{name}" if prefix else name: value[i]
+        for i, prefix in enumerate(directions)
+        for name, value in zip(names, final, strict=True)
+    }
+    # The first state is h, and h is the output.
+    return (y if sequences else last.transpose(0, 1).flatten(1)), new
+
+
+def _ragged(
+    function, x: Tensor, lengths: Tensor, initial: list[Tensor], weights: list[Tensor], options: tuple
+) -> tuple[Tensor, list[Tensor], Tensor]:
+    """The call on packed rows → outputs, final states, last outputs (directions, batch, units).
+
+    torch refuses rows of length 0, so they run one step, which is undone (UNROLL-4).
+    """
+    packed = pack_padded_sequence(x, lengths.clamp(min=1), batch_first=True, enforce_sorted=False)
+    order, back = packed.sorted_indices, packed.unsorted_indices
+    hx = _states([h.index_select(1, order) for h in initial])
+    data, *sorted_final = function(packed.data, packed.batch_sizes, hx, weights, *options)
+    y, _ = pad_packed_sequence(
+        PackedSequence(data, packed.batch_sizes, order, back), batch_first=True, total_length=x.shape[1]
+    )
+    final = [h.index_select(1, back) for h in sorted_final]
+    if lengths.min() > 0:
+        return y, final, final[0]
+    some = (lengths > 0).to(x.device)[:, None]
+    kept = [torch.where(some, h, start) for h, start in zip(final, initial, strict=True)]
+    return y * some[:, None], kept, final[0] * some
+
+
+def _states(values: list[Tensor]) -> Tensor | list[Tensor]:
+    """torch takes (h, c) for an LSTM and a bare h for the others."""
+    return values if len(values) > 1 else values[0]
+
+
+def _stack(values: list[Tensor]) -> Tensor:
+    return values[0].unsqueeze(0) if len(values) == 1 else torch.stack(values)
 
 
 def _weights(cell: Cell, p: dict[str, Tensor]) -> list[Tensor]:

@@ -75,7 +75,7 @@ class Net(nn.Module):
                 inputs.check_lengths(lengths.numpy(), batch, time)
             if mask is not None:
                 mask = torch.as_tensor(mask, device=x.device)
-                inputs.check_mask(np.empty(mask.shape, bool if mask.dtype == torch.bool else float), lengths, batch, time)
+                inputs.check_mask(mask.dtype == torch.bool, tuple(mask.shape), lengths, batch, time)
             ops = TorchOps(self.training, self.path)
             y, new = self.model.apply(ops, self._weights(), x, Valid(lengths, mask), self._state(state, x))
             if self.time_major and y.ndim == 3:
@@ -105,7 +105,7 @@ class Net(nn.Module):
         if not isinstance(x, Tensor):
             return torch.as_tensor(np.asarray(x), dtype=self._anchor.dtype, device=self._anchor.device)
         if x.dtype != self._anchor.dtype:
-            raise SpecError(f"x: expected {self._anchor.dtype}, found {x.dtype}; convert it with x.to({self._anchor.dtype})")
+            raise SpecError(f"x: expected {self._anchor.dtype}, found {x.dtype}; convert it with x.to(…)")
         return x
 
     def _state(self, state: Mapping | None, x: Tensor) -> dict[str, Tensor]:
@@ -125,13 +125,18 @@ class Net(nn.Module):
 class _Scope(nn.Module):
     """A place in the tree of names."""
 
+    def extra_repr(self) -> str:
+        return ", ".join(f"{name} {tuple(value.shape)}" for name, value in self.named_parameters(recurse=False))
+
 
 def _collect(module: nn.Module | None) -> dict[str, Tensor]:
     if module is None:
         return {}
     if not module._modules:
         return module._parameters  # type: ignore[return-value]
-    return {f"{place}.{name}": value for place, inner in module._modules.items() for name, value in _collect(inner).items()}
+    return {
+        f"{place}.{name}": value for place, inner in module._modules.items() for name, value in _collect(inner).items()
+    }
 
 
 def load(

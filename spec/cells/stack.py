@@ -33,7 +33,10 @@ class Stack(Cell, tag="stack", kw_only=True):
         return self.cells[-1].outputs
 
     def states(self) -> dict[str, int]:
-        return {name: size for k, cell in enumerate(self.cells) for name, size in under(f"cells.{k}", cell.states()).items()}
+        sizes: dict[str, int] = {}
+        for k, cell in enumerate(self.cells):
+            sizes |= under(f"cells.{k}", cell.states())
+        return sizes
 
     def parameters(self, inputs: int) -> dict[str, tuple[int, ...]]:
         shapes = {}

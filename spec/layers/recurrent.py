@@ -64,7 +64,7 @@ class Recurrent(Layer, tag="recurrent", kw_only=True):
 
     def step(self, ops: Ops, p: dict[str, Array], x: Array, state: States) -> tuple[Array, States]:
         if self.direction != "forward":
-            raise UnsupportedError(f"layer {self.name!r} is {self.direction}: it needs the whole sequence, so no step")
+            raise UnsupportedError(f"layer {self.name!r} is {self.direction}: it has no step; run whole sequences")
         prepared = self.cell.prepare(ops, p)
         return self.cell.step(ops, prepared, self.cell.project(ops, prepared, x), state)
 
@@ -82,5 +82,5 @@ def check_follows(layer: Layer, sequence: bool) -> bool:
     if not isinstance(layer, Recurrent):
         return sequence
     if not sequence:
-        raise SpecError(f"layer {layer.name!r}: no sequence reaches it; set return_sequences on the recurrent layer before")
+        raise SpecError(f"layer {layer.name!r}: no sequence reaches it; set return_sequences on the layer before")
     return layer.return_sequences

@@ -44,7 +44,7 @@ class Net:
             inputs.check_lengths(lengths, *x.shape[:2])
         if mask is not None:
             mask = np.asarray(mask)
-            inputs.check_mask(mask, lengths, *x.shape[:2])
+            inputs.check_mask(mask.dtype == np.bool_, mask.shape, lengths, *x.shape[:2])
         y, new = self.model.apply(self._ops, self._weights, x, Valid(lengths, mask), self._state(state, len(x)))
         return (y.swapaxes(0, 1) if self.time_major and y.ndim == 3 else y), new
 

@@ -2,13 +2,13 @@
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+import msgspec
 import numpy as np
-
-from rnnspec import Checkpoint, Embedding, Model
+from rnnspec import Checkpoint, Embedding, Model, Recurrent
 from rnnspec.ops import under
 from rnnspec.reference import Net
 
@@ -43,7 +43,7 @@ class Case:
 
     path: str
     layers: Callable[[Variables], list[WithWeights]]
-    outputs: Mapping[str, str] = field(default_factory=dict)
+    outputs: Mapping[str, str] | None = None
     states: str = ""
     not_expressible: tuple[str, ...] = ()
     time_major: bool = False
@@ -73,7 +73,7 @@ class Case:
         if self.stepwise:
             return self.unrolled(net, x, state)
         numbers = self.final_state(self.run(net, x, state)[1])
-        for key, name in (self.outputs or {self.default_output: ""}).items():
+        for key, name in ({self.default_output: ""} if self.outputs is None else self.outputs).items():
             name, _, direction = name.partition(".")
             until = self.net(self.layers, x, name)
             y, _ = self.run(until, x, {name: state[name] for name in until.model.states()} if state else None)
@@ -87,8 +87,10 @@ class Case:
         layers, weights = [], {}
         for layer, w in build(read(DATA / self.path / "variables.npz")):
             layers.append(layer)
-            weights |= {name: a.astype(np.promote_types(a.dtype, "float32")) for name, a in under(layer.name, w).items()}
+            weights |= under(layer.name, {name: a.astype(np.promote_types(a.dtype, "f4")) for name, a in w.items()})
             if layer.name == until:
+                if isinstance(layer, Recurrent):
+                    layers[-1] = msgspec.structs.replace(layer, return_sequences=True)
                 break
         model = Model(layers=layers, inputs=None if isinstance(layers[0], Embedding) else x.shape[-1])
         return Net(Checkpoint(model, weights), dtype="float64", time_major=self.time_major)
@@ -115,22 +117,15 @@ class Case:
         if self.encoder:
             return self.net(self.encoder, self.inputs["enc"])(self.inputs["enc"])[1]
         names, given = list(model.states()), self.inputs
-        if self.states == "torch" and "h0" in given:
-            return {
-                name: value
-                for leaf in "hc"
-                if f"{leaf}0" in given
-                for name, value in zip(
-                    [name for name in names if name.endswith(f".{leaf}")],
-                    given[f"{leaf}0"].reshape(-1, batch, given[f"{leaf}0"].shape[-1]),
-                    strict=True,
-                )
-            }
+        if self.states == "torch":
+            stacked = {leaf: given[f"{leaf}0"] for leaf in "hc" if f"{leaf}0" in given}
+            rows = {leaf: list(h.reshape(-1, batch, h.shape[-1])) for leaf, h in stacked.items()}
+            return {name: rows[name[-1]].pop(0) for name in names} if rows else None
         if self.states == "concat":
             ends = np.cumsum([model.states()[name] for name in c_first(names)])
             return dict(zip(c_first(names), np.split(given["initial_state"], ends[:-1], axis=-1), strict=True))
         state = {name: given.get(f"initial_state{suffix}") for name, suffix in suffixes(names).items()}
-        return None if any(value is None for value in state.values()) else state
+        return None if all(value is None for value in state.values()) else state
 
     def final_state(self, state: Arrays) -> Arrays:
         """The final state by the framework's keys, those that it returns."""

@@ -5,7 +5,6 @@ framework's layout and where that is written down.
 """
 
 import numpy as np
-
 from rnnspec import GRU, LSTM, RNN, Cell
 
 Part = tuple[Cell, dict[str, np.ndarray]]
@@ -63,7 +62,7 @@ def gru_from_cudnn_compatible(gates_kernel, gates_bias, x_kernel, x_bias, h_kern
 
 
 def cifg_from_tf1(kernel, bias) -> Part:
-    """`CoupledInputForgetGateLSTMCell.call` (contrib/rnn/python/ops/rnn_cell.py): columns j, f, o; f bias + 1; i = 1 − f.
+    """`CoupledInputForgetGateLSTMCell.call` (contrib/rnn/python/ops/rnn_cell.py): columns j, f, o; i = 1 − σ(f + 1).
 
     1 − σ(f) = σ(−f), so the input gate is the forget gate with its sign turned.
     """
@@ -108,9 +107,8 @@ def gru_from_keras(kernel, recurrent_kernel, bias=None, reset_after=None) -> Par
         reset_after = bias.ndim == 2
         weights["bias"] = by_gate(bias[0] if reset_after else bias, order)
         if reset_after:
-            recurrent = by_gate(bias[1], order)
-            weights["bias"][:2] += recurrent[:2]
-            weights["recurrent_bias"] = recurrent[2]
+            weights["bias"][:2] += by_gate(bias[1], order)[:2]
+            weights["recurrent_bias"] = bias[1][-len(recurrent_kernel) :]
     return GRU(units=len(recurrent_kernel), reset_after=reset_after, bias=bias is not None), weights
 
 
@@ -148,7 +146,6 @@ def gru_from_torch(w_ih, w_hh, b_ih=None, b_hh=None) -> Part:
     order = (0, 1, 2)
     weights = {"kernel": by_gate(w_ih.T, order), "recurrent_kernel": by_gate(w_hh.T, order)}
     if b_ih is not None:
-        recurrent = by_gate(b_hh, order)
-        weights["bias"] = by_gate(b_ih, order) + recurrent * [[1], [1], [0]]
-        weights["recurrent_bias"] = recurrent[2]
+        weights |= {"bias": by_gate(b_ih, order), "recurrent_bias": b_hh[-w_hh.shape[1] :]}
+        weights["bias"][:2] += by_gate(b_hh, order)[:2]
     return GRU(units=w_hh.shape[1], reset_after=True, bias=b_ih is not None), weights

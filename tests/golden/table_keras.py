@@ -54,11 +54,12 @@ def stateful_stack(head: Block, lower: Block, upper: Block) -> list[WithWeights]
     return [gru(lower, "rnn_0"), recurrent(rnn_from_keras(*upper), "rnn_1", last=True), dense(*head)]
 
 
-def rows(case: str, groups: str, layers: Callable[..., list[WithWeights]], *args, encoder=None, **options) -> list[Case]:
+def rows(case: str, groups: str, layers: Callable[..., list[WithWeights]], *args, encoder=None, **options):
     """The case in every group: `layers` and `encoder` take the model's blocks, named as its parameters."""
-    options |= {"encoder": lambda v: encoder(*blocks(v))} if encoder else {}
-    build = lambda v: layers(*blocks(v))  # noqa: E731
-    return [Case(f"{group}/{case}", build, *args, states="state", **options) for group in groups.split()]
+    if encoder:
+        options["encoder"] = lambda v: encoder(*blocks(v))
+    options["states"] = "state"
+    return [Case(f"{group}/{case}", lambda v: layers(*blocks(v)), *args, **options) for group in groups.split()]
 
 
 HALVES = {"outputs_fw": "rnn.forward", "outputs_bw": "rnn.backward"}

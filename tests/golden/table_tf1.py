@@ -34,7 +34,8 @@ def gru(v: Variables, scope: str) -> Part:
 
 def cudnn_compatible_gru(v: Variables, scope: str) -> Part:
     parts = ("gates", "candidate/input_projection", "candidate/hidden_projection")
-    return layouts.gru_from_cudnn_compatible(*(v[f"{scope}/{part}/{leaf}"] for part in parts for leaf in ("kernel", "bias")))
+    names = [f"{scope}/{part}/{leaf}" for part in parts for leaf in ("kernel", "bias")]
+    return layouts.gru_from_cudnn_compatible(*(v[name] for name in names))
 
 
 def rnn(v: Variables, scope: str) -> Part:
@@ -51,12 +52,13 @@ def indrnn(v: Variables, scope: str, activation="tanh") -> Part:
 
 
 def indy_lstm(v: Variables, scope: str) -> Part:
-    return layouts.lstm_from_tf1(layouts.diagonal(v[f"{scope}/kernel_w"], v[f"{scope}/kernel_u"], 4), v[f"{scope}/bias"])
+    kernel = layouts.diagonal(v[f"{scope}/kernel_w"], v[f"{scope}/kernel_u"], gates=4)
+    return layouts.lstm_from_tf1(kernel, v[f"{scope}/bias"])
 
 
 def indy_gru(v: Variables, scope: str) -> Part:
     return layouts.gru_from_tf1(
-        layouts.diagonal(v[f"{scope}/gates/kernel_w"], v[f"{scope}/gates/kernel_u"], 2),
+        layouts.diagonal(v[f"{scope}/gates/kernel_w"], v[f"{scope}/gates/kernel_u"], gates=2),
         v[f"{scope}/gates/bias"],
         layouts.diagonal(v[f"{scope}/candidate/kernel"], v[f"{scope}/candidate/kernel_u"]),
         v[f"{scope}/candidate/bias"],
@@ -73,9 +75,8 @@ def multi(scope: str, *cells: CellIn) -> Callable[[Variables], list[WithWeights]
     return lambda v: [recurrent(stack(*(cell(v, scope.format(k)) for k, cell in enumerate(cells))))]
 
 
-def both(cell: CellIn, scope: str) -> Callable[[Variables], list[WithWeights]]:
+def both(cell: CellIn, scope: str, fw="fw", bw="bw") -> Callable[[Variables], list[WithWeights]]:
     """`bidirectional_dynamic_rnn`; `scope` with the direction as {}."""
-    fw, bw = ("FW", "BW") if scope.isupper() or scope.startswith("BiRNN") else ("fw", "bw")
     return lambda v: [bidirectional(cell(v, scope.format(fw)), cell(v, scope.format(bw)))]
 
 
@@ -105,6 +106,7 @@ def stack_bidirectional(v: Variables) -> list[WithWeights]:
 
 
 lstm_0 = partial(lstm, forget_bias=0.0)
+indrnn_relu = partial(indrnn, activation="relu")
 HALVES = {"outputs_fw": "rnn.forward", "outputs_bw": "rnn.backward"}
 LOGITS = {"outputs": "rnn", "logits": "head"}
 row = partial(Case, states="final_state")
@@ -113,9 +115,11 @@ row = partial(Case, states="final_state")
 ROWS = [
     row("tf1/basic_lstm_fb1", one(lstm, "rnn/basic_lstm_cell")),
     row("tf1/basic_rnn", one(rnn, "rnn/basic_rnn_cell")),
+    # different cells: a forward and a backward network
     row("tf1/bidirectional_gru_lstm_time_major", one(gru, "bidirectional_rnn/fw/gru_cell"),
         {"outputs_fw": "rnn"}, states="final_state_fw", time_major=True),
-    row("tf1/bidirectional_gru_lstm_time_major", one(lstm, "bidirectional_rnn/bw/basic_lstm_cell", direction="backward"),
+    row("tf1/bidirectional_gru_lstm_time_major",
+        one(lstm, "bidirectional_rnn/bw/basic_lstm_cell", direction="backward"),
         {"outputs_bw": "rnn"}, states="final_state_bw", time_major=True),
     row("tf1/bidirectional_lstm_lengths", both(lstm, "bidirectional_rnn/{}/lstm_cell"), HALVES),
     row("tf1/bigru_tagger", bigru_tagger, LOGITS),
@@ -133,7 +137,7 @@ ROWS = [
     row("tf1/gru_float16", one(gru, "rnn/gru_cell")),
     row("tf1/gru_lengths", one(gru, "rnn/gru_cell")),
     row("tf1/indrnn", one(indrnn, "rnn/ind_rnn_cell")),
-    row("tf1/indrnn_relu2", multi("rnn/multi_rnn_cell/cell_{}/ind_rnn_cell", *[partial(indrnn, activation="relu")] * 2)),
+    row("tf1/indrnn_relu2", multi("rnn/multi_rnn_cell/cell_{}/ind_rnn_cell", indrnn_relu, indrnn_relu)),
     row("tf1/indy_gru", one(indy_gru, "rnn/indy_gru_cell")),
     row("tf1/indy_lstm", one(indy_lstm, "rnn/indy_lstm_cell")),
     row("tf1/layernorm_basic_lstm_off", one(lstm_0, "rnn/layer_norm_basic_lstm_cell")),
@@ -159,7 +163,7 @@ ROWS = [
                                                        gru(v, "rnn/multi_rnn_cell/cell_1/gru_cell")))]),
     row("tf012/basic_lstm", one(lstm, "RNN/BasicLSTMCell")),
     row("tf012/basic_lstm_v1", one(lstm, "RNN/BasicLSTMCell")),
-    row("tf012/bidirectional_lstm_lengths", both(lstm, "BiRNN/{}/LSTMCell"), HALVES),
+    row("tf012/bidirectional_lstm_lengths", both(lstm, "BiRNN/{}/LSTMCell", "FW", "BW"), HALVES),
     row("tf012/char_rnn", char_rnn("RNN/MultiRNNCell/Cell{}/LSTMCell"), LOGITS),
     row("tf012/gru", one(gru, "RNN/GRUCell")),
     row("tf012/gru_block", one(gru, "RNN/GRUBlockCell")),
