@@ -94,9 +94,10 @@ def _call(case: Case, net: Any) -> dict[str, np.ndarray]:
 
 
 def _where(name: str, actual: dict[str, np.ndarray], case: Case) -> str:
-    """The first place that is off, in words."""
+    """The place that is off the most, in words."""
     found, expected = actual[name], case.expected[name]
     if found.shape != expected.shape:
         return f"{name}: expected shape {expected.shape}, found {found.shape}"
-    place = np.unravel_index(np.nanargmax(np.abs(found - expected)), found.shape)
+    distance = np.abs(found - expected)
+    place = np.unravel_index(np.where(np.isfinite(distance), distance, np.inf).argmax(), found.shape)
     return f"{name}[{', '.join(map(str, place))}]: expected {expected[place]:.6f}, found {found[place]:.6f}"

@@ -102,7 +102,7 @@ def _node(
     if len(prefixes) == 1:
         return graph.squeeze(y, 1), new
     features = (time, batch, len(prefixes) * units)
-    return graph.node("Reshape", [graph.transpose(y, 0, 2, 1, 3), graph.integers(0, 0, -1)], features), new
+    return graph.node("Reshape", [graph.transpose(y, 0, 2, 1, 3), graph.integers(0, 0, features[-1])], features), new
 
 
 def _meaning(cell: Cell, directions: int) -> tuple[str, list[int], dict[str, Any]]:

@@ -145,16 +145,13 @@ def _umask() -> int:
 
 def _foreign(data: bytes) -> str:
     """What a file that is not readable as safetensors looks like."""
+    if data[8:9] == b"{":  # where the header of safetensors begins
+        return f"truncated or damaged at {len(data)} bytes; copy it again"
     signatures = {
         b"PK\x03\x04": "a zip archive (PyTorch .pt, Keras .keras or .npz), not a model file",
         b"\x89HDF": "an HDF5 file (Keras .h5), not a model file",
-        b"\x80": "a pickle, which is never loaded; save it as safetensors first",
-        b"\x93NUMPY": "a NumPy array, not a model file; save it with Checkpoint.save",
+        b"\x80": "a pickle, which is never loaded",
+        b"\x93NUMPY": "a NumPy array, not a model file",
     }
-    for signature, meaning in signatures.items():
-        if data.startswith(signature):
-            return meaning
-    size = int.from_bytes(data[:8], "little")
-    if len(data) >= 9 and data[8:9] == b"{" and size < 100_000_000:
-        return f"truncated or damaged at {len(data)} bytes; copy it again"
-    return "not a safetensors file; save a model with Checkpoint.save"
+    found = [meaning for signature, meaning in signatures.items() if data.startswith(signature)]
+    return f"{found[0] if found else 'not a safetensors file'}; save the model with Checkpoint.save"

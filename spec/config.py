@@ -32,7 +32,7 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     def to_builtins(self) -> dict[str, Any]:
         """The configuration as plain dicts, lists and scalars, defaults written out."""
-        return msgspec.to_builtins(self)
+        return msgspec.json.decode(msgspec.json.encode(self))
 
     @classmethod
     def from_builtins(cls, data: Any, where: str = "architecture") -> Self:

@@ -31,3 +31,7 @@ def schema() -> dict[str, Any]:
 def text() -> str:
     """`schema.json`, as it stands in the repository."""
     return json.dumps(schema(), indent=2, sort_keys=True) + "\n"
+
+
+if __name__ == "__main__":  # python -m rnnspec.schema > spec/schema.json
+    print(text(), end="")

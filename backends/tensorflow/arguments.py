@@ -9,6 +9,7 @@ from typing import Any
 import keras
 import numpy as np
 import tensorflow as tf
+
 from rnnspec import inputs
 from rnnspec.errors import SpecError
 from rnnspec.layers import Embedding
@@ -85,6 +86,8 @@ def _floats(name: str, value, dtype: str) -> tf.Tensor:
         if array.dtype.kind not in "fiub":
             raise SpecError(f"{name}: expected numbers, found {array.dtype}")
         return tf.convert_to_tensor(array.astype(dtype))
+    if isinstance(value, tf.RaggedTensor):
+        raise SpecError(f"{name}: expected a dense tensor; give x.to_tensor(), and lengths=x.row_lengths()")
     if value.dtype != dtype:
         hint = "; Keras's fit casts arrays to keras.config.floatx()" if not tf.executing_eagerly() else ""
         fix = f"convert it with tf.cast({name.split()[0]}, tf.{dtype}){hint}"
@@ -124,7 +127,7 @@ def _lengths(value, batch: int | None, time: int | None, batch_now: tf.Tensor, t
 
 def _mask(value, lengths, batch: int | None, time: int | None, batch_now: tf.Tensor, time_now: tf.Tensor) -> tf.Tensor:
     mask = tf.convert_to_tensor(value)
-    inputs.check_mask(np.empty((0, 0), mask.dtype.as_numpy_dtype), lengths, 0, 0)  # dtype and company; now the shape
+    inputs.check_mask(mask.dtype == tf.bool, (0, 0), lengths, 0, 0)  # dtype and company; now the shape
     _same("mask", mask, (batch, time), (batch_now, time_now))
     return mask
 

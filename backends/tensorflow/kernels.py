@@ -5,36 +5,32 @@ from itertools import chain
 
 import keras
 import tensorflow as tf
+
 from rnnspec.cells import GRU, LSTM, RNN, Cell, Stack
 from rnnspec.errors import UnsupportedError
 from rnnspec.ops import States, scope, under
 from rnnspec.valid import Valid
 
+NAMES = {RNN: "keras.layers.SimpleRNN", LSTM: "keras.layers.LSTM", GRU: "keras.layers.GRU"}
 Stock = dict[str, keras.layers.RNN]  # place in the layer, as "forward.cells.0", → the layer of Keras
 
 
 def name(cell: Cell) -> str:
     """The layer of Keras that serves the cell."""
-    match cell:
-        case Stack(cells=cells):
-            return " + ".join(dict.fromkeys(name(inner) for inner in cells))
-        case _:
-            return {RNN: "keras.layers.SimpleRNN", LSTM: "keras.layers.LSTM", GRU: "keras.layers.GRU"}[type(cell)]
+    if isinstance(cell, Stack):
+        return " + ".join(dict.fromkeys(name(inner) for inner in cell.cells))
+    return NAMES[type(cell)]
 
 
 def obstacle(cell: Cell) -> str | None:
     """Why Keras has no layer with the cell's meaning; None where it has one."""
-    match cell:
-        case Stack(cells=cells):
-            return next((reason for inner in cells if (reason := obstacle(inner))), None)
-        case RNN() | LSTM() | GRU():
-            return None
-        case _:
-            return f"Keras has no {type(cell).__name__}"
+    if type(cell) is Stack:
+        return next((reason for inner in cell.cells if (reason := obstacle(inner))), None)
+    return None if type(cell) in NAMES else f"Keras has no {type(cell).__name__}"
 
 
 def resolve(path: str) -> str:
-    """"auto" as this machine has it: Keras's layers run cuDNN on a GPU; on a CPU our loop is faster."""
+    """ "auto" as this machine has it: Keras's layers run cuDNN on a GPU; on a CPU our loop is faster."""
     return "generic" if path == "auto" and not tf.config.list_physical_devices("GPU") else path
 
 

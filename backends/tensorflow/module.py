@@ -8,6 +8,7 @@ from typing import Any, Self
 import keras
 import numpy as np
 import tensorflow as tf
+
 from rnnspec import inputs
 from rnnspec.backends.tensorflow import arguments, kernels, saved_model
 from rnnspec.backends.tensorflow.program import Program
@@ -33,7 +34,13 @@ class Net(keras.Model):
     """
 
     def __init__(
-        self, checkpoint: Checkpoint, dtype: str, path: str, time_major: bool, return_state: bool, name: str | None = None
+        self,
+        checkpoint: Checkpoint,
+        dtype: str,
+        path: str,
+        time_major: bool,
+        return_state: bool,
+        name: str | None = None,
     ) -> None:
         super().__init__(dtype=inputs.check_dtype(dtype), autocast=False, name=name)
         if path not in ("auto", "native", "generic"):

@@ -1,6 +1,7 @@
 """`rnnspec.ops.Ops` in TensorFlow."""
 
 import tensorflow as tf
+
 from rnnspec.backends.tensorflow import kernels
 from rnnspec.backends.tensorflow.unroll import unroll
 from rnnspec.ops import Parameters, States
@@ -15,6 +16,14 @@ class TensorFlowOps:
         self.seed = seed
         self._draws = 0
 
+        self._transposed: dict = {}
+
+    def looped(self, kernels_: list[tf.Tensor]) -> "TensorFlowOps":
+        """Operations for inside a loop: these kernels are transposed before it."""
+        inside = TensorFlowOps(self.stock, self.seed)
+        inside._transposed = {k.ref(): tf.transpose(tf.reshape(k, (-1, k.shape[-1]))) for k in kernels_}
+        return inside
+
     sigmoid = staticmethod(tf.sigmoid)
     tanh = staticmethod(tf.tanh)
     relu = staticmethod(tf.nn.relu)
@@ -22,7 +31,11 @@ class TensorFlowOps:
     def linear(self, x: tf.Tensor, kernel: tf.Tensor, bias: tf.Tensor | None = None) -> tf.Tensor:
         # As one product of two matrices: a product with more axes runs batch by batch.
         rows = tf.reshape(x, (-1, kernel.shape[-1]))
-        y = tf.matmul(rows, tf.reshape(kernel, (-1, kernel.shape[-1])), transpose_b=True)
+        transposed = self._transposed.get(kernel.ref())
+        if transposed is None:
+            y = tf.matmul(rows, tf.reshape(kernel, (-1, kernel.shape[-1])), transpose_b=True)
+        else:
+            y = tf.matmul(rows, transposed)
         if bias is not None:
             y = tf.nn.bias_add(y, tf.reshape(bias, [-1]))
         return y if x.shape.rank == 2 else _like(x, y)

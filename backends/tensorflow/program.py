@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import tensorflow as tf
+
 from rnnspec.backends.tensorflow.arguments import Given, specs
 from rnnspec.backends.tensorflow.kernels import Stock
 from rnnspec.backends.tensorflow.ops import TensorFlowOps
@@ -56,7 +57,9 @@ class Program:
     def _state(self, given: Given, x: tf.Tensor) -> dict[str, tf.Tensor]:
         batch = x.shape[0] or tf.shape(x)[0]
         sizes = self.model.states()
-        return {name: given[name] if name in given else tf.zeros((batch, size), self.dtype) for name, size in sizes.items()}
+        return {
+            name: given[name] if name in given else tf.zeros((batch, size), self.dtype) for name, size in sizes.items()
+        }
 
 
 def _swap(x: tf.Tensor) -> tf.Tensor:

@@ -4,6 +4,7 @@ import os
 from dataclasses import replace
 
 import tensorflow as tf
+
 from rnnspec.backends.tensorflow.arguments import check, specs
 from rnnspec.layers import Recurrent
 

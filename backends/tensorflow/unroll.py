@@ -1,48 +1,32 @@
-"""The generic time loop."""
+"""The generic path: one cell in one direction."""
 
 import tensorflow as tf
-from rnnspec.ops import Parameters, States
+
+from rnnspec.backends.tensorflow.fused_gru import gru
+from rnnspec.backends.tensorflow.fused_lstm import lstm
+from rnnspec.backends.tensorflow.fused_rnn import rnn
+from rnnspec.backends.tensorflow.rematerialize import rematerialize
+from rnnspec.cells import GRU, LSTM, RNN, Stack
+from rnnspec.ops import Parameters, States, scope, under
 from rnnspec.valid import Valid
+
+# Loops with a gradient of their own; any other cell gets the one that works for all.
+FUSED = {RNN: rnn, LSTM: lstm, GRU: gru}
 
 
 def unroll(
     ops, cell, p: Parameters, x: tf.Tensor, valid: Valid, state: States, *, reverse: bool, sequences: bool
 ) -> tuple[tf.Tensor, States]:
-    """One cell in one direction: UNROLL-1 to UNROLL-7.
+    """UNROLL-1 to UNROLL-7.
 
     x (batch, time, inputs), with both leading axes free → outputs (batch, time, outputs), or (batch, outputs) without
     `sequences`; states (batch, size).
     """
     x = tf.transpose(x, (1, 0, 2))
-    time, batch = tf.unstack(tf.shape(x)[:2])
-    p = cell.prepare(ops, p)
-    projected = _elements(cell.project(ops, p, x))
-    mask = steps(valid, time)
-    keeps = None if mask is None else _elements(tf.transpose(mask)[:, :, None])
-    zero = tf.zeros((batch, cell.outputs), x.dtype)
-    # One element more than there are steps: a list without elements would not know the batch size.
-    outputs = tf.TensorArray(x.dtype, time + 1, element_shape=zero.shape).write(time, zero)
-
-    def body(count, outputs, last, state):
-        t = time - 1 - count if reverse else count
-        y, new = cell.step(ops, p, projected.read(t), state)
-        if keeps is None:
-            last = y
-        else:
-            keep = keeps.read(t)
-            last = tf.where(keep, y, last)
-            y = tf.where(keep, y, zero)
-            new = {name: tf.where(keep, new[name], state[name]) for name in state}
-        for name in state:
-            new[name].set_shape(state[name].shape)
-        return count + 1, outputs.write(t, y) if sequences else outputs, last, new
-
-    _, outputs, last, state = tf.while_loop(
-        lambda count, *_: count < time, body, (tf.constant(0), outputs, zero, state), maximum_iterations=time
-    )
-    if not sequences:
-        return last, state
-    return tf.transpose(outputs.stack()[:-1], (1, 0, 2)), state
+    mask = steps(valid, tf.shape(x)[0])
+    mask = None if mask is None else tf.transpose(mask)
+    y, state = _loop(ops, cell, p, x, state, mask, reverse)
+    return (tf.transpose(y, (1, 0, 2)) if sequences else _last(y, mask, reverse)), state
 
 
 def steps(valid: Valid, time: tf.Tensor) -> tf.Tensor | None:
@@ -50,6 +34,25 @@ def steps(valid: Valid, time: tf.Tensor) -> tf.Tensor | None:
     return valid.mask if valid.lengths is None else tf.sequence_mask(valid.lengths, time)
 
 
-def _elements(x: tf.Tensor) -> tf.TensorArray:
-    """The steps of x (time, …), taken apart once."""
-    return tf.TensorArray(x.dtype, tf.shape(x)[0], element_shape=x.shape[1:], clear_after_read=False).unstack(x)
+def _loop(ops, cell, p, x: tf.Tensor, state: States, mask: tf.Tensor | None, reverse: bool) -> tuple[tf.Tensor, States]:
+    """x (time, batch, inputs), mask (time, batch) → outputs (time, batch, outputs), states."""
+    if type(cell) is Stack:  # cell after cell: the same (STACK-1), with each input product done for all steps
+        new: States = {}
+        for k, inner in enumerate(cell.cells):
+            place = f"cells.{k}"
+            x, s = _loop(ops, inner, scope(p, place), x, scope(state, place), mask, reverse)
+            new |= under(place, s)
+        return x, new
+    prepared = cell.prepare(ops, p)
+    projected = cell.project(ops, prepared, x)
+    if type(cell) in FUSED:
+        return FUSED[type(cell)](cell, p, projected, state, mask, reverse)
+    return rematerialize(ops, cell, prepared, projected, state, mask, reverse)
+
+
+def _last(y: tf.Tensor, mask: tf.Tensor | None, reverse: bool) -> tf.Tensor:
+    """The output (batch, outputs) of the last valid step visited, 0 if there is none (UNROLL-7)."""
+    if mask is None:
+        return tf.reduce_sum(y[:1] if reverse else y[-1:], 0)  # a sum of at most one
+    to_come = tf.cumsum(tf.cast(mask, tf.int32), 0, reverse=not reverse)
+    return tf.reduce_sum(tf.where((mask & (to_come == 1))[..., None], y, tf.zeros((), y.dtype)), 0)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import msgspec
 import numpy as np
+
 from rnnspec import Checkpoint, Embedding, Model, Recurrent
 from rnnspec.ops import under
 from rnnspec.reference import Net

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 import numpy as np
+
 from rnnspec import Dense, Embedding, Layer, Recurrent, Stack
 from rnnspec.ops import under
 

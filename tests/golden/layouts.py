@@ -5,6 +5,7 @@ framework's layout and where that is written down.
 """
 
 import numpy as np
+
 from rnnspec import GRU, LSTM, RNN, Cell
 
 Part = tuple[Cell, dict[str, np.ndarray]]

@@ -1,0 +1,31 @@
+"""Shared fixtures."""
+
+import os
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+
+import numpy as np
+import pytest
+
+from rnnspec import GRU, LSTM, Checkpoint, Dense, Model, Recurrent
+
+
+def random_checkpoint(model: Model, seed: int = 0, dtype: str = "float32") -> Checkpoint:
+    """Random weights, biases included; no two alike."""
+    rng = np.random.default_rng(seed)
+    return Checkpoint(model, {k: (rng.standard_normal(s) / 2).astype(dtype) for k, s in model.parameters().items()})
+
+
+@pytest.fixture
+def checkpoint() -> Checkpoint:
+    """A small model with both kinds of recurrent layer."""
+    return random_checkpoint(
+        Model(
+            inputs=3,
+            layers=(
+                Recurrent(name="lstm", cell=LSTM(units=5)),
+                Recurrent(name="gru", cell=GRU(units=4, reset_after=True)),
+                Dense(name="dense", units=2),
+            ),
+        )
+    )

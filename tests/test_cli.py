@@ -1,0 +1,189 @@
+"""The command: what it prints, what it writes, and one line for every mistake (exit code 2)."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from rnnspec import Checkpoint, Embedding, Model, Recurrent, cells
+from rnnspec.cli import main
+from rnnspec.reference import Net
+
+from .conftest import random_checkpoint
+
+
+@pytest.fixture
+def model(checkpoint, tmp_path):
+    path = tmp_path / "model.safetensors"
+    Checkpoint(checkpoint.model, checkpoint.weights, {"note": "[hello]"}).save(path)
+    return path
+
+
+@pytest.fixture
+def call(monkeypatch, capsys):
+    """Run the command; returns exit code, standard output and standard error."""
+
+    def run(*arguments):
+        monkeypatch.setattr(sys, "argv", ["rnnspec", *map(str, arguments)])
+        with pytest.raises(SystemExit) as end:
+            main()
+        return (end.value.code or 0, *capsys.readouterr())
+
+    return run
+
+
+def test_info(call, model):
+    code, out, _ = call("info", model)
+    assert code == 0
+    for word in ("gru(units=4, reset_after=true", "lstm.recurrent_", "forget", "update", "lstm.c (5)", "[hello]"):
+        assert word in out
+
+
+def test_info_as_json(call, model, checkpoint):
+    code, out, _ = call("info", model, "--json")
+    report = json.loads(out)
+    assert code == 0
+    assert report["model"] == checkpoint.model.to_builtins()
+    assert report["states"] == {"lstm.h": 5, "lstm.c": 5, "gru.h": 4}
+    forget = next(row for row in report["tensors"] if (row["tensor"], row["gate"]) == ("lstm.bias", "forget"))
+    assert forget["mean"] == pytest.approx(checkpoint.weights["lstm.bias"][1].mean())
+
+
+def test_info_of_cells_inside_cells(call, tmp_path):
+    cell = cells.Stack(cells=(cells.LSTM(units=3), cells.RNN(units=4)))
+    layer = Recurrent(name="r", cell=cell, direction="bidirectional")
+    random_checkpoint(Model(inputs=2, layers=(layer,))).save(tmp_path / "m.safetensors")
+    rows = json.loads(call("info", tmp_path / "m.safetensors", "--json")[1])["tensors"]
+    gates = [row["gate"] for row in rows if row["tensor"] == "r.backward.cells.0.kernel"]
+    assert gates == ["input", "forget", "cell", "output"]
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_run(call, model, checkpoint, tmp_path, dtype):
+    rng = np.random.default_rng(1)
+    given = {"x": rng.standard_normal((3, 6, 3)), "lengths": np.array([6, 0, 4])}
+    state = {name: rng.standard_normal((3, size)) for name, size in checkpoint.model.states().items()}
+    np.savez(tmp_path / "in.npz", **given, **state)
+    code, _, error = call("run", model, "--input", tmp_path / "in.npz", "-o", tmp_path / "out.npz", "--dtype", dtype)
+    assert (code, error) == (0, "")
+    y, final = Net(checkpoint, dtype)(given["x"], lengths=given["lengths"], state=state)
+    with np.load(tmp_path / "out.npz") as written:
+        assert set(written) == {"y", *final}
+        np.testing.assert_array_equal(written["y"], y, strict=True)
+        for name in final:
+            np.testing.assert_array_equal(written[name], final[name], strict=True)
+
+
+def test_verify_the_reference_against_itself(call, model):
+    code, out, _ = call("verify", model, "--backend", "numpy")
+    assert code == 0
+    assert "numpy float32" in out
+    assert "numpy float64" in out
+
+
+WRONG = """
+import rnnspec.backends.numpy as backend
+
+def load(checkpoint):
+    net = backend.load(checkpoint)
+    class Wrong:
+        step = net.step
+        def __call__(self, x, lengths=None, mask=None, state=None):
+            return net(x, state=state)
+    return Wrong()
+"""
+
+
+def test_a_wrong_backend_fails(call, model, tmp_path, monkeypatch):
+    (tmp_path / "wrong_backend.py").write_text(WRONG)
+    monkeypatch.syspath_prepend(tmp_path)
+    code, out, _ = call("verify", model, "--backend", "wrong_backend")
+    assert code == 1
+    assert "FAIL wrong_backend float32: lengths, one row empty" in out
+    code, out, _ = call("conformance", "--backend", "wrong_backend", "--json", tmp_path / "report.json")
+    assert code == 1
+    rows = json.loads((tmp_path / "report.json").read_text())
+    assert {row["outcome"] for row in rows} == {"pass", "fail"}
+    assert all(row["outcome"] == "pass" for row in rows if "-full-" in row["case"])
+
+
+def test_help_names_every_command(call):
+    _, out, _ = call("--help")
+    for command in ("info", "run", "verify", "export", "conformance", "demo"):
+        assert command in out
+
+
+def mistakes(model: Path, folder: Path) -> dict[str, tuple[tuple, str]]:
+    """Mistake → arguments, and what the one line must say."""
+    out = folder / "out.npz"
+
+    def arrays(name, **values):
+        np.savez(folder / name, **values)
+        return ("run", model, "--input", folder / f"{name}.npz", "-o", out)
+
+    def file(name, data):
+        (folder / name).write_bytes(data)
+        return ("info", folder / name)
+
+    x = np.ones((2, 5, 3))
+    good = model.read_bytes()
+    (folder / "text.npz").write_text("hello")
+    return {
+        "wrong rank": (arrays("a", x=x[0]), "x: expected shape (batch, time, 3), found (5, 3)"),
+        "wrong size": (arrays("b", x=x[..., :2]), "the model takes 3 features"),
+        "length beyond": (arrays("c", x=x, lengths=[5, 6]), "lengths: row 1 is 6, beyond the 5 steps of x"),
+        "negative length": (arrays("d", x=x, lengths=[-1, 5]), "lengths: row 0 is -1, expected 0 to 5"),
+        "unknown array": (arrays("e", x=x, length=[1, 5]), "state: unknown 'length'"),
+        "no x": (arrays("f", y=x), "no array 'x'; found y"),
+        "pickled": (arrays("g", x=np.array([{}])), "save plain arrays only"),
+        "not npz": (("run", model, "--input", folder / "text.npz", "-o", out), "text.npz: not an .npz file"),
+        "no input": (("run", model, "--input", folder / "none.npz", "-o", out), "none.npz: No such file"),
+        "no folder": ((*arrays("h", x=x)[:-1], folder / "none" / "out.npz"), "No such file or directory"),
+        "no file": (("info", folder / "nothing"), "nothing: No such file or directory"),
+        "truncated": (file("i", good[:-5]), "truncated or damaged"),
+        "foreign": (file("j", b"hello"), "not a safetensors file"),
+        "misspelled": (
+            file("k", good.replace(b"reset_after", b"reset_aftre")),
+            "unknown key 'reset_aftre'; did you mean",
+        ),
+        "missing tensor": (file("l", good.replace(b'"gru.bias"', b'"gru.bisa"')), "tensor 'gru.bias' is missing"),
+        "backend": (("verify", model, "--backend", "tensorfow"), "backend 'tensorfow': unknown; expected numpy, torch"),
+        "module": (("verify", model, "--backend", "json.decoder"), "has no load(checkpoint)"),
+        "command": (("inof", model), "No such command 'inof'"),
+        "option": (("info", model, "--jsno"), "No such option"),
+    }
+
+
+def test_every_mistake_is_answered_in_one_line(call, model, tmp_path):
+    for mistake, (arguments, message) in mistakes(model, tmp_path).items():
+        code, out, error = call(*arguments)
+        assert (code, out) == (2, ""), mistake
+        assert error.startswith("rnnspec: "), mistake
+        assert error.count("\n") == 1, mistake
+        assert message in error, mistake
+        assert not (tmp_path / "out.npz").exists()
+
+
+def test_a_framework_that_is_not_installed(call, model, monkeypatch):
+    monkeypatch.setattr("rnnspec.backends.missing", lambda name: ["torch"] if name == "torch" else [])
+    code, _, error = call("verify", model, "--backend", "torch")
+    assert code == 2
+    assert error == "rnnspec: backend 'torch' needs torch: pip install 'rnnspec[torch]'\n"
+
+
+def test_the_installed_command_runs():
+    done = subprocess.run(
+        [Path(sys.executable).with_name("rnnspec"), "--version"], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.startswith("rnnspec, version ")
+
+
+def test_ids_beyond_the_vocabulary(call, tmp_path):
+    path = tmp_path / "m.safetensors"
+    random_checkpoint(Model(layers=(Embedding(name="e", vocabulary=5, units=2),))).save(path)
+    np.savez(tmp_path / "in.npz", x=np.array([[0, 7]]))
+    code, _, error = call("run", path, "--input", tmp_path / "in.npz", "-o", tmp_path / "out.npz")
+    assert (code, error) == (2, "rnnspec: ids: found 7, expected 0 to 4\n")

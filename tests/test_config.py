@@ -1,0 +1,148 @@
+"""Architectures: strict, and the same as their JSON (CONFIG, MODEL, NAME)."""
+
+import json
+
+import jsonschema
+import pytest
+
+from rnnspec import GRU, LSTM, RNN, Dense, Dropout, Embedding, Model, Recurrent, SpecError, Stack, schema
+
+MODEL = Model(
+    layers=(
+        Embedding(name="embed", vocabulary=11, units=3),
+        Recurrent(
+            name="rnn", cell=Stack(cells=(RNN(units=4, activation="relu"), LSTM(units=5))), direction="bidirectional"
+        ),
+        Dropout(name="drop", rate=0.25),
+        Recurrent(name="gru", cell=GRU(units=6, reset_after=False, bias=False), return_sequences=False),
+        Dense(name="dense", units=2, activation="tanh"),
+    )
+)
+
+
+def test_json_and_back():
+    assert Model.from_json(MODEL.to_json()) == MODEL
+    assert Model.from_builtins(MODEL.to_builtins()) == MODEL
+    assert hash(Model.from_json(MODEL.to_json())) == hash(MODEL)
+
+
+def test_names_and_shapes():
+    assert MODEL.parameters() == {
+        "embed.embeddings": (11, 3),
+        "rnn.forward.cells.0.kernel": (1, 4, 3),
+        "rnn.forward.cells.0.recurrent_kernel": (1, 4, 4),
+        "rnn.forward.cells.0.bias": (1, 4),
+        "rnn.forward.cells.1.kernel": (4, 5, 4),
+        "rnn.forward.cells.1.recurrent_kernel": (4, 5, 5),
+        "rnn.forward.cells.1.bias": (4, 5),
+        "rnn.backward.cells.0.kernel": (1, 4, 3),
+        "rnn.backward.cells.0.recurrent_kernel": (1, 4, 4),
+        "rnn.backward.cells.0.bias": (1, 4),
+        "rnn.backward.cells.1.kernel": (4, 5, 4),
+        "rnn.backward.cells.1.recurrent_kernel": (4, 5, 5),
+        "rnn.backward.cells.1.bias": (4, 5),
+        "gru.kernel": (3, 6, 10),
+        "gru.recurrent_kernel": (3, 6, 6),
+        "dense.kernel": (2, 6),
+        "dense.bias": (2,),
+    }
+    assert MODEL.states() == {
+        "rnn.forward.cells.0.h": 4,
+        "rnn.forward.cells.1.h": 5,
+        "rnn.forward.cells.1.c": 5,
+        "rnn.backward.cells.0.h": 4,
+        "rnn.backward.cells.1.h": 5,
+        "rnn.backward.cells.1.c": 5,
+        "gru.h": 6,
+    }
+    assert MODEL.outputs == 2
+    assert not MODEL.return_sequences
+
+
+def test_parameters_of_a_gru_that_resets_after():
+    assert GRU(units=4, reset_after=True).parameters(3) == {
+        "kernel": (3, 4, 3),
+        "recurrent_kernel": (3, 4, 4),
+        "bias": (3, 4),
+        "recurrent_bias": (4,),
+    }
+
+
+def test_reset_after_has_no_default():
+    with pytest.raises(TypeError, match="reset_after"):
+        GRU(units=4)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"layers": []}, "architecture.layers: expected at least one layer|Model.layers: expected at least one layer"),
+        ({"inputs": 3}, "layer 'embed': an embedding must be the first layer of a model without `inputs`"),
+        ({"input": 3}, "architecture: unknown key 'input'; did you mean 'inputs'?"),
+        ({"layers": 3}, r"architecture\.layers: expected a list, got int"),
+    ],
+)
+def test_a_wrong_model_is_refused(change, message):
+    with pytest.raises(SpecError, match=message):
+        Model.from_builtins(MODEL.to_builtins() | change)
+
+
+@pytest.mark.parametrize(
+    ("cell", "message"),
+    [
+        ({"type": "lstmm", "units": 3}, r"layers\[0\]\.cell\.type: unknown cell 'lstmm'; did you mean 'lstm'\?"),
+        ({"units": 3}, r"cell\.type: unknown cell None; known: gru, lstm, rnn, stack"),
+        ({"type": "lstm", "unitz": 3}, r"cell: unknown key 'unitz'; did you mean 'units'\?"),
+        ({"type": "lstm"}, r"cell: missing key 'units'; add it"),
+        ({"type": "lstm", "units": "3"}, r"cell\.units: expected `int`, got `str`, found '3'"),
+        ({"type": "lstm", "units": 0}, r"cell\.units: expected `int` >= 1, found 0"),
+        ({"type": "lstm", "units": True}, r"cell\.units: expected `int`, got `bool`, found True"),
+        ({"type": "gru", "units": 3}, r"cell: missing key 'reset_after'"),
+        ({"type": "rnn", "units": 3, "activation": "tahn"}, r"activation: expected one of .*, found 'tahn'"),
+        ({"type": "stack", "cells": []}, r"expected at least one cell"),
+        ({"type": "stack", "cells": [{"type": "rnn"}]}, r"cell\.cells\[0\]: missing key 'units'"),
+        (3, r"cell: expected an object, got int"),
+    ],
+)
+def test_a_wrong_cell_is_refused(cell, message):
+    text = json.dumps({"inputs": 3, "layers": [{"type": "recurrent", "name": "rnn", "cell": cell}]})
+    with pytest.raises(SpecError, match=message) as caught:
+        Model.from_json(text)
+    assert "\n" not in str(caught.value)
+
+
+def test_configurations_made_in_python_are_checked_too():
+    for wrong in (
+        lambda: LSTM(units=0),
+        lambda: LSTM(units="3"),
+        lambda: Recurrent(name="rnn", cell="lstm"),
+        lambda: Recurrent(name="rnn", cell=LSTM(units=3), direction="backwards"),
+        lambda: Recurrent(name="a.b", cell=LSTM(units=3)),
+        lambda: Dropout(name="drop", rate=1.0),
+        lambda: Model(layers=(Recurrent(name="rnn", cell=LSTM(units=3)),)),
+        lambda: Model(inputs=3, layers=(Dense(name="a", units=2), Dense(name="a", units=2))),
+        lambda: Model(inputs=3, layers=(Dense(name="a", units=2), Embedding(name="b", vocabulary=3, units=2))),
+    ):
+        with pytest.raises(SpecError):
+            wrong()
+
+
+def test_no_sequence_is_left_after_the_last_output():
+    last = Recurrent(name="a", cell=LSTM(units=3), return_sequences=False)
+    with pytest.raises(SpecError, match="layer 'b': no sequence reaches it"):
+        Model(inputs=3, layers=(last, Recurrent(name="b", cell=LSTM(units=3))))
+
+
+def test_the_schema_in_the_repository_is_the_one_the_types_give():
+    from importlib.resources import files
+
+    assert files("rnnspec").joinpath("schema.json").read_text(encoding="utf-8") == schema.text()
+
+
+def test_the_schema_accepts_and_refuses_what_the_types_do():
+    validator = jsonschema.Draft202012Validator(schema.schema())
+    validator.validate(json.loads(MODEL.to_json()))
+    for wrong in ({"layers": [{"type": "dense", "name": "d"}]}, {"layers": [], "input": 2}):
+        assert not validator.is_valid(wrong)
+        with pytest.raises(SpecError):
+            Model.from_builtins(wrong)

@@ -1,0 +1,235 @@
+"""The exported file (EXPORT), and ONNX Runtime behind the common interface."""
+
+import json
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+
+import rnnspec.backends.onnxruntime as backend
+from rnnspec import GRU, LSTM, RNN, Dense, Embedding, Model, Recurrent, SpecError, Stack, UnsupportedError, accuracy
+from rnnspec.export import build, export_onnx
+from rnnspec.reference import Net
+
+from .conftest import random_checkpoint
+
+RNG = np.random.default_rng(2)
+MODEL = Model(
+    inputs=3,
+    layers=(
+        Recurrent(name="a", cell=LSTM(units=5), direction="bidirectional"),
+        Recurrent(name="b", cell=Stack(cells=(GRU(units=4, reset_after=False), RNN(units=6)))),
+        Dense(name="c", units=2),
+    ),
+)
+STREAM = Model(
+    inputs=3,
+    layers=(
+        Recurrent(name="a", cell=LSTM(units=5)),
+        Recurrent(name="b", cell=Stack(cells=(GRU(units=4, reset_after=False), GRU(units=3, reset_after=True)))),
+        Recurrent(name="c", cell=RNN(units=6, activation="relu", bias=False)),
+        Dense(name="d", units=2),
+    ),
+)
+
+
+def call(path, checkpoint, batch, time, lengths=None, time_major=False):
+    """Run the file with ONNX Runtime alone, and the reference; both as y and states by name."""
+    x = RNG.standard_normal((time, batch, 3) if time_major else (batch, time, 3)).astype("float32")
+    state = {k: RNG.standard_normal((batch, n)).astype("float32") for k, n in checkpoint.model.states().items()}
+    feeds = {"x": x, **state} | ({} if lengths is None else {"lengths": np.array(lengths, "int32")})
+    session = onnxruntime.InferenceSession(path)
+    names = [node.name for node in session.get_outputs()]
+    results = dict(zip(names, session.run(None, feeds), strict=True))
+    y, final = Net(checkpoint, "float64", time_major)(x, lengths=lengths, state=state)
+    return results, {"y": y} | {f"{name}.out": value for name, value in final.items()}
+
+
+def test_a_plain_session_gives_the_numbers_at_any_size(tmp_path):
+    checkpoint = random_checkpoint(MODEL)
+    path = tmp_path / "model.onnx"
+    assert export_onnx(checkpoint, path) < 1e-5
+    for batch, time, lengths in ((1, 1, [1]), (4, 9, [9, 0, 3, 7]), (2, 30, [0, 0])):
+        results, expected = call(path, checkpoint, batch, time, lengths)
+        assert accuracy.worst(results, expected)[1] < 1e-5
+
+
+@pytest.mark.parametrize("opset", [14, 17, 18, 22])
+def test_opsets(tmp_path, opset):
+    checkpoint = random_checkpoint(MODEL)
+    path = tmp_path / "model.onnx"
+    export_onnx(checkpoint, path, opset=opset)
+    assert onnx.load(path).opset_import[0].version == opset
+    results, expected = call(path, checkpoint, 3, 6, [2, 6, 0])
+    assert accuracy.worst(results, expected)[1] < 1e-5
+
+
+def test_without_lengths_and_time_major(tmp_path):
+    checkpoint = random_checkpoint(MODEL)
+    path = tmp_path / "model.onnx"
+    export_onnx(checkpoint, path, lengths=False, time_major=True)
+    assert "lengths" not in [node.name for node in onnx.load(path).graph.input]
+    results, expected = call(path, checkpoint, 3, 6, time_major=True)
+    assert accuracy.worst(results, expected)[1] < 1e-5
+
+
+def test_inputs_outputs_and_metadata():
+    model = build(random_checkpoint(MODEL))
+    shapes = {
+        node.name: [d.dim_param or d.dim_value for d in node.type.tensor_type.shape.dim]
+        for node in (*model.graph.input, *model.graph.output)
+    }
+    assert shapes["x"] == ["batch", "time", 3]
+    assert shapes["lengths"] == ["batch"]
+    assert shapes["y"] == ["batch", "time", 2]
+    for name, size in MODEL.states().items():
+        assert shapes[name] == shapes[f"{name}.out"] == ["batch", size]
+    header = json.loads(model.metadata_props[0].value)
+    assert Model.from_builtins(header["model"]) == MODEL
+    assert header["state"][2] == {
+        "name": "a.backward.h",
+        "input": "a.backward.h",
+        "output": "a.backward.h.out",
+        "shape": ["batch", 5],
+    }
+
+
+def test_recurrent_layers_are_native_nodes_with_every_attribute():
+    nodes = {node.op_type: node for node in build(random_checkpoint(MODEL)).graph.node}
+    assert {"LSTM", "GRU", "RNN"} <= set(nodes)
+    assert not {"Loop", "Scan", "If"} & set(nodes)
+    attributes = {kind: {a.name: onnx.helper.get_attribute_value(a) for a in nodes[kind].attribute} for kind in nodes}
+    assert attributes["LSTM"] == {
+        "activations": [b"Sigmoid", b"Tanh", b"Tanh"] * 2,
+        "direction": b"bidirectional",
+        "hidden_size": 5,
+        "input_forget": 0,
+        "layout": 0,
+    }
+    assert attributes["GRU"]["linear_before_reset"] == 0
+
+
+def test_the_step_has_no_loop_and_no_empty_input(tmp_path):
+    checkpoint = random_checkpoint(STREAM)
+    path = tmp_path / "step.onnx"
+    export_onnx(checkpoint, path, step=True)
+    graph = onnx.load(path).graph
+    kinds = {node.op_type for node in graph.node}
+    assert kinds <= {"Gemm", "Add", "Sub", "Mul", "Sigmoid", "Tanh", "Relu", "Split", "Identity"}
+    assert all(name for node in graph.node for name in node.input)
+    session = onnxruntime.InferenceSession(path)
+    x = RNG.standard_normal((2, 7, 3)).astype("float32")
+    expected, final = Net(checkpoint, "float64")(x)
+    state = {name: np.zeros((2, size), "float32") for name, size in STREAM.states().items()}
+    for t in range(7):
+        y, *new = session.run(["y", *(f"{name}.out" for name in state)], {"x": x[:, t], **state})
+        state = dict(zip(state, new, strict=True))
+        np.testing.assert_allclose(y, expected[:, t], atol=1e-5)
+    for name in state:
+        np.testing.assert_allclose(state[name], final[name], atol=1e-5)
+
+
+def test_a_bidirectional_model_refuses_a_step(tmp_path):
+    with pytest.raises(UnsupportedError, match="layer 'a' is bidirectional"):
+        export_onnx(random_checkpoint(MODEL), tmp_path / "step.onnx", step=True)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_wrong_opset_is_refused(tmp_path):
+    for opset in (13, 999):
+        with pytest.raises(SpecError, match=f"opset: expected 14 to .*, found {opset}"):
+            export_onnx(random_checkpoint(MODEL), tmp_path / "model.onnx", opset=opset)
+
+
+@pytest.mark.parametrize("wrong", [[0, 1, 2, 3], [2, 1, 0, 3]])
+def test_a_wrong_export_is_noticed_and_not_written(tmp_path, monkeypatch, wrong):
+    from rnnspec.export import recurrent
+
+    meaning = recurrent._meaning
+
+    def mistaken(cell, directions):
+        kind, order, attributes = meaning(cell, directions)
+        return kind, wrong if kind == "LSTM" else order, attributes
+
+    monkeypatch.setattr(recurrent, "_meaning", mistaken)
+    with pytest.raises(SpecError, match="differs from the reference by"):
+        export_onnx(random_checkpoint(MODEL), tmp_path / "model.onnx")
+    assert not list(tmp_path.iterdir())
+
+
+def test_the_same_checkpoint_gives_the_same_file():
+    one, two = (build(random_checkpoint(MODEL)).SerializeToString() for _ in range(2))
+    assert one == two
+
+
+def test_a_file_is_loaded_without_its_checkpoint(tmp_path):
+    checkpoint = random_checkpoint(STREAM)
+    x = RNG.standard_normal((2, 5, 3))
+    expected, final = Net(checkpoint, "float64")(x)
+    export_onnx(checkpoint, tmp_path / "model.onnx", time_major=True)
+    export_onnx(checkpoint, tmp_path / "step.onnx", step=True)
+    whole, step = (backend.load(tmp_path / name) for name in ("model.onnx", "step.onnx"))
+    y, state = whole(x)
+    np.testing.assert_allclose(y, expected, atol=1e-5)
+    for net in (whole, step, backend.load(checkpoint)):
+        state = None
+        for t in range(5):
+            y_t, state = net.step(x[:, t], state)
+            np.testing.assert_allclose(y_t, expected[:, t], atol=1e-5)
+        for name in final:
+            np.testing.assert_allclose(state[name], final[name], atol=1e-5)
+    with pytest.raises(UnsupportedError, match="the file is a single step"):
+        step(x)
+    with pytest.raises(UnsupportedError, match=r"loaded from an \.onnx file"):
+        backend.checkpoint(whole)
+
+
+def test_a_file_of_somebody_else(tmp_path):
+    model = build(random_checkpoint(MODEL))
+    del model.metadata_props[:]
+    (tmp_path / "plain.onnx").write_bytes(model.SerializeToString())
+    with pytest.raises(SpecError, match=r"plain\.onnx: an ONNX model that rnnspec did not export"):
+        backend.load(tmp_path / "plain.onnx")
+    (tmp_path / "not.onnx").write_bytes(b"hello")
+    with pytest.raises(SpecError, match=r"not\.onnx: ONNX Runtime cannot load it") as caught:
+        backend.load(tmp_path / "not.onnx")
+    assert "\n" not in str(caught.value)
+
+
+def test_masks(tmp_path):
+    checkpoint = random_checkpoint(MODEL)
+    net = backend.load(checkpoint)
+    x = RNG.standard_normal((2, 5, 3))
+    mask = np.array([[1, 1, 0, 0, 0], [1, 1, 1, 1, 0]], bool)
+    np.testing.assert_array_equal(net(x, mask=mask)[0], net(x, lengths=[2, 4])[0])
+    with pytest.raises(UnsupportedError, match="mask: with holes or left padding"):
+        net(x, mask=mask[:, ::-1])
+    export_onnx(checkpoint, tmp_path / "model.onnx", lengths=False)
+    with pytest.raises(UnsupportedError, match="lengths: the file was exported without them"):
+        backend.load(tmp_path / "model.onnx")(x, lengths=[2, 4])
+
+
+def test_no_steps_at_all():
+    net = backend.load(random_checkpoint(MODEL))
+    state = {name: RNG.standard_normal((2, size)).astype("float32") for name, size in MODEL.states().items()}
+    y, final = net(np.zeros((2, 0, 3)), state=state)
+    assert y.shape == (2, 0, 2)
+    for name in state:
+        np.testing.assert_array_equal(final[name], state[name])
+
+
+def test_ids():
+    layers = (Embedding(name="e", vocabulary=6, units=3), Recurrent(name="r", cell=LSTM(units=4)))
+    checkpoint = random_checkpoint(Model(layers=layers))
+    ids = RNG.integers(0, 6, (2, 5))
+    net = backend.load(checkpoint)
+    np.testing.assert_allclose(net(ids)[0], Net(checkpoint)(ids)[0], atol=1e-6)
+    for wrong in (-1, 6):
+        with pytest.raises(SpecError, match=f"ids: found {wrong}"):
+            net(np.full((1, 2), wrong))
+
+
+def test_float64_is_refused():
+    with pytest.raises(UnsupportedError, match="no float64 RNN, GRU or LSTM"):
+        backend.load(random_checkpoint(MODEL), dtype="float64")

@@ -1,0 +1,225 @@
+"""What is particular to PyTorch: modules, state dicts, training, gradients, dtypes, arrays and tensors."""
+
+import copy
+
+import numpy as np
+import pytest
+import torch
+
+import rnnspec.backends.torch as backend
+from rnnspec import GRU, LSTM, RNN, Dense, Dropout, Embedding, Model, Recurrent, SpecError, Stack, UnsupportedError
+from rnnspec.backends.torch import kernels
+from rnnspec.reference import Net
+
+from .conftest import random_checkpoint
+
+RNG = np.random.default_rng(9)
+X = RNG.standard_normal((4, 6, 3)).astype("float32")
+
+
+def one_layer(cell, **options):
+    return random_checkpoint(Model(inputs=3, layers=(Recurrent(name="r", cell=cell, **options),)))
+
+
+def test_the_state_dict_has_the_names_and_shapes_of_the_specification():
+    checkpoint = one_layer(Stack(cells=(LSTM(units=4), GRU(units=5, reset_after=True))), direction="bidirectional")
+    net = backend.load(checkpoint)
+    assert {name: tuple(value.shape) for name, value in net.state_dict().items()} == checkpoint.model.parameters()
+    assert [name for name, _ in net.named_parameters()] == list(checkpoint.model.parameters())
+    other = backend.load(random_checkpoint(checkpoint.model, seed=1))
+    other.load_state_dict(net.state_dict())
+    torch.testing.assert_close(other(X)[0], net(X)[0], rtol=0, atol=0)
+    with pytest.raises(RuntimeError, match="Unexpected key"):
+        other.load_state_dict(net.state_dict() | {"r.forward.more": torch.ones(2)})
+
+
+def test_checkpoint_after_training_is_what_the_reference_runs():
+    checkpoint = one_layer(LSTM(units=4))
+    net = backend.load(checkpoint).train()
+    optimizer = torch.optim.Adam(net.parameters(), lr=0.05)
+    target = torch.ones(4, 6, 4) / 2
+    losses = []
+    for _ in range(20):
+        loss = (net(torch.tensor(X))[0] - target).square().mean()
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        losses.append(loss.item())
+    assert losses[-1] < 0.5 * losses[0]
+    trained = backend.checkpoint(net)
+    assert all(not np.array_equal(trained.weights[name], checkpoint.weights[name]) for name in trained.weights)
+    y, _ = Net(trained, "float64")(X)
+    np.testing.assert_allclose(net.eval()(X)[0], y, atol=1e-5)
+
+
+def test_paths_say_what_runs_and_why():
+    layers = (
+        Recurrent(name="a", cell=LSTM(units=3)),
+        Recurrent(name="b", cell=GRU(units=3, reset_after=False)),
+        Recurrent(name="c", cell=RNN(units=3, activation="sigmoid")),
+        Recurrent(name="d", cell=Stack(cells=(LSTM(units=3), RNN(units=2)))),
+    )
+    checkpoint = random_checkpoint(Model(inputs=3, layers=layers))
+    assert backend.load(checkpoint).paths() == {
+        "a": "native: torch.lstm",
+        "b": "generic: torch's GRU resets after the product",
+        "c": "generic: torch has no RNN with activation sigmoid",
+        "d": "native: torch.lstm + torch.rnn_tanh",
+    }
+    assert set(backend.load(checkpoint, path="generic").paths().values()) >= {"generic: asked for"}
+    with pytest.raises(UnsupportedError, match="layer 'b': no native path: torch's GRU resets after the product"):
+        backend.load(checkpoint, path="native")
+    with pytest.raises(SpecError, match="path: expected 'auto', 'native' or 'generic', found 'fast'"):
+        backend.load(checkpoint, path="fast")
+
+
+@pytest.mark.parametrize("path", ["native", "generic"])
+def test_the_path_that_runs_is_the_one_that_was_chosen(path, monkeypatch):
+    calls = []
+    lstm = torch.lstm
+    monkeypatch.setitem(kernels._FUNCTIONS, "torch.lstm", lambda *args: calls.append("lstm") or lstm(*args))
+    backend.load(one_layer(LSTM(units=4)), path=path)(X, lengths=[6, 0, 3, 2])
+    assert calls == (["lstm"] if path == "native" else [])
+
+
+def test_a_mask_takes_the_generic_path():
+    checkpoint = one_layer(LSTM(units=4), direction="bidirectional")
+    mask = np.array([[1, 0, 1, 1, 0, 1], [0] * 6, [1] * 6, [0, 1, 1, 0, 0, 0]], bool)
+    y, final = Net(checkpoint, "float64")(X, mask=mask)
+    y_torch, final_torch = backend.load(checkpoint)(X, mask=torch.tensor(mask))
+    np.testing.assert_allclose(y_torch, y, atol=1e-5)
+    for name in final:
+        np.testing.assert_allclose(final_torch[name], final[name], atol=1e-5)
+    with pytest.raises(UnsupportedError, match="packed sequences hold no masks"):
+        backend.load(checkpoint, path="native")(X, mask=mask)
+
+
+def test_arrays_are_inference_and_tensors_record():
+    net = backend.load(one_layer(LSTM(units=4)))
+    assert not net.training
+    y, state = net(X)
+    assert not y.requires_grad
+    np.asarray(state["r.h"])
+    y, _ = net(torch.tensor(X))
+    assert y.requires_grad
+    assert net.train()(X)[0].requires_grad
+
+
+def test_return_state_false_gives_the_output_alone():
+    checkpoint = one_layer(LSTM(units=4))
+    alone = backend.load(checkpoint, return_state=False)(X)
+    torch.testing.assert_close(alone, backend.load(checkpoint)(X)[0], rtol=0, atol=0)
+
+
+def test_moving_to_another_dtype():
+    checkpoint = one_layer(LSTM(units=4))
+    net = backend.load(checkpoint).double()
+    y, state = net(X)
+    assert {y.dtype, *(value.dtype for value in state.values())} == {torch.float64}
+    np.testing.assert_allclose(y, Net(checkpoint, "float64")(X)[0], atol=1e-10)
+    with pytest.raises(SpecError, match=r"x: expected torch\.float64, found torch\.float32"):
+        net(torch.tensor(X))
+    assert backend.checkpoint(net).dtype == "float64"
+
+
+@pytest.mark.parametrize("path", ["native", "generic"])
+def test_no_steps_at_all(path):
+    for direction in ("forward", "bidirectional"):
+        net = backend.load(one_layer(LSTM(units=4), direction=direction), path=path)
+        state = {name: torch.randn(2, size) for name, size in net.model.states().items()}
+        y, final = net(torch.zeros(2, 0, 3), state=state)
+        assert y.shape == (2, 0, net.model.outputs)
+        for name in state:
+            torch.testing.assert_close(final[name], state[name], rtol=0, atol=0)
+
+
+def test_dropout_is_the_identity_until_training():
+    model = Model(layers=(Embedding(name="e", vocabulary=7, units=50), Dropout(name="d", rate=0.4)))
+    checkpoint = random_checkpoint(model)
+    net = backend.load(checkpoint)
+    ids = RNG.integers(0, 7, (8, 20))
+    expected = checkpoint.weights["e.embeddings"][ids]
+    np.testing.assert_array_equal(net(ids)[0], expected)
+    torch.manual_seed(0)
+    y = net.train()(ids)[0].detach().numpy()
+    kept = y != 0
+    assert 0.57 < kept.mean() < 0.63
+    np.testing.assert_allclose(y[kept], expected[kept] / 0.6, rtol=1e-6)
+
+
+def test_functional_call_and_deepcopy_use_their_own_weights():
+    one, two = (random_checkpoint(one_layer(LSTM(units=4)).model, seed) for seed in (1, 2))
+    net = backend.load(one)
+    other = copy.deepcopy(net)
+    weights = {name: torch.tensor(value) for name, value in two.weights.items()}
+    y, _ = torch.func.functional_call(net, weights, (torch.tensor(X),))
+    np.testing.assert_allclose(y, backend.load(two)(X)[0], atol=1e-6)
+    other.load_state_dict(weights)
+    np.testing.assert_allclose(net(X)[0], backend.load(one)(X)[0], atol=0)
+
+
+def test_the_step_compiles():
+    net = backend.load(one_layer(LSTM(units=4)))
+    step = torch.compile(net.step, backend="eager", fullgraph=True)
+    x, state = torch.tensor(X[:, 0]), {name: torch.randn(4, 4) for name in net.model.states()}
+    y, new = step(x, state)
+    y_eager, new_eager = net.step(x, state)
+    torch.testing.assert_close(y, y_eager)
+    for name in new:
+        torch.testing.assert_close(new[name], new_eager[name])
+
+
+@pytest.mark.parametrize("path", ["native", "generic"])
+@pytest.mark.parametrize("cell", [LSTM(units=2), GRU(units=2, reset_after=True), RNN(units=2)], ids=repr)
+def test_gradcheck(cell, path):
+    net = backend.load(one_layer(cell, direction="bidirectional"), dtype="float64", path=path).train()
+    x = torch.randn(3, 4, 3, dtype=torch.float64, requires_grad=True)
+    state = [torch.randn(3, size, dtype=torch.float64, requires_grad=True) for size in net.model.states().values()]
+
+    def call(x, *values):
+        y, new = net(x, lengths=[4, 0, 2], state=dict(zip(net.model.states(), values, strict=True)))
+        return y, *new.values()
+
+    torch.autograd.gradcheck(call, (x, *state))
+
+
+def test_cudnn_order_changes_no_weight():
+    net = backend.load(one_layer(GRU(units=4, reset_after=True), direction="bidirectional"))
+    p = net._weights()["r"]
+    weights = [
+        w
+        for prefix in ("forward", "backward")
+        for w in kernels._weights(net.model.layers[0].cell, {k.split(".")[1]: v for k, v in p.items() if prefix in k})
+    ]
+    views = kernels._contiguous(weights, 2)
+    base = views[0].untyped_storage().data_ptr()
+    for view, weight in zip(views, weights, strict=True):
+        torch.testing.assert_close(view, weight, rtol=0, atol=0)
+        assert view.untyped_storage().data_ptr() == base
+    offsets = [view.storage_offset() for view in views]
+    assert sorted(range(8), key=offsets.__getitem__) == [0, 1, 4, 5, 2, 3, 6, 7]
+
+
+def test_wrong_inputs_are_refused():
+    net = backend.load(one_layer(LSTM(units=4)))
+    for arguments, message in (
+        ({"x": X[0]}, "3 axes needed, not 2"),
+        ({"x": X, "lengths": torch.tensor([7, 1, 1, 1])}, "lengths: row 0 is 7, beyond the 6 steps"),
+        ({"x": X, "mask": torch.ones(4, 6)}, "mask: expected booleans"),
+        ({"x": X, "state": {"r.h": np.zeros((4, 4))}}, "state: 'r.c' is missing"),
+    ):
+        with pytest.raises(SpecError, match=message):
+            net(**arguments)
+    with pytest.raises(UnsupportedError, match="layer 'r' is backward"):
+        backend.load(one_layer(LSTM(units=4), direction="backward")).step(X[:, 0])
+
+
+def test_dense_before_and_after():
+    layers = (
+        Dense(name="a", units=5, activation="relu"),
+        Recurrent(name="r", cell=GRU(units=4, reset_after=False), direction="backward", return_sequences=False),
+        Dense(name="b", units=2, bias=False, activation="sigmoid"),
+    )
+    checkpoint = random_checkpoint(Model(inputs=3, layers=layers))
+    expected, _ = Net(checkpoint, "float64")(X, lengths=[6, 0, 3, 2])
+    np.testing.assert_allclose(backend.load(checkpoint)(X, lengths=[6, 0, 3, 2])[0], expected, atol=1e-6)
