@@ -7,9 +7,10 @@ import onnx
 import onnxruntime
 from cases import LAYER, Case, layers
 from onnx import TensorProto, helper, numpy_helper
+from timing import Comparison, Rival
+
 from rnnspec import GRU, LSTM
 from rnnspec.export import DEFAULT_OPSET, build
-from timing import Comparison, Rival
 
 TARGETS = {"with lengths": 1.05, "no lengths": 1.05, "--step": 1.05}
 

@@ -4,11 +4,12 @@ from collections.abc import Callable, Iterator
 
 import keras
 import numpy as np
-import rnnspec.backends.tensorflow as backend
 import tensorflow as tf
 from cases import LAYER, Case, layers
-from rnnspec import GRU, LSTM, RNN
 from timing import Comparison, Rival, flatten
+
+import rnnspec.backends.tensorflow as backend
+from rnnspec import GRU, LSTM, RNN
 
 TARGETS = {"auto": 1.0}
 STOCK = {LSTM: keras.layers.LSTM, GRU: keras.layers.GRU, RNN: keras.layers.SimpleRNN}
@@ -48,7 +49,7 @@ def _comparisons(layer: Case) -> Iterator[Comparison]:
         yield _compare("training", case, rivals)
     if layer.has_step:
         x, *h = [tf.constant(array) for array in (layer.x, *layer.state.values())]
-        step = _graph(lambda x_t, *h: auto.step(x_t, _named(layer, h)), _signature(layer, [None]))
+        step = _graph(lambda x_t, *h: auto.step(x_t, _named(layer, h)), _signature(layer, (None,)))
         rivals = {
             "Keras": _rival(forward["Keras"], [x, *h]),
             "net(x)": _rival(forward["auto"], [x, *h]),
@@ -87,7 +88,7 @@ def _gradients(layer: Case, run: Callable, model: keras.layers.Layer) -> Callabl
     return _graph(gradients, _signature(layer) + _signature(layer, width=layer.cell.outputs))
 
 
-def _signature(layer: Case, leading: list[None] = [None, None], width: int | None = None) -> list[tf.TensorSpec]:  # noqa: B006
+def _signature(layer: Case, leading: tuple[None, ...] = (None, None), width: int | None = None) -> list[tf.TensorSpec]:
     """x, or with `width` what has the shape of the outputs; then the states."""
     state = tf.TensorSpec([None, layer.cell.outputs])
     return [tf.TensorSpec([*leading, width or layer.inputs])] + [state] * len(layer.state)
@@ -108,14 +109,16 @@ def _stock(layer: Case) -> keras.layers.RNN:
 
 
 def _comparable(case: Case, name: str) -> Callable:
-    """Gradients of input, states and both kernels, in Keras's layout: biases differ in number."""
+    """Gradients of input, states, kernels and bias, in Keras's layout; its second bias for a GRU is left out."""
     first = 1 + len(case.state)
 
     def numbers(gradients: list[tf.Tensor]) -> list:
-        kernels = gradients[first : first + 2]
-        if name != "Keras":
-            kernels = [_keras_kernel(case, kernel.numpy()) for kernel in kernels]
-        return [*gradients[:first], *kernels]
+        *kernels, bias = (gradient.numpy() for gradient in gradients[first : first + 3])
+        if name == "Keras":
+            bias = bias.reshape(-1, kernels[0].shape[1])[0]
+        else:
+            kernels, bias = [_keras_kernel(case, kernel) for kernel in kernels], _keras_order(case, bias)
+        return [*gradients[:first], *kernels, bias]
 
     return numbers
 

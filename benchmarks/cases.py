@@ -2,9 +2,10 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cache, cached_property
 
 import numpy as np
+
 from rnnspec import GRU, LSTM, RNN, Checkpoint, Model, Recurrent
 from rnnspec.cells import Cell
 
@@ -32,13 +33,10 @@ class Case:
         """The sizes, for the table."""
         return f"{self.batch}, {self.time}, {self.inputs}, {self.cell.outputs}"
 
-    @cached_property
+    @property
     def checkpoint(self) -> Checkpoint:
         """The weights, with biases that are not zero."""
-        model = Model(inputs=self.inputs, layers=[Recurrent(name=LAYER, cell=self.cell)])
-        weights = Checkpoint.initialize(model, seed=0).weights
-        rng = np.random.default_rng(0)
-        return Checkpoint(model, {n: w + _noise(rng, w.shape) * ("bias" in n) for n, w in weights.items()})
+        return _checkpoint(self.cell, self.inputs)
 
     def weights(self) -> dict[str, np.ndarray]:
         """Parameter name → array."""
@@ -90,6 +88,14 @@ def layers(quick: bool, gru_before: bool = True) -> Iterator[Case]:
         ):
             if gru_before or not isinstance(cell, GRU) or cell.reset_after:
                 yield Case(cell, inputs)
+
+
+@cache
+def _checkpoint(cell: Cell, inputs: int) -> Checkpoint:
+    model = Model(inputs=inputs, layers=[Recurrent(name=LAYER, cell=cell)])
+    weights = Checkpoint.initialize(model, seed=0).weights
+    rng = np.random.default_rng(0)
+    return Checkpoint(model, {n: w + _noise(rng, w.shape) * ("bias" in n) for n, w in weights.items()})
 
 
 def _noise(rng: np.random.Generator, shape: tuple[int, ...], scale: float = 0.5) -> np.ndarray:

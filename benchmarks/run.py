@@ -9,10 +9,11 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-import rnnspec
 from rich.console import Console
 from table import tables
 from timing import Effort, Result, measure
+
+import rnnspec
 
 SUBJECTS = ("torch", "tensorflow", "onnxruntime", "startup")
 
@@ -20,7 +21,7 @@ SUBJECTS = ("torch", "tensorflow", "onnxruntime", "startup")
 def run(subject: str, quick: bool, threads: int | None) -> tuple[list[Result], dict[str, float], dict[str, str]]:
     """Measure one subject in this process: its results, its targets and the versions of its packages."""
     module = import_module(f"bench_{subject}")
-    effort = Effort(0.4, 5) if quick else Effort(2.5, 7)
+    effort = Effort(0.4, 5) if quick else Effort(2.0, 7)
     return [measure(c, effort) for c in module.comparisons(quick, threads)], module.TARGETS, module.versions()
 
 
@@ -34,6 +35,7 @@ def main() -> None:
     arguments = parser.parse_args()
     os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
     console = Console()
+    console.width = max(console.width, 120)  # also where the output is a file
     machine = {
         "processor": platform.processor() or platform.machine(),
         "cores": len(os.sched_getaffinity(0)),

@@ -104,7 +104,8 @@ def measure(comparison: Comparison, effort: Effort) -> Result:
     gc.collect()
     gc.disable()
     calls = {label: rival.call for label, rival in comparison.rivals.items()}
-    repeats = {label: max(1, round(_SAMPLE / _seconds(call, 3))) for label, call in calls.items()}
+    shortest = min(_seconds(call, 1) for call in calls.values() for _ in range(3))
+    repeats = max(1, round(_SAMPLE / shortest))  # the same for all: on a busy machine it decides what a median sees
     samples: dict[str, list[float]] = {label: [] for label in calls}
     order = list(calls)
     shuffle = random.Random(0).shuffle
@@ -112,7 +113,7 @@ def measure(comparison: Comparison, effort: Effort) -> Result:
     while time.perf_counter() < end or len(samples[order[0]]) < effort.rounds:
         shuffle(order)
         for label in order:
-            samples[label].append(_seconds(calls[label], repeats[label]))
+            samples[label].append(_seconds(calls[label], repeats))
     gc.enable()
     return Result(comparison.what, comparison.cell, comparison.size, samples)
 

@@ -235,6 +235,14 @@ def test_one_trace_for_all_sizes(net):
     assert len(net.program._graphs) == traced
 
 
+def test_a_shape_known_too_late_does_not_broadcast(last):
+    free = [tf.TensorSpec([None, None, INPUTS], tf.float64), tf.TensorSpec([None, 2], tf.float64)]
+    graph = tf.function(lambda x, h: last(x, state={"r.h": h}), input_signature=free)
+    graph(X, np.zeros((2, 2)))
+    with pytest.raises(tf.errors.InvalidArgumentError, match="does not fit"):
+        graph(X, np.zeros((1, 2)))
+
+
 def test_paths(classifier):
     assert backend.load(classifier, path="native").paths() == {
         "r": "native: keras.layers.LSTM",
@@ -321,11 +329,12 @@ found = {}
 for i in "01":
     x, lengths = given["x" + i], given["lengths" + i]
     state = {name[:-1]: value for name, value in given.items() if "." in name and name.endswith(i)}
-    results = {"serve": loaded.serve(x), "sequence": loaded.sequence(x, lengths, state), "step": loaded.step(x[:, 0], state)}
+    results = {"serve": loaded.serve(x), "sequence": loaded.sequence(x, lengths, state)}
+    results["step"] = loaded.step(x[:, 0], state)
     found |= {f"{way} {name}{i}": value for way, result in results.items() for name, value in result.items()}
-for wrong in (given["lengths0"] + 99, given["lengths0"] - 99):
+for wrong in (lengths + 99, lengths - 99):
     try:
-        loaded.sequence(given["x0"], wrong, {name[:-1]: v for name, v in given.items() if "." in name and name[-1] == "0"})
+        loaded.sequence(x, wrong, state)
         sys.exit("a wrong length passed")
     except tf.errors.InvalidArgumentError:
         pass

@@ -15,6 +15,7 @@ from rnnspec.errors import SpecError
 from rnnspec.layers import Embedding
 from rnnspec.model import Model
 
+Size = int | tf.Tensor  # an int where it is known before the graph runs
 Given = dict[str, tf.Tensor]  # "x", and where given "lengths", "mask" and all states: the names of an .npz file
 
 
@@ -44,21 +45,18 @@ def check(model: Model, given: dict[str, Any], dtype: str, *, step: bool = False
     x = _ids(model, given["x"]) if isinstance(model.layers[0], Embedding) else _floats("x", given["x"], dtype)
     shape = _shape("x", x)
     inputs.check_x(model, shape, step, time_major)
-    batch, time = (shape[0], None) if step else (shape[1], shape[0]) if time_major else shape[:2]
-    now = tf.shape(x)
-    batch_now = now[1] if time_major and not step else now[0]
+    sizes = [size if size is not None else tf.shape(x)[axis] for axis, size in enumerate(shape[:2])]
+    batch, time = reversed(sizes) if time_major and not step else (sizes * 2)[:2]
     result = {"x": x}
     if "lengths" in given:
-        time_now = now[0 if time_major else 1]
-        result["lengths"] = _lengths(given["lengths"], batch, time, batch_now, time_now)
+        result["lengths"] = _lengths(given["lengths"], batch, time)
     if "mask" in given:
-        time_now = now[0 if time_major else 1]
-        result["mask"] = _mask(given["mask"], given.get("lengths"), batch, time, batch_now, time_now)
+        result["mask"] = _mask(given["mask"], given.get("lengths"), batch, time)
     state = {name: _floats(f"state {name!r}", given[name], dtype) for name in model.states() if name in given}
     if state:
-        inputs.check_state(model, state, batch)
+        inputs.check_state(model, state, batch if isinstance(batch, int) else None)
         for name, size in model.states().items():
-            _same(f"state: {name!r}", state[name], (batch, size), (batch_now, size))
+            _same(f"state: {name!r}", state[name], batch, size)
     return result | state
 
 
@@ -110,25 +108,25 @@ def _ids(model: Model, value) -> tf.Tensor:
         return tf.identity(ids)
 
 
-def _lengths(value, batch: int | None, time: int | None, batch_now: tf.Tensor, time_now: tf.Tensor) -> tf.Tensor:
+def _lengths(value, batch: Size, time: Size) -> tf.Tensor:
     known = tf.get_static_value(value) if tf.is_tensor(value) else np.asarray(value)
-    if known is not None and batch is not None and time is not None:
+    if known is not None and isinstance(batch, int) and isinstance(time, int):
         inputs.check_lengths(known, batch, time)
         return tf.convert_to_tensor(known.astype(np.int32))
     lengths = tf.convert_to_tensor(value)
     _integers("lengths", lengths)
-    _same("lengths", lengths, (batch,), (batch_now,))
+    _same("lengths", lengths, batch)
     lengths = tf.cast(lengths, tf.int32)
     low = tf.debugging.assert_non_negative(lengths, "lengths: expected 0 or more")
-    high = tf.debugging.assert_less_equal(lengths, time_now, "lengths: beyond the steps of x; shorten it or pad x")
+    high = tf.debugging.assert_less_equal(lengths, time, "lengths: beyond the steps of x; shorten it or pad x")
     with tf.control_dependencies([low, high]):
         return tf.identity(lengths)
 
 
-def _mask(value, lengths, batch: int | None, time: int | None, batch_now: tf.Tensor, time_now: tf.Tensor) -> tf.Tensor:
+def _mask(value, lengths, batch: Size, time: Size) -> tf.Tensor:
     mask = tf.convert_to_tensor(value)
-    inputs.check_mask(mask.dtype == tf.bool, (0, 0), lengths, 0, 0)  # dtype and company; now the shape
-    _same("mask", mask, (batch, time), (batch_now, time_now))
+    inputs.check_mask(np.empty((0, 0), mask.dtype.as_numpy_dtype), lengths, 0, 0)  # dtype and company; now the shape
+    _same("mask", mask, batch, time)
     return mask
 
 
@@ -143,10 +141,13 @@ def _shape(name: str, value: tf.Tensor) -> tuple[int | None, ...]:
     return tuple(value.shape)
 
 
-def _same(name: str, value: tf.Tensor, expected: tuple[int | None, ...], now: tuple) -> None:
+def _same(name: str, value: tf.Tensor, *expected: Size) -> None:
     """The shape is as expected: at once where it is known, else when the graph runs (nothing may broadcast)."""
     shape = _shape(name, value)
-    if not value.shape.is_compatible_with(expected):
-        raise SpecError(f"{name}: expected shape {expected}, found {shape}")
-    if None in shape or None in expected:
-        tf.debugging.assert_equal(tf.shape(value), tf.stack(now), f"{name}: does not fit the batch or the steps of x")
+    known = tuple(size if isinstance(size, int) else None for size in expected)
+    if not value.shape.is_compatible_with(known):
+        raise SpecError(f"{name}: expected shape {known}, found {shape}")
+    if None in shape or None in known:
+        tf.debugging.assert_equal(
+            tf.shape(value), tf.stack(expected), f"{name}: does not fit the batch or the steps of x"
+        )

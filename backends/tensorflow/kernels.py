@@ -30,7 +30,7 @@ def obstacle(cell: Cell) -> str | None:
 
 
 def resolve(path: str) -> str:
-    """ "auto" as this machine has it: Keras's layers run cuDNN on a GPU; on a CPU our loop is faster."""
+    """What "auto" is on this machine: Keras's layers run cuDNN on a GPU; on a CPU our loop is faster."""
     return "generic" if path == "auto" and not tf.config.list_physical_devices("GPU") else path
 
 
@@ -45,8 +45,10 @@ def chosen(layer, path: str) -> bool:
 
 
 def layers(layer, dtype: str) -> Stock:
-    """Keras's layers for one recurrent layer. They are made ahead: each holds a random generator, a variable, which no
-    graph may make."""
+    """Keras's layers for one recurrent layer.
+
+    They are made ahead: each holds a random generator, and so a variable, which no graph may make.
+    """
     directions = [_layers(layer.cell, prefix, layer.return_sequences, dtype) for prefix in layer.directions]
     return dict(chain.from_iterable(directions))
 

@@ -72,6 +72,7 @@ class Net(keras.Model):
                     found[layer.name] = f"generic: {kernels.obstacle(layer.cell) or faster}"
         return found
 
+    @tf.autograph.experimental.do_not_convert
     def __call__(self, x, lengths=None, mask=None, state: Mapping | None = None, **options):
         """Whole sequences: x (batch, time, inputs) or ids (batch, time) → outputs, final states by name.
 
@@ -109,6 +110,7 @@ class Net(keras.Model):
         mask = steps(Valid(given.get("lengths"), given.get("mask")), time)
         return tf.transpose(mask) if mask is not None and self.program.time_major else mask
 
+    @tf.autograph.experimental.do_not_convert
     def step(self, x_t, state: Mapping | None = None):
         """One time step: x_t (batch, inputs) or ids (batch,) → output (batch, outputs), states by name.
 
@@ -169,8 +171,8 @@ def load(
 
     Args:
         dtype: "float32" or "float64".
-        path: "auto" takes Keras's own layer on a GPU (cuDNN), where the meaning is the same; "native" insists; "generic"
-            never does.
+        path: "auto" takes Keras's own layer on a GPU (cuDNN), where the meaning is the same; "native" insists;
+            "generic" never does.
         time_major: x and sequence outputs are (time, batch, …).
         return_state: with False, calls return the output alone, as `fit` needs it.
 

@@ -19,7 +19,8 @@ Results = tuple[tf.Tensor, dict[str, tf.Tensor]]
 class Program:
     """What a network computes from weights and checked arguments, both by name.
 
-    `stock`: layer name → Keras's layers for it, where it takes the native path. No function holds a variable, so gradients reach whatever the weights came from.
+    `stock`: layer name → Keras's layers for it, where it takes the native path. No function holds a variable, so
+    gradients reach whatever the weights came from.
     """
 
     model: Model
@@ -57,9 +58,7 @@ class Program:
     def _state(self, given: Given, x: tf.Tensor) -> dict[str, tf.Tensor]:
         batch = x.shape[0] or tf.shape(x)[0]
         sizes = self.model.states()
-        return {
-            name: given[name] if name in given else tf.zeros((batch, size), self.dtype) for name, size in sizes.items()
-        }
+        return {name: given[name] if name in given else tf.zeros((batch, sizes[name]), self.dtype) for name in sizes}
 
 
 def _swap(x: tf.Tensor) -> tf.Tensor:

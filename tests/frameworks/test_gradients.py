@@ -10,7 +10,7 @@ import rnnspec.backends.torch
 from rnnspec import GRU, LSTM, RNN, Checkpoint, Dense, Model, Recurrent, Stack
 from rnnspec.reference import Net
 
-from .conftest import random_checkpoint
+from ..conftest import random_checkpoint
 
 BATCH, TIME, INPUTS = 3, 5, 2
 CELLS = {
@@ -88,8 +88,9 @@ class Problem:
         return {name: value.numpy() for name, value in gradients.items()}
 
 
-@pytest.mark.parametrize("lengths", LENGTHS)
-@pytest.mark.parametrize("direction", ["forward", "backward", "bidirectional"])
+@pytest.mark.parametrize(
+    ("direction", "lengths"), [("forward", "full"), ("backward", "zero"), ("bidirectional", "zero")]
+)
 @pytest.mark.parametrize("cell", CELLS)
 def test_gradients_agree(cell, direction, lengths):
     problem = Problem(cell, direction, lengths)

@@ -11,7 +11,7 @@ from rnnspec import GRU, LSTM, RNN, Dense, Dropout, Embedding, Model, Recurrent,
 from rnnspec.backends.torch import kernels
 from rnnspec.reference import Net
 
-from .conftest import random_checkpoint
+from ..conftest import random_checkpoint
 
 RNG = np.random.default_rng(9)
 X = RNG.standard_normal((4, 6, 3)).astype("float32")

@@ -12,7 +12,7 @@ from rnnspec import GRU, LSTM, RNN, Dense, Embedding, Model, Recurrent, SpecErro
 from rnnspec.export import build, export_onnx
 from rnnspec.reference import Net
 
-from .conftest import random_checkpoint
+from ..conftest import random_checkpoint
 
 RNG = np.random.default_rng(2)
 MODEL = Model(
