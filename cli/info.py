@@ -43,7 +43,7 @@ def tensors(checkpoint) -> list[dict]:
     """One row per tensor, and per gate where it has a gate axis."""
     from rnnspec.layers import Recurrent
 
-    gates = {}
+    gates: dict[str, tuple[str, ...]] = {}
     for layer in checkpoint.model.layers:
         if isinstance(layer, Recurrent):
             for place, cell in cells(layer.cell, layer.name, layer.directions):

@@ -31,10 +31,10 @@ def run(model: Path, source: Path, target: Path, backend: str, dtype: str) -> No
     x, lengths, mask = values.pop("x"), values.pop("lengths", None), values.pop("mask", None)
     y, state = net(x, lengths=lengths, mask=mask, state=values or None)
     buffer = io.BytesIO()
-    np.savez(buffer, y=np.asarray(y), **{name: np.asarray(value) for name, value in state.items()})
+    results = {"y": np.asarray(y)} | {name: np.asarray(value) for name, value in state.items()}
+    np.savez(buffer, **results)
     write_atomically(target, buffer.getvalue())
-    shapes = ", ".join([f"y {np.shape(y)}", *(f"{name} {np.shape(value)}" for name, value in state.items())])
-    click.echo(f"{target}: {shapes}")
+    click.echo(f"{target}: {', '.join(f'{name} {array.shape}' for name, array in results.items())}")
 
 
 def read(source: Path) -> dict:

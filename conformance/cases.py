@@ -56,7 +56,7 @@ class Case:
         if isinstance(first, Embedding):
             values: dict[str, np.ndarray] = {"x": rng.integers(0, first.vocabulary, (BATCH, TIME))}
         else:
-            values = {"x": rng.standard_normal((BATCH, TIME, self.model.inputs)).astype("float32")}
+            values = {"x": rng.standard_normal((BATCH, TIME, self.model.inputs or 0)).astype("float32")}
         if self.lengths is not None:
             values["lengths"] = np.array(self.lengths, "int32")
         if self.mask:

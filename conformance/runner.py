@@ -54,24 +54,27 @@ def variants(module: ModuleType) -> list[Variant]:
 
 def run(case: Case, variant: Variant) -> Result:
     """One case on one variant; any exception other than UnsupportedError is a failure."""
-    identity = {"case": case.id, "variant": variant.name, "clauses": case.clauses}
     try:
         actual = _call(case, variant.load(case.checkpoint))
     except UnsupportedError as refusal:
-        return Result(**identity, outcome="unsupported", detail=str(refusal))
-    except Exception as error:
-        return Result(**identity, outcome="fail", error=float("inf"), detail=f"{type(error).__name__}: {error}")
+        outcome, error, detail = "unsupported", 0.0, str(refusal)
+    except Exception as problem:
+        outcome, error, detail = "fail", float("inf"), f"{type(problem).__name__}: {problem}"
+    else:
+        error, detail = _compare(actual, case, variant.dtype)
+        outcome = "fail" if detail else "pass"
+    return Result(case.id, variant.name, outcome, error, detail, case.clauses)
+
+
+def _compare(actual: dict[str, np.ndarray], case: Case, dtype: str) -> tuple[float, str]:
+    """The largest error, and what is wrong; nothing is where the second is empty (ACC-1 to ACC-3)."""
     if set(actual) != set(case.expected):
-        names = f"expected {', '.join(case.expected)}, found {', '.join(actual)}"
-        return Result(**identity, outcome="fail", error=float("inf"), detail=names)
+        return float("inf"), f"expected {', '.join(case.expected)}, found {', '.join(actual)}"
     for name, array in actual.items():
-        if array.dtype != variant.dtype:
-            detail = f"{name}: expected {variant.dtype}, found {array.dtype}"
-            return Result(**identity, outcome="fail", error=float("inf"), detail=detail)
+        if array.dtype != dtype:
+            return float("inf"), f"{name}: expected {dtype}, found {array.dtype}"
     name, error = accuracy.worst(actual, case.expected)
-    passed = error <= accuracy.TOLERANCE[variant.dtype]
-    detail = "" if passed else _where(name, actual, case)
-    return Result(**identity, outcome="pass" if passed else "fail", error=error, detail=detail)
+    return error, "" if error <= accuracy.TOLERANCE[dtype] else _where(name, actual, case)
 
 
 def _call(case: Case, net: Any) -> dict[str, np.ndarray]:

@@ -22,7 +22,7 @@ class OnnxOps:
         offset = None if bias is None else bias.value(".flat", bias.array.reshape(-1))
         shape = (*x.shape[:-1], rows.shape[0])
         if len(x.shape) == 2:
-            inputs = [x, kernel.value(".transposed", rows.T), *([] if offset is None else [offset])]
+            inputs: list[Value | None] = [x, kernel.value(".transposed", rows.T), *([] if offset is None else [offset])]
             return self.graph.node("Gemm", inputs, shape)
         y = self.graph.node("MatMul", [x, kernel.value(".transposed", rows.T)], shape)
         return y if offset is None else y + offset

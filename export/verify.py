@@ -5,6 +5,7 @@ import numpy as np
 from rnnspec import accuracy
 from rnnspec.checkpoint import Checkpoint
 from rnnspec.errors import SpecError
+from rnnspec.layers import Embedding
 from rnnspec.reference import Net
 
 _SIZES = ((2, 5), (3, 8))  # (batch, time)
@@ -44,10 +45,11 @@ def random_inputs(checkpoint: Checkpoint, batch: int, time: int, rng: np.random.
     """Random x, ragged lengths with a row of length 0, and random states."""
     model = checkpoint.model
     axes = (batch,) if session.step else (time, batch) if session.time_major else (batch, time)
-    if model.inputs is None:
-        feeds = {"x": rng.integers(0, model.layers[0].vocabulary, axes)}
+    first = model.layers[0]
+    if isinstance(first, Embedding):
+        feeds = {"x": rng.integers(0, first.vocabulary, axes)}
     else:
-        feeds = {"x": rng.standard_normal((*axes, model.inputs)).astype("float32")}
+        feeds = {"x": rng.standard_normal((*axes, model.inputs or 0)).astype("float32")}
     if session.takes_lengths:
         feeds["lengths"] = np.array([0, time - 2, time][:batch], "int32")
     for name, size in model.states().items():

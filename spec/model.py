@@ -14,7 +14,7 @@ from rnnspec.valid import Valid
 ByLayer = dict[str, dict[str, Array]]  # layer name → its parameters by their own names
 
 
-class Model(Config, kw_only=True):
+class Model(Config, frozen=True, kw_only=True):
     """A chain of layers. `inputs`: features per step; left out when an embedding comes first (MODEL-1).
 
     Raises:

@@ -46,7 +46,7 @@ def check(model: Model, given: dict[str, Any], dtype: str, *, step: bool = False
     shape = _shape("x", x)
     inputs.check_x(model, shape, step, time_major)
     sizes = [size if size is not None else tf.shape(x)[axis] for axis, size in enumerate(shape[:2])]
-    batch, time = reversed(sizes) if time_major and not step else (sizes * 2)[:2]
+    batch, time = (sizes[0], 0) if step else reversed(sizes) if time_major else sizes
     result = {"x": x}
     if "lengths" in given:
         result["lengths"] = _lengths(given["lengths"], batch, time)
@@ -55,9 +55,8 @@ def check(model: Model, given: dict[str, Any], dtype: str, *, step: bool = False
     state = {name: _floats(f"state {name!r}", given[name], dtype) for name in model.states() if name in given}
     if state:
         inputs.check_state(model, state, batch if isinstance(batch, int) else None)
-        for name, size in model.states().items():
-            _same(f"state: {name!r}", state[name], batch, size)
-    return result | state
+    sizes = model.states()
+    return result | {name: _same(f"state: {name!r}", value, batch, sizes[name]) for name, value in state.items()}
 
 
 def symbolic(given: dict[str, Any]) -> bool:
@@ -115,8 +114,7 @@ def _lengths(value, batch: Size, time: Size) -> tf.Tensor:
         return tf.convert_to_tensor(known.astype(np.int32))
     lengths = tf.convert_to_tensor(value)
     _integers("lengths", lengths)
-    _same("lengths", lengths, batch)
-    lengths = tf.cast(lengths, tf.int32)
+    lengths = tf.cast(_same("lengths", lengths, batch), tf.int32)
     low = tf.debugging.assert_non_negative(lengths, "lengths: expected 0 or more")
     high = tf.debugging.assert_less_equal(lengths, time, "lengths: beyond the steps of x; shorten it or pad x")
     with tf.control_dependencies([low, high]):
@@ -125,9 +123,8 @@ def _lengths(value, batch: Size, time: Size) -> tf.Tensor:
 
 def _mask(value, lengths, batch: Size, time: Size) -> tf.Tensor:
     mask = tf.convert_to_tensor(value)
-    inputs.check_mask(np.empty((0, 0), mask.dtype.as_numpy_dtype), lengths, 0, 0)  # dtype and company; now the shape
-    _same("mask", mask, batch, time)
-    return mask
+    inputs.check_mask(mask.dtype == tf.bool, (0, 0), lengths, 0, 0)  # dtype and company; now the shape
+    return _same("mask", mask, batch, time)
 
 
 def _integers(name: str, value: tf.Tensor) -> None:
@@ -141,13 +138,14 @@ def _shape(name: str, value: tf.Tensor) -> tuple[int | None, ...]:
     return tuple(value.shape)
 
 
-def _same(name: str, value: tf.Tensor, *expected: Size) -> None:
-    """The shape is as expected: at once where it is known, else when the graph runs (nothing may broadcast)."""
+def _same(name: str, value: tf.Tensor, *expected: Size) -> tf.Tensor:
+    """The tensor, its shape checked: at once where it is known, else when the graph runs (nothing may broadcast)."""
     shape = _shape(name, value)
     known = tuple(size if isinstance(size, int) else None for size in expected)
     if not value.shape.is_compatible_with(known):
         raise SpecError(f"{name}: expected shape {known}, found {shape}")
-    if None in shape or None in known:
-        tf.debugging.assert_equal(
-            tf.shape(value), tf.stack(expected), f"{name}: does not fit the batch or the steps of x"
-        )
+    if None not in shape and None not in known:
+        return value
+    message = f"{name}: does not fit the batch or the steps of x"
+    with tf.control_dependencies([tf.debugging.assert_equal(tf.shape(value), tf.stack(expected), message)]):
+        return tf.identity(value)

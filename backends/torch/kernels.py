@@ -66,7 +66,8 @@ def run(layer, p: dict[str, Tensor], x: Tensor, lengths: Tensor | None, state: S
         return (x.new_zeros(x.shape[0], 0, width) if layer.return_sequences else x.new_zeros(x.shape[0], width)), state
     if layer.direction == "bidirectional" and not isinstance(layer.cell, Stack):
         return _call(layer.cell, p, x, lengths, state, ("forward", "backward"), layer.return_sequences)
-    outputs, new = [], {}
+    outputs: list[Tensor] = []
+    new: States = {}
     for prefix, reverse in layer.directions.items():
         y = _reverse(x, lengths) if reverse else x
         y, s = _chain(layer.cell, scope(p, prefix), y, lengths, scope(state, prefix), layer.return_sequences)

@@ -39,7 +39,7 @@ class Net(nn.Module):
             module: nn.Module = self
             for part in path_:
                 # Not add_module: it refuses names of methods, and "forward" is a direction.
-                module = module._modules.setdefault(part, _Scope())  # type: ignore[assignment]
+                module = module._modules.setdefault(part, _Scope())
             module._parameters[last] = nn.Parameter(torch.tensor(checkpoint.weights[name], dtype=kind))
         if path == "native":
             for layer in self.model.layers:
@@ -133,7 +133,7 @@ def _collect(module: nn.Module | None) -> dict[str, Tensor]:
     if module is None:
         return {}
     if not module._modules:
-        return module._parameters  # type: ignore[return-value]
+        return module._parameters
     return {
         f"{place}.{name}": value for place, inner in module._modules.items() for name, value in _collect(inner).items()
     }

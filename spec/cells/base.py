@@ -12,7 +12,7 @@ from rnnspec.ops import Array, Ops, Parameters, States
 Activation = Literal["linear", "tanh", "sigmoid", "relu"]
 
 
-class Cell(Config):
+class Cell(Config, frozen=True):
     """One time step of a recurrent network, written once over `Ops`.
 
     A cell's fields are its configuration and its JSON. `gates` names the leading axis of `kernel (gates, units,

@@ -7,7 +7,7 @@ from rnnspec.config import Size
 from rnnspec.ops import Array, Ops, Parameters, States
 
 
-class GRU(Cell, tag="gru", kw_only=True):
+class GRU(Cell, tag="gru", frozen=True, kw_only=True):
     """Gated recurrent unit (Cho et al. 2014: v3 of the paper resets before the product, v1 after it).
 
         r = σ(W_r x + R_r h + b_r)      u = σ(W_u x + R_u h + b_u)   GRU-1

@@ -9,7 +9,7 @@ from rnnspec.config import Size
 from rnnspec.ops import Array, Ops, Parameters, States
 
 
-class LSTM(Cell, tag="lstm", kw_only=True):
+class LSTM(Cell, tag="lstm", frozen=True, kw_only=True):
     """Long short-term memory (Hochreiter & Schmidhuber 1997; forget gate: Gers et al. 2000).
 
         i = σ(W_i x + R_i h + b_i)      f = σ(W_f x + R_f h + b_f)   LSTM-1

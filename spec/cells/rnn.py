@@ -7,7 +7,7 @@ from rnnspec.config import Size
 from rnnspec.ops import Array, Ops, Parameters, States, activation
 
 
-class RNN(Cell, tag="rnn", kw_only=True):
+class RNN(Cell, tag="rnn", frozen=True, kw_only=True):
     """Simple recurrent network (Elman 1990, "Finding structure in time").
 
         h' = φ(W x + R h + b)                                        RNN-1

@@ -10,7 +10,7 @@ from rnnspec.errors import SpecError
 from rnnspec.ops import Array, Ops, Parameters, States, scope, under
 
 
-class Stack(Cell, tag="stack", kw_only=True):
+class Stack(Cell, tag="stack", frozen=True, kw_only=True):
     """Cells stacked within one time step (TF1 `MultiRNNCell`, Keras `StackedRNNCells`).
 
         x_0 = x,   x_(k+1), s_k' = cell_k(x_k, s_k)                  STACK-1
@@ -39,7 +39,7 @@ class Stack(Cell, tag="stack", kw_only=True):
         return sizes
 
     def parameters(self, inputs: int) -> dict[str, tuple[int, ...]]:
-        shapes = {}
+        shapes: dict[str, tuple[int, ...]] = {}
         for k, cell in enumerate(self.cells):
             shapes |= under(f"cells.{k}", cell.parameters(inputs))
             inputs = cell.outputs

@@ -12,7 +12,7 @@ from rnnspec.ops import Array, Ops, States
 from rnnspec.valid import Valid
 
 
-class Layer(Config, kw_only=True):
+class Layer(Config, frozen=True, kw_only=True):
     """One layer of a model; `name` is unique in it and prefixes the names of its tensors and states (NAME-1)."""
 
     name: str

@@ -7,7 +7,7 @@ from rnnspec.ops import Array, Ops, States, activation
 from rnnspec.valid import Valid
 
 
-class Dense(Layer, tag="dense", kw_only=True):
+class Dense(Layer, tag="dense", frozen=True, kw_only=True):
     """Dense: y = φ(W x + b) on the last axis, padded steps included (DENSE-1).
 
     W `kernel (units, inputs)`, b `bias (units,)` if `bias`; φ `activation`.

@@ -9,7 +9,7 @@ from rnnspec.ops import Array, Ops, States
 from rnnspec.valid import Valid
 
 
-class Dropout(Layer, tag="dropout", kw_only=True):
+class Dropout(Layer, tag="dropout", frozen=True, kw_only=True):
     """Dropout (Srivastava et al. 2014): the identity at inference (DROP-1).
 
     In training each element is zeroed with probability `rate` and the others are scaled by 1/(1 − rate); the masks

@@ -7,7 +7,7 @@ from rnnspec.ops import Array, Ops, States
 from rnnspec.valid import Valid
 
 
-class Embedding(Layer, tag="embedding", kw_only=True):
+class Embedding(Layer, tag="embedding", frozen=True, kw_only=True):
     """Embedding: y = E[id], for ids from 0 to vocabulary − 1 (EMBED-1).
 
     E `embeddings (vocabulary, units)`. It can only be the first layer.

@@ -11,7 +11,7 @@ from rnnspec.ops import Array, Ops, States, scope, under
 from rnnspec.valid import Valid
 
 
-class Recurrent(Layer, tag="recurrent", kw_only=True):
+class Recurrent(Layer, tag="recurrent", frozen=True, kw_only=True):
     """A cell over the steps of a sequence, with the semantics of UNROLL-1 to UNROLL-8.
 
     `direction`: `forward`, `backward` (valid steps in reverse, outputs at their own time index) or `bidirectional`
@@ -47,7 +47,8 @@ class Recurrent(Layer, tag="recurrent", kw_only=True):
 
     def unroll(self, ops: Ops, p: dict[str, Array], x: Array, valid: Valid, state: States) -> tuple[Array, States]:
         """What the layer means, in terms of one direction of one cell: every backend's generic path."""
-        outputs, new = [], {}
+        outputs: list[Array] = []
+        new: States = {}
         for prefix, reverse in self.directions.items():
             y, s = ops.unroll(
                 self.cell,
