@@ -21,7 +21,7 @@ SUBJECTS = ("torch", "tensorflow", "onnxruntime", "startup")
 def run(subject: str, quick: bool, threads: int | None) -> tuple[list[Result], dict[str, float], dict[str, str]]:
     """Measure one subject in this process: its results, its targets and the versions of its packages."""
     module = import_module(f"bench_{subject}")
-    effort = Effort(0.4, 5) if quick else Effort(2.0, 7)
+    effort = Effort(0.4, 5) if quick else Effort(1.5, 5)
     return [measure(c, effort) for c in module.comparisons(quick, threads)], module.TARGETS, module.versions()
 
 

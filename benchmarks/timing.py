@@ -104,7 +104,7 @@ def measure(comparison: Comparison, effort: Effort) -> Result:
     gc.collect()
     gc.disable()
     calls = {label: rival.call for label, rival in comparison.rivals.items()}
-    shortest = min(_seconds(call, 1) for call in calls.values() for _ in range(3))
+    shortest = min(_seconds(call, 1) for call in calls.values() for _ in range(2))
     repeats = max(1, round(_SAMPLE / shortest))  # the same for all: on a busy machine it decides what a median sees
     samples: dict[str, list[float]] = {label: [] for label in calls}
     order = list(calls)

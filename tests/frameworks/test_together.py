@@ -1,5 +1,8 @@
 """The demo model: what a newcomer sees first."""
 
+import importlib.util
+from pathlib import Path
+
 import numpy as np
 import onnxruntime
 import pytest
@@ -10,6 +13,8 @@ from rnnspec import backends
 from rnnspec.cli import rnnspec as command
 from rnnspec.cli.demo import PASSAGE, SHIPPED, encode, nats, stream
 from rnnspec.reference import Net
+
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(scope="module")
@@ -66,3 +71,11 @@ def test_a_character_it_has_never_seen():
     result = CliRunner().invoke(command, ["demo", "--prompt", "ROMEO€"])
     assert isinstance(result.exception, rnnspec.SpecError)
     assert "'€' is not in the model's vocabulary" in str(result.exception)
+
+
+def test_the_example_of_the_readme_prints_what_it_says():
+    spec = importlib.util.spec_from_file_location("regenerate", ROOT / "docs" / "regenerate.py")
+    regenerate = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(regenerate)
+    shown = regenerate.example((ROOT / "README.md").read_text(encoding="utf-8"))
+    assert regenerate.run_example(shown["code"]) == shown["output"]

@@ -1,0 +1,110 @@
+"""docs/same-numbers.svg: the error of every conformance case on every backend, beside the cost of usual mistakes."""
+
+import math
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from rnnspec import GRU, Checkpoint, Recurrent, accuracy, backends
+from rnnspec.conformance import cases, run, variants
+from rnnspec.conformance.cases import Case
+from rnnspec.reference import Net
+
+LEFT, WIDTH, ROW, TOP = 250, 620, 24, 62
+LOWEST, HIGHEST = -17, 1
+
+
+def errors() -> dict[str, list[float]]:
+    """Backend variant → the error of each case that it runs."""
+    found = {}
+    for name in backends.installed():
+        for variant in variants(backends.get(name)):
+            results = [run(case, variant) for case in cases()]
+            if wrong := [result for result in results if result.outcome == "fail"]:
+                raise SystemExit(f"{variant.name}: {wrong[0]}")
+            if numbers := [result.error for result in results if result.outcome == "pass"]:
+                found[variant.name] = numbers
+    return found
+
+
+def mistakes() -> dict[str, float]:
+    """Usual mistake → the error that it makes on one case, everything else being right."""
+    by_id = {case.id: case for case in cases()}
+    lstm, gru = by_id["lstm-forward-zero-given-1"], by_id["gru_after-forward-zero-given-1"]
+
+    def permuted(case: Case, order: list[int]) -> Case:
+        return weights(case, lambda array: array[order] if array.ndim > 1 else array)
+
+    def weights(case: Case, change, only: str = "") -> Case:
+        changed = {k: change(v) if only in k else v for k, v in case.checkpoint.weights.items()}
+        return replace(case, weights=changed)
+
+    before = GRU(units=7, reset_after=False)
+    kept = {name: array for name, array in gru.checkpoint.weights.items() if "recurrent_bias" not in name}
+    model = type(gru.model)(inputs=gru.model.inputs, layers=(Recurrent(name="layer0", cell=before),))
+    zeros = {name: np.zeros_like(array) for name, array in lstm.inputs.items() if "." in name}
+    exchanged = {"layer0.h": lstm.inputs["layer0.c"], "layer0.c": lstm.inputs["layer0.h"]}
+    forget = np.zeros((4, 1), "float32")
+    forget[1] = 1
+    return {
+        "LSTM gates read in ONNX's order": distance(lstm, permuted(lstm, [0, 3, 1, 2]).checkpoint),
+        "forget bias added twice": distance(lstm, weights(lstm, lambda bias: bias + forget, "bias").checkpoint),
+        "h and c exchanged": distance(lstm, lstm.checkpoint, exchanged),
+        "initial state ignored": distance(lstm, lstm.checkpoint, zeros),
+        "lengths ignored": distance(lstm, lstm.checkpoint, {"lengths": None}),
+        "GRU gates read in Keras's order": distance(gru, permuted(gru, [1, 0, 2]).checkpoint),
+        "GRU reset before, not after": distance(gru, Checkpoint(model, kept)),
+        "recurrent bias dropped": distance(gru, weights(gru, np.zeros_like, "recurrent_bias").checkpoint),
+    }
+
+
+def distance(case: Case, checkpoint: Checkpoint, changed: dict | None = None) -> float:
+    """The error of a wrong checkpoint or wrong inputs against what the case expects."""
+    y, state = Net(checkpoint, "float64")(**case.call(case.inputs | (changed or {})))
+    return accuracy.worst({"y": y, **state}, case.expected)[1]
+
+
+def x_of(error: float) -> float:
+    exponent = min(max(math.log10(max(error, 1e-99)), LOWEST), HIGHEST)
+    return LEFT + WIDTH * (exponent - LOWEST) / (HIGHEST - LOWEST)
+
+
+def dot(error: float, y: float, radius: float, colour: str) -> str:
+    return f'<circle cx="{x_of(error):.1f}" cy="{y:.1f}" r="{radius}" fill="{colour}" opacity="0.6"/>'
+
+
+def draw(rows: dict[str, list[float]], wrong: dict[str, float]) -> str:
+    """The picture as SVG."""
+    height = TOP + ROW * (len(rows) + len(wrong) + 2) + 30
+    grey, good, bad = "#8a8f98", "#2f81f7", "#d1242f"
+    bottom = height - 26
+    parts = [
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {LEFT + WIDTH + 30} {height}" '
+        f'font-family="sans-serif" font-size="13" fill="{grey}">',
+        f'<text x="10" y="24" font-size="16">{len(list(cases()))} cases, every output and every final state, '
+        "against the float64 reference</text>",
+    ]
+    for exponent in range(LOWEST, HIGHEST + 1, 2):
+        x = x_of(10.0**exponent)
+        label = "0" if exponent == LOWEST else f"1e{exponent}"
+        parts.append(f'<line x1="{x:.1f}" x2="{x:.1f}" y1="{TOP - 8}" y2="{bottom}" stroke="{grey}" opacity="0.2"/>')
+        parts.append(f'<text x="{x:.1f}" y="{height - 8}" text-anchor="middle" font-size="11">{label}</text>')
+    y = TOP
+    for name, numbers in rows.items():
+        x = x_of(accuracy.TOLERANCE[name.split()[-1]])
+        parts.append(f'<text x="10" y="{y + 12}">{name}</text>')
+        parts.append(f'<line x1="{x:.1f}" x2="{x:.1f}" y1="{y}" y2="{y + 16}" stroke="{bad}" stroke-width="2"/>')
+        parts += [dot(error, y + 3 + k % 11, 1.8, good) for k, error in enumerate(numbers)]
+        y += ROW
+    parts.append(f'<text x="10" y="{y + 22}" font-size="14">what mistakes cost (red bars above: allowed error)</text>')
+    y += int(1.6 * ROW)
+    for name, error in wrong.items():
+        parts.append(f'<text x="10" y="{y + 12}">{name}</text>')
+        parts.append(dot(error, y + 8, 4, bad))
+        y += ROW
+    return "\n".join([*parts, "</svg>\n"])
+
+
+if __name__ == "__main__":
+    (Path(__file__).parent / "same-numbers.svg").write_text(draw(errors(), mistakes()), encoding="utf-8")
