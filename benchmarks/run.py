@@ -28,7 +28,7 @@ def run(subject: str, quick: bool, threads: int | None) -> tuple[list[Result], d
 def main() -> None:
     """Each subject in a process of its own: the thread pools of two frameworks disturb each other."""
     parser = argparse.ArgumentParser(description="Ratios of medians, ours to the peer's; float32, one run.")
-    parser.add_argument("subjects", nargs="*", choices=[[], *SUBJECTS], default=SUBJECTS, metavar="|".join(SUBJECTS))
+    parser.add_argument("subjects", nargs="*", choices=("all", *SUBJECTS), default="all", help="default: all")
     parser.add_argument("--quick", action="store_true", help="small sizes and few rounds")
     parser.add_argument("--threads", type=int, help="threads of each framework; left to the framework by default")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the results to FILE as well")
@@ -45,7 +45,7 @@ def main() -> None:
     }
     report: dict[str, Any] = {"machine": machine}
     context = multiprocessing.get_context("spawn")
-    for subject in arguments.subjects:
+    for subject in SUBJECTS if "all" in arguments.subjects else arguments.subjects:
         with context.Pool(1) as pool, console.status(f"measuring {subject}"):
             results, targets, versions = pool.apply(run, (subject, arguments.quick, arguments.threads))
         machine["versions"] |= versions
