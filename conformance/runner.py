@@ -45,10 +45,10 @@ class Result:
 
 
 def variants(module: ModuleType) -> list[Variant]:
-    """float32 and, where `load` takes a dtype, float64; each path where it takes a path."""
+    """float32 and, where `load` takes a dtype, float64; each of the module's PATHS where it takes a path."""
     takes = inspect.signature(module.load).parameters
     dtypes = ("float32", "float64") if "dtype" in takes else ("float32",)
-    paths = ("native", "generic") if "path" in takes else (None,)
+    paths = module.PATHS if "path" in takes else (None,)
     return [Variant(module, dtype, (("path", path),) if path else ()) for path in paths for dtype in dtypes]
 
 

@@ -107,20 +107,17 @@ def _node(
 
 def _meaning(cell: Cell, directions: int) -> tuple[str, list[int], dict[str, Any]]:
     """The node that means the cell: its kind, the order of the gates, its attributes, every one explicit."""
-    match cell:
-        case RNN(activation=activation):
-            attributes: dict[str, Any] = {"activations": [_ACTIVATIONS[activation]] * directions}
-            if activation == "linear":
-                attributes |= {"activation_alpha": [1.0] * directions, "activation_beta": [0.0] * directions}
-            return "RNN", [0], attributes
-        case LSTM():
-            activations = ["Sigmoid", "Tanh", "Tanh"] * directions
-            return "LSTM", [0, 3, 1, 2], {"activations": activations, "input_forget": 0}
-        case GRU(reset_after=reset_after):
-            activations = ["Sigmoid", "Tanh"] * directions
-            return "GRU", [1, 0, 2], {"activations": activations, "linear_before_reset": int(reset_after)}
-        case _:
-            raise UnsupportedError(f"ONNX has no node for {type(cell).__name__}; export it with step=True")
+    if type(cell) is RNN:
+        attributes: dict[str, Any] = {"activations": [_ACTIVATIONS[cell.activation]] * directions}
+        if cell.activation == "linear":
+            attributes |= {"activation_alpha": [1.0] * directions, "activation_beta": [0.0] * directions}
+        return "RNN", [0], attributes
+    if type(cell) is LSTM:
+        return "LSTM", [0, 3, 1, 2], {"activations": ["Sigmoid", "Tanh", "Tanh"] * directions, "input_forget": 0}
+    if type(cell) is GRU:
+        attributes = {"activations": ["Sigmoid", "Tanh"] * directions}
+        return "GRU", [1, 0, 2], attributes | {"linear_before_reset": int(cell.reset_after)}
+    raise UnsupportedError(f"ONNX has no node for {type(cell).__name__}; export it with step=True")
 
 
 def _bias(cell: Cell, p: dict[str, Parameter], order: list[int]) -> np.ndarray:

@@ -1,7 +1,7 @@
 """TensorFlow: the model as a trainable `keras.Model`.
 
-Which path a layer takes, Keras's own layer or the generic loop over the cell's `step`, is `net.paths()`, and can be
-forced with `path="native"` or `path="generic"`.
+Which path a layer takes, Keras's own layer, a fused loop of ours or the generic loop over the cell's `step`, is
+`net.paths()`, and can be forced with `path="native"`, `"fused"` or `"generic"`.
 """
 
 from rnnspec import backends
@@ -17,6 +17,6 @@ if keras.backend.backend() != "tensorflow":
         "set KERAS_BACKEND=tensorflow before the first import of keras"
     )
 
-from rnnspec.backends.tensorflow.module import Net, checkpoint, load  # noqa: E402
+from rnnspec.backends.tensorflow.module import PATHS, Net, checkpoint, load  # noqa: E402
 
-__all__ = ["Net", "checkpoint", "load"]
+__all__ = ["PATHS", "Net", "checkpoint", "load"]

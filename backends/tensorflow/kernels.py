@@ -29,19 +29,15 @@ def obstacle(cell: Cell) -> str | None:
     return None if type(cell) in NAMES else f"Keras has no {type(cell).__name__}"
 
 
-def resolve(path: str) -> str:
-    """What "auto" is on this machine: Keras's layers run cuDNN on a GPU; on a CPU our loop is faster."""
-    return "generic" if path == "auto" and not tf.config.list_physical_devices("GPU") else path
-
-
 def chosen(layer, path: str) -> bool:
-    """Whether Keras's layer runs. Raises UnsupportedError where it was asked for and there is none."""
-    if resolve(path) == "generic":
-        return False
+    """Whether Keras's layer runs: with "auto" on a GPU, by cuDNN; on a CPU our own loops are faster.
+
+    Raises UnsupportedError where it was asked for and there is none.
+    """
     reason = obstacle(layer.cell)
-    if reason and path == "native":
+    if path == "native" and reason:
         raise UnsupportedError(f"layer {layer.name!r}: no native path: {reason}; use path='auto'")
-    return reason is None
+    return path == "native" or (path == "auto" and not reason and bool(tf.config.list_physical_devices("GPU")))
 
 
 def layers(layer, dtype: str) -> Stock:

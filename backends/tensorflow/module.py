@@ -12,12 +12,14 @@ import tensorflow as tf
 from rnnspec import inputs
 from rnnspec.backends.tensorflow import arguments, kernels, saved_model
 from rnnspec.backends.tensorflow.program import Program
-from rnnspec.backends.tensorflow.unroll import steps
+from rnnspec.backends.tensorflow.unroll import check, obstacle, steps
 from rnnspec.checkpoint import Checkpoint, as_checkpoint
 from rnnspec.errors import SpecError, UnsupportedError
 from rnnspec.layers import Recurrent
 from rnnspec.model import Model
 from rnnspec.valid import Valid
+
+PATHS = ("native", "fused", "generic")
 
 
 @keras.saving.register_keras_serializable("rnnspec")
@@ -43,8 +45,8 @@ class Net(keras.Model):
         name: str | None = None,
     ) -> None:
         super().__init__(dtype=inputs.check_dtype(dtype), autocast=False, name=name)
-        if path not in ("auto", "native", "generic"):
-            raise SpecError(f"path: expected 'auto', 'native' or 'generic', found {path!r}")
+        if path not in ("auto", *PATHS):
+            raise SpecError(f"path: expected 'auto' or one of {', '.join(PATHS)}, found {path!r}")
         self.model = checkpoint.model
         self.metadata = checkpoint.metadata
         self.path_option = path  # `path` of a Keras model is its place in Keras's tree of names
@@ -57,19 +59,23 @@ class Net(keras.Model):
             self.add_weight(name=tensor, shape=shape, initializer=lambda _, dtype, v=value: tf.constant(v, dtype))
         recurrent = [layer for layer in self.model.layers if isinstance(layer, Recurrent)]
         stock = {layer.name: kernels.layers(layer, dtype) for layer in recurrent if kernels.chosen(layer, path)}
-        self.program = Program(self.model, dtype, time_major, stock)
+        for layer in recurrent:
+            check(layer, path)
+        self.program = Program(self.model, dtype, time_major, stock, fused=path != "generic")
         self.built = True
 
     def paths(self) -> dict[str, str]:
-        """Recurrent layer → the path that it takes, and why it is not the native one."""
+        """Recurrent layer → the path that it takes, and with what or why."""
         found = {}
         for layer in self.model.layers:
             if isinstance(layer, Recurrent):
+                reason = obstacle(layer.cell)
                 if layer.name in self.program.stock:
                     found[layer.name] = f"native: {kernels.name(layer.cell)}"
+                elif self.program.fused and not reason:
+                    found[layer.name] = "fused: a loop with a gradient of its own"
                 else:
-                    faster = "faster on a CPU" if self.path_option == "auto" else "asked for"
-                    found[layer.name] = f"generic: {kernels.obstacle(layer.cell) or faster}"
+                    found[layer.name] = f"generic: {reason if self.program.fused else 'asked for'}"
         return found
 
     @tf.autograph.experimental.do_not_convert

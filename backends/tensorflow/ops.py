@@ -9,18 +9,22 @@ from rnnspec.valid import Valid
 
 
 class TensorFlowOps:
-    """One call's operations: `stock` holds Keras's layers for those on the native path; `seed` (2,) is for training."""
+    """One call's operations.
 
-    def __init__(self, stock: dict[str, kernels.Stock], seed: tf.Tensor | None = None) -> None:
+    `stock` holds Keras's layers for those on the native path; `fused` lets cells run their fused loops; `seed` (2,) is
+    for training.
+    """
+
+    def __init__(self, stock: dict[str, kernels.Stock], fused: bool, seed: tf.Tensor | None = None) -> None:
         self.stock = stock
+        self.fused = fused
         self.seed = seed
         self._draws = 0
-
         self._transposed: dict = {}
 
     def looped(self, kernels_: list[tf.Tensor]) -> "TensorFlowOps":
         """Operations for inside a loop: these kernels are transposed before it."""
-        inside = TensorFlowOps(self.stock, self.seed)
+        inside = TensorFlowOps(self.stock, self.fused, self.seed)
         inside._transposed = {k.ref(): tf.transpose(tf.reshape(k, (-1, k.shape[-1]))) for k in kernels_}
         return inside
 
@@ -40,8 +44,8 @@ class TensorFlowOps:
             y = tf.nn.bias_add(y, tf.reshape(bias, [-1]))
         return y if x.shape.rank == 2 else _like(x, y)
 
-    def split(self, x: tf.Tensor, parts: int) -> list[tf.Tensor]:
-        return tf.split(x, parts, -1)
+    def split(self, x: tf.Tensor, parts: int) -> tuple[tf.Tensor, ...]:
+        return tuple(tf.split(x, parts, -1))
 
     def concat(self, parts: list[tf.Tensor]) -> tf.Tensor:
         return tf.concat(parts, -1)

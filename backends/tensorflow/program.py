@@ -19,20 +19,21 @@ Results = tuple[tf.Tensor, dict[str, tf.Tensor]]
 class Program:
     """What a network computes from weights and checked arguments, both by name.
 
-    `stock`: layer name → Keras's layers for it, where it takes the native path. No function holds a variable, so
-    gradients reach whatever the weights came from.
+    `stock`: layer name → Keras's layers for it, where it takes the native path; `fused`: whether the others may take
+    fused loops. No function holds a variable, so gradients reach whatever the weights came from.
     """
 
     model: Model
     dtype: str
     time_major: bool
     stock: dict[str, Stock]
+    fused: bool
     _graphs: dict[tuple, Callable[[Weights, Given], Results]] = field(default_factory=dict)
 
     def sequence(self, weights: Weights, given: Given) -> Results:
         """Whole sequences."""
         x = _swap(given["x"]) if self.time_major else given["x"]
-        ops = TensorFlowOps(self.stock, given.get("seed"))
+        ops = TensorFlowOps(self.stock, self.fused, given.get("seed"))
         valid = Valid(given.get("lengths"), given.get("mask"))
         y, new = self.model.apply(ops, self.model.by_layer(weights), x, valid, self._state(given, x))
         return (_swap(y) if self.time_major and y.shape.rank == 3 else y), new
@@ -40,7 +41,9 @@ class Program:
     def step(self, weights: Weights, given: Given) -> Results:
         """One time step."""
         x = given["x"]
-        return self.model.step(TensorFlowOps(self.stock), self.model.by_layer(weights), x, self._state(given, x))
+        return self.model.step(
+            TensorFlowOps(self.stock, self.fused), self.model.by_layer(weights), x, self._state(given, x)
+        )
 
     def run(self, weights: Weights, given: Given, step: bool = False) -> Results:
         """The same; eagerly as a graph, one for each set of arguments, traced once for all batch sizes and lengths."""

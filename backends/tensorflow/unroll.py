@@ -1,4 +1,4 @@
-"""The generic path: one cell in one direction."""
+"""Our own time loops: one cell in one direction, by a fused loop or by the cell's `step`."""
 
 import tensorflow as tf
 
@@ -6,12 +6,26 @@ from rnnspec.backends.tensorflow.fused_gru import gru
 from rnnspec.backends.tensorflow.fused_lstm import lstm
 from rnnspec.backends.tensorflow.fused_rnn import rnn
 from rnnspec.backends.tensorflow.rematerialize import rematerialize
-from rnnspec.cells import GRU, LSTM, RNN, Stack
+from rnnspec.cells import GRU, LSTM, RNN, Cell, Stack
+from rnnspec.errors import UnsupportedError
 from rnnspec.ops import Parameters, States, scope, under
 from rnnspec.valid import Valid
 
 # Loops with a gradient of their own; any other cell gets the one that works for all.
 FUSED = {RNN: rnn, LSTM: lstm, GRU: gru}
+
+
+def obstacle(cell: Cell) -> str | None:
+    """Why the cell has no fused loop; None where it has one."""
+    if type(cell) is Stack:
+        return next((reason for inner in cell.cells if (reason := obstacle(inner))), None)
+    return None if type(cell) in FUSED else f"there is none for {type(cell).__name__}"
+
+
+def check(layer, path: str) -> None:
+    """Raise UnsupportedError where a fused loop was asked for and there is none."""
+    if path == "fused" and (reason := obstacle(layer.cell)):
+        raise UnsupportedError(f"layer {layer.name!r}: no fused loop: {reason}; use path='auto'")
 
 
 def unroll(
@@ -36,7 +50,9 @@ def steps(valid: Valid, time: tf.Tensor) -> tf.Tensor | None:
 
 def _loop(ops, cell, p, x: tf.Tensor, state: States, mask: tf.Tensor | None, reverse: bool) -> tuple[tf.Tensor, States]:
     """x (time, batch, inputs), mask (time, batch) → outputs (time, batch, outputs), states."""
-    if type(cell) is Stack:  # cell after cell: the same (STACK-1), with each input product done for all steps
+    if (
+        ops.fused and type(cell) is Stack
+    ):  # cell after cell: the same (STACK-1), with each input product done for all steps
         new: States = {}
         for k, inner in enumerate(cell.cells):
             place = f"cells.{k}"
@@ -45,7 +61,7 @@ def _loop(ops, cell, p, x: tf.Tensor, state: States, mask: tf.Tensor | None, rev
         return x, new
     prepared = cell.prepare(ops, p)
     projected = cell.project(ops, prepared, x)
-    if type(cell) in FUSED:
+    if ops.fused and type(cell) in FUSED:
         return FUSED[type(cell)](cell, p, projected, state, mask, reverse)
     return rematerialize(ops, cell, prepared, projected, state, mask, reverse)
 

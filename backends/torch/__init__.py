@@ -8,6 +8,6 @@ from rnnspec import backends
 
 backends.require("torch")
 
-from rnnspec.backends.torch.module import Net, checkpoint, load  # noqa: E402 (the check comes first)
+from rnnspec.backends.torch.module import PATHS, Net, checkpoint, load  # noqa: E402 (the check comes first)
 
-__all__ = ["Net", "checkpoint", "load"]
+__all__ = ["PATHS", "Net", "checkpoint", "load"]

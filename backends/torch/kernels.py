@@ -13,6 +13,7 @@ from rnnspec.errors import UnsupportedError
 from rnnspec.ops import States, scope, under
 from rnnspec.valid import Valid
 
+_NAMES = {LSTM: "torch.lstm", GRU: "torch.gru"}
 _FUNCTIONS = {
     "torch.rnn_tanh": torch.rnn_tanh,
     "torch.rnn_relu": torch.rnn_relu,
@@ -23,28 +24,23 @@ _FUNCTIONS = {
 
 def name(cell: Cell) -> str:
     """The function of torch that serves the cell."""
-    match cell:
-        case Stack(cells=cells):
-            return " + ".join(dict.fromkeys(name(inner) for inner in cells))
-        case RNN(activation=activation):
-            return f"torch.rnn_{activation}"
-        case _:
-            return {LSTM: "torch.lstm", GRU: "torch.gru"}[type(cell)]
+    if isinstance(cell, Stack):
+        return " + ".join(dict.fromkeys(name(inner) for inner in cell.cells))
+    return f"torch.rnn_{cell.activation}" if isinstance(cell, RNN) else _NAMES[type(cell)]
 
 
 def obstacle(cell: Cell) -> str | None:
-    """Why torch has no fused layer with the cell's meaning; None where it has one."""
-    match cell:
-        case Stack(cells=cells):
-            return next((reason for inner in cells if (reason := obstacle(inner))), None)
-        case RNN(activation="tanh" | "relu") | LSTM() | GRU(reset_after=True):
-            return None
-        case RNN(activation=activation):
-            return f"torch has no RNN with activation {activation}"
-        case GRU():
-            return "torch's GRU resets after the product"
-        case _:
-            return f"torch has no {type(cell).__name__}"
+    """Why torch has no fused layer with the cell's meaning; None where it has one.
+
+    Types are compared exactly: a cell derived from one of these may mean something else.
+    """
+    if type(cell) is Stack:
+        return next((reason for inner in cell.cells if (reason := obstacle(inner))), None)
+    if type(cell) is RNN and cell.activation not in ("tanh", "relu"):
+        return f"torch has no RNN with activation {cell.activation}"
+    if type(cell) is GRU and not cell.reset_after:
+        return "torch's GRU resets after the product"
+    return None if type(cell) in (RNN, LSTM, GRU) else f"torch has no {type(cell).__name__}"
 
 
 def chosen(layer, valid: Valid, path: str) -> bool:

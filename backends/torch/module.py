@@ -15,6 +15,8 @@ from rnnspec.errors import SpecError
 from rnnspec.layers import Embedding, Recurrent
 from rnnspec.valid import Valid
 
+PATHS = ("native", "generic")
+
 
 class Net(nn.Module):
     """The model as a module: `y, state = net(x, lengths=…, mask=…, state=…)`.
@@ -25,8 +27,8 @@ class Net(nn.Module):
 
     def __init__(self, checkpoint: Checkpoint, dtype: str, path: str, time_major: bool, return_state: bool) -> None:
         super().__init__()
-        if path not in ("auto", "native", "generic"):
-            raise SpecError(f"path: expected 'auto', 'native' or 'generic', found {path!r}")
+        if path not in ("auto", *PATHS):
+            raise SpecError(f"path: expected 'auto' or one of {', '.join(PATHS)}, found {path!r}")
         self.model = checkpoint.model
         self.metadata = checkpoint.metadata
         self.path = path

@@ -98,7 +98,7 @@ def test_gradients_agree(cell, direction, lengths):
     assert expected.keys() == problem.variables.keys()
     for name, gradient in problem.finite_differences().items():
         np.testing.assert_allclose(gradient, expected[name], rtol=1e-6, atol=1e-7, err_msg=name)
-    others = {"tensorflow generic": problem.tensorflow("generic"), "tensorflow native": problem.tensorflow("native")}
+    others = {f"tensorflow {path}": problem.tensorflow(path) for path in rnnspec.backends.tensorflow.PATHS}
     if cell != "gru_before":
         others["torch native"] = problem.torch("native")
     for way, gradients in others.items():

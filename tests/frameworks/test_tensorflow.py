@@ -102,15 +102,16 @@ def last(classifier):
 
 @pytest.mark.parametrize("valid", ["all", "mask"])
 @pytest.mark.parametrize("name", CELLS)
-def test_both_paths_are_the_reference_and_have_the_same_gradients(name, valid):
+def test_all_paths_are_the_reference_and_have_the_same_gradients(name, valid):
     checkpoint = random_checkpoint(layer(CELLS[name], direction="backward" if valid == "all" else "forward"))
     state = random_state(checkpoint.model)
     expected = Reference(checkpoint, "float64")(draw(BATCH, TIME, INPUTS), state=state, **VALID[valid])
-    found = [trained(backend.load(checkpoint, dtype="float64", path=path), valid) for path in ("generic", "native")]
+    found = [trained(backend.load(checkpoint, dtype="float64", path=path), valid) for path in backend.PATHS]
     for result, _ in found:
         assert_same(result, expected)
-    for one, other in zip(*(gradients for _, gradients in found), strict=True):
-        np.testing.assert_allclose(one, other, rtol=0, atol=1e-10)
+    for one, *others in zip(*(gradients for _, gradients in found), strict=True):
+        for other in others:
+            np.testing.assert_allclose(one, other, rtol=0, atol=1e-10)
 
 
 def trained(net, valid: str):
@@ -124,7 +125,7 @@ def trained(net, valid: str):
     return (y, final), [np.asarray(g) for g in tape.gradient(loss, [*inputs, *(v.value for v in net.weights)])]
 
 
-@pytest.mark.parametrize("path", ["generic", "native"])
+@pytest.mark.parametrize("path", backend.PATHS)
 @pytest.mark.parametrize("name", CELLS)
 def test_last_outputs_of_both_directions(name, path):
     checkpoint = random_checkpoint(layer(CELLS[name], direction="bidirectional", return_sequences=False))
@@ -133,7 +134,7 @@ def test_last_outputs_of_both_directions(name, path):
     assert_same(net(x, **VALID["lengths"]), reference(x, **VALID["lengths"]))
 
 
-@pytest.mark.parametrize("path", ["generic", "native"])
+@pytest.mark.parametrize("path", backend.PATHS)
 @pytest.mark.parametrize("sequences", [True, False])
 @pytest.mark.parametrize("direction", ["forward", "backward", "bidirectional"])
 def test_unrolling_does_not_depend_on_the_cell(direction, sequences, path):
@@ -155,7 +156,7 @@ def test_any_cell(reset_after, valid):
     cell = Foreign(units=5, reset_after=reset_after)
     checkpoint = random_checkpoint(layer(cell, direction="backward"))
     net = backend.load(checkpoint, dtype="float64")
-    assert net.paths() == {"r": "generic: Keras has no Foreign"}
+    assert net.paths() == {"r": "generic: there is none for Foreign"}
     x, state = draw(BATCH, TIME, INPUTS), random_state(net.model)
     assert_same(net(x, state=state, **VALID[valid]), Reference(checkpoint, "float64")(x, state=state, **VALID[valid]))
     known = Checkpoint(layer(GRU(units=5, reset_after=reset_after), direction="backward"), checkpoint.weights)
@@ -164,18 +165,21 @@ def test_any_cell(reset_after, valid):
         np.testing.assert_allclose(one, other, rtol=0, atol=1e-10)
     with pytest.raises(UnsupportedError, match="layer 'r': no native path: Keras has no Foreign; use path='auto'"):
         backend.load(checkpoint, path="native")
+    with pytest.raises(UnsupportedError, match="layer 'r': no fused loop: there is none for Foreign; use path='auto'"):
+        backend.load(checkpoint, path="fused")
 
 
 def test_many_units():
     """They lie features first in the loop."""
     checkpoint = random_checkpoint(layer(Stack(cells=(LSTM(units=256), GRU(units=257, reset_after=True)))))
     checkpoint = Checkpoint(checkpoint.model, {name: w / 10 for name, w in checkpoint.weights.items()})
-    nets = [backend.load(checkpoint, dtype="float64", path=path) for path in ("generic", "native")]
-    for one, other in zip(*(trained(net, "mask")[1] for net in nets), strict=True):
-        np.testing.assert_allclose(one, other, rtol=0, atol=1e-9)
+    nets = [backend.load(checkpoint, dtype="float64", path=path) for path in backend.PATHS]
+    for one, *others in zip(*(trained(net, "mask")[1] for net in nets), strict=True):
+        for other in others:
+            np.testing.assert_allclose(one, other, rtol=0, atol=1e-9)
 
 
-@pytest.mark.parametrize("path", ["generic", "native"])
+@pytest.mark.parametrize("path", backend.PATHS)
 @pytest.mark.parametrize("shape", [(BATCH, 0, INPUTS), (0, TIME, INPUTS)])
 def test_nothing_to_do(path, shape):
     checkpoint = random_checkpoint(layer(LSTM(units=5), direction="bidirectional"))
@@ -248,6 +252,7 @@ def test_paths(classifier):
         "r": "native: keras.layers.LSTM",
         "s": "native: keras.layers.GRU",
     }
+    assert backend.load(classifier, path="fused").paths()["r"] == "fused: a loop with a gradient of its own"
     assert backend.load(classifier, path="generic").paths()["r"] == "generic: asked for"
 
 
