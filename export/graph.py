@@ -1,5 +1,6 @@
 """A small builder of ONNX graphs: values with operators, nodes written directly."""
 
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,7 @@ class Graph:
         self._inputs: list[onnx.ValueInfoProto] = []
         self._outputs: list[onnx.ValueInfoProto] = []
         self._count: dict[str, int] = {}
+        self._renamed: dict[str, str] = {}  # values that are outputs → the names of those
         self.shared: dict[str, Value] = {}  # values that several layers need, by meaning
 
     def input(self, name: str, dtype: str, shape: tuple[Dimension, ...]) -> "Value":
@@ -28,8 +30,12 @@ class Graph:
 
     def output(self, value: "Value", name: str) -> None:
         """Make `value` a graph output called `name`."""
-        self._nodes.append(helper.make_node("Identity", [value.name], [name], f"output/{name}"))
         self._outputs.append(helper.make_tensor_value_info(name, _element(str(self.dtype)), value.shape))
+        if value.name in self._renamed or not any(value.name in node.output for node in self._nodes):
+            # It is an output or an input already, and those keep their names.
+            self._nodes.append(helper.make_node("Identity", [value.name], [name], f"output/{name}"))
+        else:
+            self._renamed[value.name] = name
 
     def constant(self, array: np.ndarray, name: str) -> "Value":
         """An initializer; a name used twice must hold the same array."""
@@ -52,6 +58,11 @@ class Graph:
         """A constant list of axes or sizes."""
         return self.constant(np.array(values, "int64"), f"integers {', '.join(map(str, values))}")
 
+    def gemm(self, x: "Value", kernel: "Value", offset: "Value | None" = None) -> "Value":
+        """x · kernel + offset."""
+        inputs = [x, kernel] if offset is None else [x, kernel, offset]
+        return self.node("Gemm", [*inputs], (*x.shape[:-1], kernel.shape[-1]))
+
     def unsqueeze(self, x: "Value", axis: int) -> "Value":
         shape = (*x.shape[:axis], 1, *x.shape[axis:])
         return self.node("Unsqueeze", [x, self.integers(axis)], shape)
@@ -69,6 +80,9 @@ class Graph:
 
     def model(self, opset: int, metadata: dict[str, str]) -> onnx.ModelProto:
         """The finished, checked model."""
+        for node in self._nodes:
+            for names in (node.input, node.output):
+                names[:] = [self._renamed.get(name, name) for name in names]
         graph = helper.make_graph(
             self._nodes, "rnnspec", self._inputs, self._outputs, [self._initializers[n] for n in self._initializers]
         )
@@ -101,8 +115,24 @@ class Value:
     def _binary(self, kind: str, other: "Value | Parameter") -> "Value":
         if isinstance(other, Parameter):
             other = other.value()
+        if kind == "Add" and isinstance(other, Product) and self.shape == other.shape:
+            return self.graph.gemm(other.x, other.kernel, self)
         shape = self.shape if len(self.shape) >= len(other.shape) else other.shape
         return self.graph.node(kind, [self, other], shape)
+
+
+class Product(Value):
+    """x · kernel, written when it is first used; where it is added to something, both become one Gemm."""
+
+    def __init__(self, graph: Graph, x: Value, kernel: Value, shape: tuple[Dimension, ...]) -> None:
+        self.graph = graph
+        self.x = x
+        self.kernel = kernel
+        self.shape = shape
+
+    @cached_property
+    def name(self) -> str:  # type: ignore[override]
+        return self.graph.gemm(self.x, self.kernel).name
 
 
 class Parameter:

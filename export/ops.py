@@ -5,7 +5,7 @@ Inside the graph, sequences are time-major (time, batch, features).
 
 from rnnspec.cells import Cell
 from rnnspec.export import recurrent
-from rnnspec.export.graph import Graph, Parameter, Value
+from rnnspec.export.graph import Graph, Parameter, Product, Value
 from rnnspec.layers import Recurrent
 from rnnspec.ops import States
 from rnnspec.valid import Valid
@@ -19,12 +19,14 @@ class OnnxOps:
 
     def linear(self, x: Value, kernel: Parameter, bias: Parameter | None = None) -> Value:
         rows = kernel.array.reshape(-1, kernel.array.shape[-1])
+        transposed = kernel.value(".transposed", rows.T)
         offset = None if bias is None else bias.value(".flat", bias.array.reshape(-1))
         shape = (*x.shape[:-1], rows.shape[0])
         if len(x.shape) == 2:
-            inputs: list[Value | None] = [x, kernel.value(".transposed", rows.T), *([] if offset is None else [offset])]
-            return self.graph.node("Gemm", inputs, shape)
-        y = self.graph.node("MatMul", [x, kernel.value(".transposed", rows.T)], shape)
+            return (
+                Product(self.graph, x, transposed, shape) if offset is None else self.graph.gemm(x, transposed, offset)
+            )
+        y = self.graph.node("MatMul", [x, transposed], shape)
         return y if offset is None else y + offset
 
     def sigmoid(self, x: Value) -> Value:
@@ -36,10 +38,10 @@ class OnnxOps:
     def relu(self, x: Value) -> Value:
         return self.graph.node("Relu", [x], x.shape)
 
-    def split(self, x: Value, parts: int) -> tuple[Value, ...]:
-        size = int(x.shape[-1]) // parts
-        shapes = [(*x.shape[:-1], size)] * parts
-        return tuple(self.graph.node("Split", [x, self.graph.integers(*[size] * parts)], *shapes, axis=-1))
+    def split(self, x: Value, parts: int | tuple[int, ...]) -> tuple[Value, ...]:
+        sizes = (int(x.shape[-1]) // parts,) * parts if isinstance(parts, int) else parts
+        shapes = [(*x.shape[:-1], size) for size in sizes]
+        return tuple(self.graph.node("Split", [x, self.graph.integers(*sizes)], *shapes, axis=-1))
 
     def concat(self, parts: list[Value]) -> Value:
         return self.graph.join(parts)

@@ -1,6 +1,6 @@
 """Checks on what a network is called with, shared by all backends (INPUT-1 to INPUT-5)."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -9,18 +9,20 @@ from rnnspec.errors import SpecError
 from rnnspec.model import Model
 
 
-def check_x(model: Model, shape: tuple[int | None, ...], step: bool = False, time_major: bool = False) -> None:
+def check_x(model: Model, shape: Sequence[int | None], step: bool = False, time_major: bool = False) -> None:
     """The rank and features of x; a None in `shape` is unknown yet and passes."""
+    rank = 2 - step + (model.inputs is not None)
+    if len(shape) == rank and (model.inputs is None or shape[-1] in (model.inputs, None)):
+        return
     axes = ["batch"] if step else ["time", "batch"] if time_major else ["batch", "time"]
     if model.inputs is not None:
         axes.append(str(model.inputs))
     what = "ids" if model.inputs is None else "x"
     expected = f"({', '.join(axes)}{',' if len(axes) == 1 else ''})"
     found = f"{what}: expected shape {expected}, found {tuple(shape)}"
-    if len(shape) != len(axes):
-        raise SpecError(f"{found}: {len(axes)} axes needed, not {len(shape)}")
-    if model.inputs is not None and shape[-1] is not None and shape[-1] != model.inputs:
-        raise SpecError(f"{found}: the model takes {model.inputs} features")
+    if len(shape) != rank:
+        raise SpecError(f"{found}: {rank} axes needed, not {len(shape)}")
+    raise SpecError(f"{found}: the model takes {model.inputs} features")
 
 
 def check_ids(ids: np.ndarray, vocabulary: int) -> None:
@@ -55,9 +57,8 @@ def check_mask(boolean: bool, shape: tuple[int, ...], lengths: Any, batch: int, 
         raise SpecError(f"mask: expected shape ({batch}, {time}), found {shape}")
 
 
-def check_state(model: Model, state: Mapping[str, Any], batch: int | None) -> None:
-    """All states by name, each (batch, size); a None in a shape is unknown yet and passes."""
-    sizes = model.states()
+def check_state(sizes: Mapping[str, int], state: Mapping[str, Any], batch: int | None) -> None:
+    """All states of `sizes` by name, each (batch, size); a None in a shape is unknown yet and passes."""
     for name in state:
         if name not in sizes:
             raise SpecError(f"state: unknown {name!r}; expected {', '.join(sizes) or 'none'}")

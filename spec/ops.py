@@ -22,8 +22,8 @@ class Ops(Protocol):
 
     def relu(self, x: Array) -> Array: ...
 
-    def split(self, x: Array, parts: int) -> tuple[Array, ...]:
-        """Equal parts of the last axis."""
+    def split(self, x: Array, parts: int | tuple[int, ...]) -> tuple[Array, ...]:
+        """The last axis in equal parts, or in parts of the given sizes."""
 
     def concat(self, parts: list[Array]) -> Array:
         """Joined along the last axis."""

@@ -112,7 +112,7 @@ class Net:
         if state is None:
             return {name: np.zeros((batch, size), "float32") for name, size in self.model.states().items()}
         arrays = {name: np.asarray(value, "float32") for name, value in state.items()}
-        inputs.check_state(self.model, arrays, batch)
+        inputs.check_state(self.model.states(), arrays, batch)
         return arrays
 
     @staticmethod

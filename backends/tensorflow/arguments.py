@@ -15,7 +15,7 @@ from rnnspec.errors import SpecError
 from rnnspec.layers import Embedding
 from rnnspec.model import Model
 
-Size = int | tf.Tensor  # an int where it is known before the graph runs
+Size = Any  # an int, or a scalar tensor where it is not known yet
 Given = dict[str, tf.Tensor]  # "x", and where given "lengths", "mask" and all states: the names of an .npz file
 
 
@@ -35,14 +35,15 @@ def separate(model: Model, x, lengths, mask, state: Mapping | None) -> dict[str,
         if not isinstance(state, Mapping):
             raise SpecError(f"state: expected a mapping, name → array (batch, size), found {type(state).__name__}")
         state = {name: value if hasattr(value, "shape") else np.asarray(value) for name, value in state.items()}
-        inputs.check_state(model, state, None)
+        inputs.check_state(model.states(), state, None)
     given = {"x": x, "lengths": lengths, "mask": mask, **(state or {})}
     return {name: value for name, value in given.items() if value is not None}
 
 
 def check(model: Model, given: dict[str, Any], dtype: str, *, step: bool = False, time_major: bool = False) -> Given:
     """The arguments as tensors. Raises SpecError where they do not fit the model."""
-    x = _ids(model, given["x"]) if isinstance(model.layers[0], Embedding) else _floats("x", given["x"], dtype)
+    first = model.layers[0]
+    x = _ids(first.vocabulary, given["x"]) if isinstance(first, Embedding) else _floats("x", given["x"], dtype)
     shape = _shape("x", x)
     inputs.check_x(model, shape, step, time_major)
     sizes = [size if size is not None else tf.shape(x)[axis] for axis, size in enumerate(shape[:2])]
@@ -54,9 +55,9 @@ def check(model: Model, given: dict[str, Any], dtype: str, *, step: bool = False
         result["mask"] = _mask(given["mask"], given.get("lengths"), batch, time)
     state = {name: _floats(f"state {name!r}", given[name], dtype) for name in model.states() if name in given}
     if state:
-        inputs.check_state(model, state, batch if isinstance(batch, int) else None)
-    sizes = model.states()
-    return result | {name: _same(f"state: {name!r}", value, batch, sizes[name]) for name, value in state.items()}
+        inputs.check_state(model.states(), state, batch if isinstance(batch, int) else None)
+    known = model.states()
+    return result | {name: _same(f"state: {name!r}", value, batch, known[name]) for name, value in state.items()}
 
 
 def symbolic(given: dict[str, Any]) -> bool:
@@ -92,8 +93,7 @@ def _floats(name: str, value, dtype: str) -> tf.Tensor:
     return tf.convert_to_tensor(value)
 
 
-def _ids(model: Model, value) -> tf.Tensor:
-    vocabulary = model.layers[0].vocabulary
+def _ids(vocabulary: int, value) -> tf.Tensor:
     known = tf.get_static_value(value) if tf.is_tensor(value) else np.asarray(value)
     if known is not None:
         inputs.check_ids(known, vocabulary)

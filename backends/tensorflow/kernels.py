@@ -65,7 +65,8 @@ def run(layer, stock: Stock, p: dict[str, tf.Tensor], x: tf.Tensor, valid: Valid
         x = tf.pad(x, [[0, 0], [0, tf.cast(time == 0, tf.int32)], [0, 0]])
         if valid.all:
             valid = Valid(lengths=tf.repeat(time, tf.shape(x)[:1]))
-    outputs, new = [], {}
+    outputs: list[tf.Tensor] = []
+    new: States = {}
     for prefix, reverse in layer.directions.items():
         y = _reverse(x, valid.lengths) if reverse else x
         y, s = _chain(layer.cell, stock, prefix, p, y, valid.lengths, state)

@@ -44,7 +44,7 @@ class TensorFlowOps:
             y = tf.nn.bias_add(y, tf.reshape(bias, [-1]))
         return y if x.shape.rank == 2 else _like(x, y)
 
-    def split(self, x: tf.Tensor, parts: int) -> tuple[tf.Tensor, ...]:
+    def split(self, x: tf.Tensor, parts: int | tuple[int, ...]) -> tuple[tf.Tensor, ...]:
         return tuple(tf.split(x, parts, -1))
 
     def concat(self, parts: list[tf.Tensor]) -> tf.Tensor:

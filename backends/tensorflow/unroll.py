@@ -1,5 +1,8 @@
 """Our own time loops: one cell in one direction, by a fused loop or by the cell's `step`."""
 
+from collections.abc import Callable
+from typing import Any
+
 import tensorflow as tf
 
 from rnnspec.backends.tensorflow.fused_gru import gru
@@ -12,7 +15,7 @@ from rnnspec.ops import Parameters, States, scope, under
 from rnnspec.valid import Valid
 
 # Loops with a gradient of their own; any other cell gets the one that works for all.
-FUSED = {RNN: rnn, LSTM: lstm, GRU: gru}
+FUSED: dict[Any, Callable] = {RNN: rnn, LSTM: lstm, GRU: gru}
 
 
 def obstacle(cell: Cell) -> str | None:

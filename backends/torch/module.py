@@ -1,7 +1,7 @@
 """What the user holds: an `nn.Module`."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import numpy as np
 import torch
@@ -31,6 +31,7 @@ class Net(nn.Module):
             raise SpecError(f"path: expected 'auto' or one of {', '.join(PATHS)}, found {path!r}")
         self.model = checkpoint.model
         self.metadata = checkpoint.metadata
+        self._sizes = self.model.states()
         self.path = path
         self.time_major = time_major
         self.return_state = return_state
@@ -66,23 +67,24 @@ class Net(nn.Module):
             SpecError: x, lengths, mask or state do not fit the model (INPUT-1 to INPUT-5).
             UnsupportedError: `path="native"` and a mask.
         """
-        with torch.set_grad_enabled(torch.is_grad_enabled() and (self.training or isinstance(x, Tensor))):
-            x = self._tensor(x)
-            inputs.check_x(self.model, tuple(x.shape), time_major=self.time_major)
-            if self.time_major:
-                x = x.transpose(0, 1)
-            batch, time = x.shape[:2]
-            if lengths is not None:
-                lengths = torch.as_tensor(lengths).cpu()
-                inputs.check_lengths(lengths.numpy(), batch, time)
-            if mask is not None:
-                mask = torch.as_tensor(mask, device=x.device)
-                inputs.check_mask(mask.dtype == torch.bool, tuple(mask.shape), lengths, batch, time)
-            ops = TorchOps(self.training, self.path)
-            y, new = self.model.apply(ops, self._weights(), x, Valid(lengths, mask), self._state(state, x))
-            if self.time_major and y.ndim == 3:
-                y = y.transpose(0, 1)
-            return (y, new) if self.return_state else y
+        if not isinstance(x, Tensor):
+            return self._record(self.forward, x, lengths, mask, state)
+        self._check_x(x)
+        inputs.check_x(self.model, x.shape, time_major=self.time_major)
+        if self.time_major:
+            x = x.transpose(0, 1)
+        batch, time = x.shape[:2]
+        if lengths is not None:
+            lengths = torch.as_tensor(lengths).cpu()
+            inputs.check_lengths(lengths.numpy(), batch, time)
+        if mask is not None:
+            mask = torch.as_tensor(mask, device=x.device)
+            inputs.check_mask(mask.dtype == torch.bool, tuple(mask.shape), lengths, batch, time)
+        ops = TorchOps(self.training, self.path)
+        y, new = self.model.apply(ops, self._weights(), x, Valid(lengths, mask), self._state(state, batch))
+        if self.time_major and y.ndim == 3:
+            y = y.transpose(0, 1)
+        return (y, new) if self.return_state else y
 
     def step(self, x_t, state: Mapping | None = None):
         """One time step: x_t (batch, inputs) or ids (batch,) → output (batch, outputs), states by name.
@@ -91,32 +93,39 @@ class Net(nn.Module):
             SpecError: x_t or state do not fit the model.
             UnsupportedError: a layer runs backward.
         """
-        with torch.set_grad_enabled(torch.is_grad_enabled() and (self.training or isinstance(x_t, Tensor))):
-            x_t = self._tensor(x_t)
-            inputs.check_x(self.model, tuple(x_t.shape), step=True)
-            ops = TorchOps(self.training, self.path)
-            return self.model.step(ops, self._weights(), x_t, self._state(state, x_t))
+        if not isinstance(x_t, Tensor):
+            return self._record(self.step, x_t, state)
+        self._check_x(x_t)
+        inputs.check_x(self.model, x_t.shape, step=True)
+        ops = TorchOps(self.training, self.path)
+        return self.model.step(ops, self._weights(), x_t, self._state(state, x_t.shape[0]))
 
-    def _tensor(self, x) -> Tensor:
+    def _record(self, call: Callable, x, *arguments):
+        """The same call on x as a tensor; an array in evaluation mode is inference, so that NumPy takes the results."""
+        dtype = None if self.model.inputs is None else self._anchor.dtype
+        x = torch.as_tensor(np.asarray(x), dtype=dtype, device=self._anchor.device)
+        with torch.set_grad_enabled(self.training and torch.is_grad_enabled()):
+            return call(x, *arguments)
+
+    def _check_x(self, x: Tensor) -> None:
         first = self.model.layers[0]
         if isinstance(first, Embedding):
-            x = torch.as_tensor(x, device=self._anchor.device)
             if not x.is_cuda and not torch.compiler.is_compiling():  # CUDA asserts by itself; reading would synchronise
                 inputs.check_ids(x.numpy(), first.vocabulary)
-            return x
-        if not isinstance(x, Tensor):
-            return torch.as_tensor(np.asarray(x), dtype=self._anchor.dtype, device=self._anchor.device)
-        if x.dtype != self._anchor.dtype:
+        elif x.dtype != self._anchor.dtype:
             raise SpecError(f"x: expected {self._anchor.dtype}, found {x.dtype}; convert it with x.to(…)")
-        return x
 
-    def _state(self, state: Mapping | None, x: Tensor) -> dict[str, Tensor]:
-        batch = x.shape[0]
-        kind = {"dtype": self._anchor.dtype, "device": self._anchor.device}
+    def _state(self, state: Mapping | None, batch: int) -> dict[str, Tensor]:
+        anchor = self._anchor
         if state is None:
-            return {name: torch.zeros(batch, size, **kind) for name, size in self.model.states().items()}
-        tensors = {name: torch.as_tensor(value, **kind) for name, value in state.items()}
-        inputs.check_state(self.model, tensors, batch)
+            return {name: anchor.new_zeros(batch, size) for name, size in self._sizes.items()}
+        tensors = {
+            name: value
+            if isinstance(value, Tensor) and value.dtype == anchor.dtype
+            else torch.as_tensor(value).to(anchor)
+            for name, value in state.items()
+        }
+        inputs.check_state(self._sizes, tensors, batch)
         return tensors
 
     def _weights(self) -> dict[str, dict[str, Tensor]]:

@@ -26,8 +26,8 @@ class TorchOps:
             bias = None if bias is None else bias.flatten()
         return F.linear(x, kernel, bias)
 
-    def split(self, x: Tensor, parts: int) -> tuple[Tensor, ...]:
-        return x.chunk(parts, -1)
+    def split(self, x: Tensor, parts: int | tuple[int, ...]) -> tuple[Tensor, ...]:
+        return x.chunk(parts, -1) if isinstance(parts, int) else x.split(parts, -1)
 
     def concat(self, parts: list[Tensor]) -> Tensor:
         return torch.cat(parts, -1)

@@ -45,8 +45,6 @@ class GRU(Cell, tag="gru", frozen=True, kw_only=True):
         return shapes
 
     def prepare(self, ops: Ops, p: dict[str, Array]) -> Parameters:
-        if self.reset_after:
-            return p
         return p | {"gates_kernel": p["recurrent_kernel"][:2], "new_kernel": p["recurrent_kernel"][2:]}
 
     def project(self, ops: Ops, p: Parameters, x: Array) -> Array:
@@ -54,14 +52,11 @@ class GRU(Cell, tag="gru", frozen=True, kw_only=True):
 
     def step(self, ops: Ops, p: Parameters, projected: Array, state: States) -> tuple[Array, States]:
         h = state["h"]
-        x_r, x_u, x_n = ops.split(projected, 3)
+        x_ru, x_n = ops.split(projected, (2 * self.units, self.units))
+        r, u = ops.split(ops.sigmoid(x_ru + ops.linear(h, p["gates_kernel"])), 2)
         if self.reset_after:
-            h_r, h_u, h_n = ops.split(ops.linear(h, p["recurrent_kernel"]), 3)
-            if self.bias:
-                h_n = h_n + p["recurrent_bias"]
-            n = ops.tanh(x_n + ops.sigmoid(x_r + h_r) * h_n)
+            n = ops.tanh(x_n + r * ops.linear(h, p["new_kernel"], p.get("recurrent_bias")))
         else:
-            h_r, h_u = ops.split(ops.linear(h, p["gates_kernel"]), 2)
-            n = ops.tanh(x_n + ops.linear(ops.sigmoid(x_r + h_r) * h, p["new_kernel"]))
-        h = n + ops.sigmoid(x_u + h_u) * (h - n)
+            n = ops.tanh(x_n + ops.linear(r * h, p["new_kernel"]))
+        h = n + u * (h - n)
         return h, {"h": h}

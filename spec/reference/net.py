@@ -72,5 +72,5 @@ class Net:
         if state is None:
             return {name: np.zeros((batch, size), self.dtype) for name, size in self.model.states().items()}
         arrays = {name: np.asarray(value, self.dtype) for name, value in state.items()}
-        inputs.check_state(self.model, arrays, batch)
+        inputs.check_state(self.model.states(), arrays, batch)
         return arrays

@@ -23,8 +23,8 @@ class NumpyOps:
     def relu(self, x: Array) -> Array:
         return np.maximum(x, 0)
 
-    def split(self, x: Array, parts: int) -> tuple[Array, ...]:
-        return tuple(np.split(x, parts, axis=-1))
+    def split(self, x: Array, parts: int | tuple[int, ...]) -> tuple[Array, ...]:
+        return tuple(np.split(x, parts if isinstance(parts, int) else np.cumsum(parts)[:-1], axis=-1))
 
     def concat(self, parts: list[Array]) -> Array:
         return np.concatenate(parts, axis=-1)
