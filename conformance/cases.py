@@ -173,6 +173,7 @@ def _options() -> Iterator[Case]:
         clauses = (*_CLAUSES[id.split("-")[0]], "ACT-1")
         layer = Recurrent(name="layer", cell=cell, direction="bidirectional")
         yield Case(id, clauses, _chain(layer), LENGTHS["zero"], True)
+        yield Case(f"{id}-steps", (*clauses, "STEP-1"), _chain(Recurrent(name="layer", cell=cell)), None, True, "steps")
 
 
 def _characters() -> Iterator[Case]:

@@ -57,5 +57,10 @@ class OnnxOps:
     ) -> tuple[Value, States]:
         return recurrent.write(self.graph, layer, p, x, valid.lengths, state)
 
+    def recurrent_step(
+        self, layer: Recurrent, p: dict[str, Parameter], x: Value, state: States
+    ) -> tuple[Value, States]:
+        return layer.cell_step(self, p, x, state)
+
     def unroll(self, cell: Cell, *args, **kwargs):
         raise AssertionError("the exporter writes native nodes and single steps, never a loop")

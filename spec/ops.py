@@ -37,6 +37,10 @@ class Ops(Protocol):
     def recurrent(self, layer: Any, p: dict[str, Array], x: Array, valid: Any, state: States) -> tuple[Array, States]:
         """Run a `Recurrent` layer: by the framework's fused layer where it means the same, else `layer.unroll`."""
 
+    def recurrent_step(self, layer: Any, p: dict[str, Array], x: Array, state: States) -> tuple[Array, States]:
+        """One step of a `Recurrent` layer: by the framework's fused cell where it means the same, else
+        `layer.cell_step`."""
+
     def unroll(
         self, cell: Any, p: dict[str, Array], x: Array, valid: Any, state: States, *, reverse: bool, sequences: bool
     ) -> tuple[Array, States]:

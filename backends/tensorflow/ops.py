@@ -65,6 +65,9 @@ class TensorFlowOps:
             return kernels.run(layer, self.stock[layer.name], p, x, valid, state)
         return layer.unroll(self, p, x, valid, state)
 
+    def recurrent_step(self, layer, p: dict[str, tf.Tensor], x: tf.Tensor, state: States):
+        return layer.cell_step(self, p, x, state)
+
     def unroll(
         self, cell, p: Parameters, x: tf.Tensor, valid: Valid, state: States, *, reverse: bool, sequences: bool
     ) -> tuple[tf.Tensor, States]:

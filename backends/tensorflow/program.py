@@ -12,6 +12,7 @@ from rnnspec.model import Model
 from rnnspec.valid import Valid
 
 Weights = dict[str, tf.Tensor]
+SHORT = 100  # steps
 Results = tuple[tf.Tensor, dict[str, tf.Tensor]]
 
 
@@ -29,6 +30,7 @@ class Program:
     stock: dict[str, Stock]
     fused: bool
     _graphs: dict[tuple, Callable[[Weights, Given], Results]] = field(default_factory=dict)
+    _called: set[tuple] = field(default_factory=set)
 
     def sequence(self, weights: Weights, given: Given) -> Results:
         """Whole sequences."""
@@ -46,11 +48,18 @@ class Program:
         )
 
     def run(self, weights: Weights, given: Given, step: bool = False) -> Results:
-        """The same; eagerly as a graph, one for each set of arguments, traced once for all batch sizes and lengths."""
+        """The same; eagerly as a graph, one for each set of arguments, traced once for all batch sizes and lengths.
+
+        Making a graph costs about as much as running a hundred steps without one, so the first call, which may be the
+        only one, makes none if it is short.
+        """
         function = self.step if step else self.sequence
         if not tf.executing_eagerly():
             return function(weights, given)
         key = (step, *sorted(given))
+        if key not in self._called and (step or given["x"].shape[0 if self.time_major else 1] <= SHORT):
+            self._called.add(key)
+            return function(weights, given)
         if key not in self._graphs:
             shapes = {name: tf.TensorSpec(tensor.shape, tensor.dtype) for name, tensor in weights.items()}
             signature = [shapes, specs(self.model, self.dtype, given, step)]

@@ -22,7 +22,7 @@ def write(net, directory: str | os.PathLike) -> None:
     "_" for ".". A length or an id out of range raises tf.errors.InvalidArgumentError. The loop is the generic one
     unless `path="native"` was asked for, so that a file written on a machine with a GPU runs on one without.
     """
-    program = net.program if net.path_option == "native" else replace(net.program, stock={}, _graphs={})
+    program = net.program if net.path_option == "native" else replace(net.program, stock={}, _graphs={}, _called=set())
     model, dtype = program.model, program.dtype
     module = tf.Module()
     module.variables_ = {name: variable.value for name, variable in zip(model.parameters(), net.weights, strict=True)}

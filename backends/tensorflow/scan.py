@@ -48,7 +48,7 @@ def scan(
     carry = (tf.constant(0), tuple(states), arrays)
     carry = tf.while_loop(lambda i, *_: i + STEPS_A_ROUND <= steps, rounds(STEPS_A_ROUND), carry)
     _, states, arrays = tf.while_loop(lambda i, *_: i < steps, rounds(1), carry)
-    return [array.stack()[:-1] for array in arrays], states
+    return [array.stack()[:-1] for array in arrays], tuple(states)
 
 
 def previous(initial: tf.Tensor, stacked: tf.Tensor, reverse: bool) -> tf.Tensor:

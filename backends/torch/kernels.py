@@ -5,6 +5,7 @@ torch's `weight_ih (gates·units, inputs)`, for the LSTM (i, f, g, o) and for th
 """
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_sequence
 
@@ -19,6 +20,12 @@ _FUNCTIONS = {
     "torch.rnn_relu": torch.rnn_relu,
     "torch.lstm": torch.lstm,
     "torch.gru": torch.gru,
+}
+_STEPS = {
+    "torch.rnn_tanh": torch.rnn_tanh_cell,
+    "torch.rnn_relu": torch.rnn_relu_cell,
+    "torch.lstm": torch.lstm_cell,
+    "torch.gru": torch.gru_cell,
 }
 
 
@@ -70,6 +77,23 @@ def run(layer, p: dict[str, Tensor], x: Tensor, lengths: Tensor | None, state: S
         outputs.append(_reverse(y, lengths) if reverse and layer.return_sequences else y)
         new |= under(prefix, s)
     return (torch.cat(outputs, -1) if len(outputs) > 1 else outputs[0]), new
+
+
+def step(cell: Cell, p: dict[str, Tensor], x: Tensor, state: States) -> tuple[Tensor, States]:
+    """One step by torch's fused cells: x (batch, inputs)."""
+    if isinstance(cell, Stack):
+        new: States = {}
+        for k, inner in enumerate(cell.cells):
+            prefix = f"cells.{k}"
+            x, s = step(inner, scope(p, prefix), x, scope(state, prefix))
+            new |= under(prefix, s)
+        return x, new
+    function, weights = _STEPS[name(cell)], _weights(cell, p)
+    if isinstance(cell, LSTM):
+        h, c = function(x, (state["h"], state["c"]), *weights)
+        return h, {"h": h, "c": c}
+    h = function(x, state["h"], *weights)
+    return h, {"h": h}
 
 
 def _chain(cell: Cell, p, x: Tensor, lengths, state: States, sequences: bool) -> tuple[Tensor, States]:
@@ -162,10 +186,10 @@ def _weights(cell: Cell, p: dict[str, Tensor]) -> list[Tensor]:
     weights = [p["kernel"].flatten(0, 1), p["recurrent_kernel"].flatten(0, 1)]
     if "bias" in p:
         bias = p["bias"].flatten()
-        recurrent = torch.zeros_like(bias)
-        if "recurrent_bias" in p:
-            recurrent = torch.cat([recurrent[: -cell.outputs], p["recurrent_bias"]])
-        weights += [bias, recurrent]
+        if "recurrent_bias" in p:  # of the new gate, the last
+            weights += [bias, F.pad(p["recurrent_bias"], (bias.numel() - cell.outputs, 0))]
+        else:
+            weights += [bias, torch.zeros_like(bias)]
     return weights
 
 

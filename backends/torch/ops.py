@@ -43,6 +43,11 @@ class TorchOps:
             return kernels.run(layer, p, x, valid.lengths, state)
         return layer.unroll(self, p, x, valid, state)
 
+    def recurrent_step(self, layer, p: dict[str, Tensor], x: Tensor, state: States) -> tuple[Tensor, States]:
+        if kernels.chosen(layer, Valid(), self.path):
+            return kernels.step(layer.cell, p, x, state)
+        return layer.cell_step(self, p, x, state)
+
     def unroll(
         self, cell, p: Parameters, x: Tensor, valid: Valid, state: States, *, reverse: bool, sequences: bool
     ) -> tuple[Tensor, States]:

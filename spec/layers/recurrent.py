@@ -66,6 +66,10 @@ class Recurrent(Layer, tag="recurrent", frozen=True, kw_only=True):
     def step(self, ops: Ops, p: dict[str, Array], x: Array, state: States) -> tuple[Array, States]:
         if self.direction != "forward":
             raise UnsupportedError(f"layer {self.name!r} is {self.direction}: it has no step; run whole sequences")
+        return ops.recurrent_step(self, p, x, state)
+
+    def cell_step(self, ops: Ops, p: dict[str, Array], x: Array, state: States) -> tuple[Array, States]:
+        """What one step means: every backend's generic path."""
         prepared = self.cell.prepare(ops, p)
         return self.cell.step(ops, prepared, self.cell.project(ops, prepared, x), state)
 

@@ -24,6 +24,7 @@ class Net:
     def __init__(self, checkpoint: Checkpoint, dtype: str = "float32", time_major: bool = False) -> None:
         self.checkpoint = checkpoint
         self.model = checkpoint.model
+        self.metadata = checkpoint.metadata
         self.dtype = inputs.check_dtype(dtype)
         self.time_major = time_major
         self._ops = NumpyOps()

@@ -38,6 +38,9 @@ class NumpyOps:
     def recurrent(self, layer, p: dict[str, Array], x: Array, valid: Valid, state: States) -> tuple[Array, States]:
         return layer.unroll(self, p, x, valid, state)
 
+    def recurrent_step(self, layer, p: dict[str, Array], x: Array, state: States) -> tuple[Array, States]:
+        return layer.cell_step(self, p, x, state)
+
     def unroll(
         self, cell, p: Parameters, x: Array, valid: Valid, state: States, *, reverse: bool, sequences: bool
     ) -> tuple[Array, States]:

@@ -232,8 +232,10 @@ def test_inside_a_graph(net):
 
 
 def test_one_trace_for_all_sizes(net):
-    net(draw(2, 3, INPUTS))
+    first, second = (net(draw(2, 3, INPUTS)) for _ in range(2))  # without a graph, and with one
+    assert_same(first, second)
     traced = len(net.program._graphs)
+    assert traced
     net(draw(1, 5, INPUTS))
     net(draw(3, 1, INPUTS))
     assert len(net.program._graphs) == traced
