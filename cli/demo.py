@@ -111,7 +111,7 @@ def stream(net, prompt: str, characters: int, temperature: float, top: int, seed
     if logits is None:  # an empty prompt starts from any character
         logits = np.zeros((1, len(vocabulary)))
     for _ in range(characters):
-        scores = logits[0].astype("float64") / temperature
+        scores = np.asarray(logits, "float64")[0] / temperature
         scores[np.argsort(scores)[: max(0, len(scores) - top)]] = -np.inf
         p = np.exp(scores - scores.max())
         k = int(rng.choice(len(p), p=p / p.sum()))

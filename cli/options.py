@@ -1,5 +1,6 @@
 """Arguments that several subcommands share."""
 
+import os
 from pathlib import Path
 
 import click
@@ -17,12 +18,25 @@ def chosen_backends(names: tuple[str, ...]) -> dict:
     """Name → module, for the backends named, or for all that are installed."""
     from rnnspec import backends
 
-    quiet_tensorflow()
-    return {name: backends.get(name) for name in names or backends.installed()}
+    return {name: load_backend(name) for name in names or backends.installed()}
 
 
-def quiet_tensorflow() -> None:
-    """Keep TensorFlow's start-up notices out of the tables; errors still show."""
-    import os
+def load_backend(name: str):
+    """The module of a backend, without the notices that TensorFlow's C++ part prints when it starts."""
+    from rnnspec import backends
 
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    if name != "tensorflow" or backends.missing(name):
+        return backends.get(name)
+    # They go to the file descriptor, before any setting is read; what Python raises still shows.
+    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)
+    try:
+        module = backends.get(name)
+        import tensorflow
+
+        tensorflow.config.list_physical_devices()
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)
+    return module

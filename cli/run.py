@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from rnnspec.cli.options import model_argument, quiet_tensorflow
+from rnnspec.cli.options import load_backend, model_argument
 
 
 @click.command()
@@ -21,12 +21,9 @@ def run(model: Path, source: Path, target: Path, backend: str, dtype: str) -> No
 
     import numpy as np
 
-    from rnnspec import backends
     from rnnspec.checkpoint import write_atomically
 
-    quiet_tensorflow()
-    module = backends.get(backend)
-    net = module.load(model, dtype=dtype)
+    net = load_backend(backend).load(model, dtype=dtype)
     values = read(source)
     x, lengths, mask = values.pop("x"), values.pop("lengths", None), values.pop("mask", None)
     y, state = net(x, lengths=lengths, mask=mask, state=values or None)

@@ -84,7 +84,7 @@ def main() -> None:
     model = architecture(len(vocabulary), options.units, options.dropout)
     net = backend.load(rnnspec.Checkpoint.initialize(model, options.seed)).to(options.device)
     optimizer = torch.optim.AdamW(net.parameters(), lr=options.rate, weight_decay=0.01)
-    total = options.epochs * (split // (options.streams * options.steps))
+    total = max(1, options.epochs * (split // (options.streams * options.steps)))
     schedule = torch.optim.lr_scheduler.LambdaLR(
         optimizer, lambda k: min(1, (k + 1) / 100) * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * min(1, k / total))))
     )

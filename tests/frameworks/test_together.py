@@ -1,6 +1,8 @@
 """The demo model: what a newcomer sees first."""
 
 import importlib.util
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -79,3 +81,25 @@ def test_the_example_of_the_readme_prints_what_it_says():
     spec.loader.exec_module(regenerate)
     shown = regenerate.example((ROOT / "README.md").read_text(encoding="utf-8"))
     assert regenerate.run_example(shown["code"]) == shown["output"]
+
+
+def test_info_shows_the_path_of_every_layer():
+    result = CliRunner().invoke(command, ["info", str(SHIPPED), "--paths"])
+    for line in (
+        "torch: lstm: native: torch.lstm",
+        "tensorflow: gru: fused: a loop with a gradient of its own",
+        "onnxruntime: gru: native: ONNX node",
+    ):
+        assert line in result.output
+
+
+def test_the_training_script(tmp_path):
+    text, model = tmp_path / "text.txt", tmp_path / "model.safetensors"
+    text.write_text("to be, or not to be, that is the question:\n" * 1200, encoding="utf-8")
+    script = [sys.executable, ROOT / "examples" / "train_shakespeare.py", model, "--text", text]
+    subprocess.run([*script, "--units", "12", "--epochs", "3", "--streams", "8", "--steps", "20"], check=True)
+    trained = rnnspec.load(model)
+    assert trained.metadata["vocabulary"] == "\n ,:abehinoqrstu"
+    assert trained.metadata["validation_nats_per_character"] < np.log(16)
+    failed = subprocess.run([*script, "--steps", "9999"], capture_output=True, text=True, check=False)
+    assert "make no window of 32 streams × 9999 steps; lower one of them" in failed.stderr
