@@ -27,6 +27,7 @@ def demo(prompt: str, characters: int, temperature: float, top: int, seed: int, 
     backends.require("onnxruntime")
     checkpoint = rnnspec.load(SHIPPED)
     meta = checkpoint.metadata
+    encode(prompt, meta["vocabulary"])  # a prompt that cannot be written is known now
     layers = " → ".join(layer.name for layer in checkpoint.model.layers)
     size = sum(array.size for array in checkpoint.weights.values())
     loss = meta["validation_nats_per_character"]

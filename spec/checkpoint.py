@@ -1,5 +1,6 @@
 """A model with its weights: one safetensors file (FILE-1 to FILE-7)."""
 
+import errno
 import json
 import os
 import tempfile
@@ -124,6 +125,8 @@ def check_weights(model: Model, weights: dict[str, np.ndarray], where: str, allo
 def write_atomically(path: str | os.PathLike, data: bytes) -> None:
     """Write beside the target, then rename onto it."""
     path = Path(path)
+    if not path.parent.is_dir():
+        raise FileNotFoundError(errno.ENOENT, "there is no such folder", str(path.parent))
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=path.name + ".")
     try:
         with os.fdopen(handle, "wb") as file:

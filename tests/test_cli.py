@@ -141,7 +141,7 @@ def mistakes(model: Path, folder: Path) -> dict[str, tuple[tuple, str]]:
         "pickled": (arrays("g", x=np.array([{}])), "save plain arrays only"),
         "not npz": (("run", model, "--input", folder / "text.npz", "-o", out), "text.npz: not an .npz file"),
         "no input": (("run", model, "--input", folder / "none.npz", "-o", out), "none.npz: No such file"),
-        "no folder": ((*arrays("h", x=x)[:-1], folder / "none" / "out.npz"), "No such file or directory"),
+        "no folder": ((*arrays("h", x=x)[:-1], folder / "none" / "out.npz"), "none: there is no such folder"),
         "no file": (("info", folder / "nothing"), "nothing: No such file or directory"),
         "truncated": (file("i", good[:-5]), "truncated or damaged"),
         "foreign": (file("j", b"hello"), "not a safetensors file"),

@@ -233,3 +233,16 @@ def test_ids():
 def test_float64_is_refused():
     with pytest.raises(UnsupportedError, match="no float64 RNN, GRU or LSTM"):
         backend.load(random_checkpoint(MODEL), dtype="float64")
+
+
+def test_time_major_only_turns_the_boundary(tmp_path):
+    checkpoint = random_checkpoint(MODEL)
+    export_onnx(checkpoint, tmp_path / "model.onnx", time_major=True)
+    x = RNG.standard_normal((6, 3, 3))
+    expected, final = Net(checkpoint, "float64", time_major=True)(x, lengths=[6, 0, 2])
+    for source in (checkpoint, tmp_path / "model.onnx"):
+        y, new = backend.load(source, time_major=True)(x, lengths=[6, 0, 2])
+        np.testing.assert_allclose(y, expected, atol=1e-5)
+        for name in final:
+            np.testing.assert_allclose(new[name], final[name], atol=1e-5)
+        np.testing.assert_allclose(backend.load(source)(x.swapaxes(0, 1), lengths=[6, 0, 2])[0], y.swapaxes(0, 1))

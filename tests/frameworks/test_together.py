@@ -72,6 +72,7 @@ def test_sampling(checkpoint):
 def test_a_character_it_has_never_seen():
     result = CliRunner().invoke(command, ["demo", "--prompt", "ROMEO€"])
     assert isinstance(result.exception, rnnspec.SpecError)
+    assert result.output == ""
     assert "'€' is not in the model's vocabulary" in str(result.exception)
 
 

@@ -223,3 +223,15 @@ def test_dense_before_and_after():
     checkpoint = random_checkpoint(Model(inputs=3, layers=layers))
     expected, _ = Net(checkpoint, "float64")(X, lengths=[6, 0, 3, 2])
     np.testing.assert_allclose(backend.load(checkpoint)(X, lengths=[6, 0, 3, 2])[0], expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("path", ["native", "generic"])
+def test_time_major_only_turns_the_boundary(path):
+    checkpoint = one_layer(LSTM(units=4), direction="bidirectional")
+    state = {name: RNG.standard_normal((4, size)) for name, size in checkpoint.model.states().items()}
+    expected, final = Net(checkpoint, "float64", time_major=True)(X.swapaxes(0, 1), lengths=[6, 0, 3, 2], state=state)
+    net = backend.load(checkpoint, dtype="float64", path=path, time_major=True)
+    y, new = net(X.swapaxes(0, 1), lengths=[6, 0, 3, 2], state=state)
+    np.testing.assert_allclose(y, expected, atol=1e-10)
+    for name in final:
+        np.testing.assert_allclose(new[name], final[name], atol=1e-10)
