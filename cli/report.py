@@ -1,5 +1,6 @@
 """Results as a table."""
 
+import re
 from collections import defaultdict
 
 
@@ -23,9 +24,12 @@ def results_table(results: list, title: str) -> int:
         shown = "" if worst is None else f"{worst:.1e}"
         table.add_row(escape(variant), *map(str, count.values()), shown, style=style)
     console.print(table)
-    refused = {(row.variant, row.detail) for row in results if row.outcome == "unsupported"}
-    for variant, detail in sorted(refused):
-        console.print(f"unsupported: {escape(variant)}: {escape(detail)}", style="dim", highlight=False)
+    refused: dict[str, set[str]] = defaultdict(set)
+    for row in results:
+        if row.outcome == "unsupported":
+            refused[re.sub(r"^layer '[^']*': ", "", row.detail)].add(row.variant)
+    for reason, names in refused.items():
+        console.print(f"unsupported by {', '.join(sorted(names))}: {escape(reason)}", style="dim", highlight=False)
     failed = [row for row in results if row.outcome == "fail"]
     for row in failed:
         line = f"FAIL {row.variant}: {row.case}: {row.detail}"

@@ -17,6 +17,8 @@ def schema() -> dict[str, Any]:
     kinds = {base: sorted(known(base).values(), key=lambda cls: cls.__name__) for base in (Cell, Layer)}
     structs = [cls for classes in kinds.values() for cls in classes]
     _, components = msgspec.json.schema_components([Model, *structs], ref_template="#/$defs/{name}")
+    for component in components.values():  # the rest of a docstring is for readers of the code
+        component["description"] = component["description"].splitlines()[0]
     for base, classes in kinds.items():
         components[base.__name__] = {"oneOf": [{"$ref": f"#/$defs/{cls.__name__}"} for cls in classes]}
     document = {

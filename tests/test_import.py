@@ -56,7 +56,11 @@ def test_a_missing_framework_says_how_to_get_it():
     for module, blocked, message in (
         ("rnnspec.backends.torch", ["torch"], "backend 'torch' needs torch: pip install 'rnnspec[torch]'"),
         ("rnnspec.backends.tensorflow", ["tensorflow", "keras"], "pip install 'rnnspec[tensorflow]'"),
-        ("rnnspec.backends.onnxruntime", ["onnxruntime"], "backend 'onnxruntime' needs onnxruntime: pip install"),
+        (
+            "rnnspec.backends.onnxruntime",
+            ["onnx", "onnxruntime"],
+            "backend 'onnxruntime' needs onnx, onnxruntime: pip install",
+        ),
         ("rnnspec.export", ["onnx"], "export needs onnx: pip install 'rnnspec[onnx]'"),
     ):
         answer = python(BLOCK.format(module=module, blocked=blocked))

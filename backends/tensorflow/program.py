@@ -57,7 +57,8 @@ class Program:
         if not tf.executing_eagerly():
             return function(weights, given)
         key = (step, *sorted(given))
-        if key not in self._called and (step or given["x"].shape[0 if self.time_major else 1] <= SHORT):
+        time = 1 if step else given["x"].shape[0 if self.time_major else 1]
+        if key not in self._called and 0 < time <= SHORT and tf.size(given["x"]):  # Keras refuses no rows without one
             self._called.add(key)
             return function(weights, given)
         if key not in self._graphs:
