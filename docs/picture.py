@@ -1,13 +1,14 @@
 """docs/same-numbers.svg: the error of every conformance case on every backend, beside the cost of usual mistakes."""
 
+import json
 import math
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
-from rnnspec import GRU, Checkpoint, Recurrent, accuracy, backends
-from rnnspec.conformance import cases, run, variants
+from rnnspec import GRU, Checkpoint, Recurrent, accuracy
+from rnnspec.conformance import cases
 from rnnspec.conformance.cases import Case
 from rnnspec.reference import Net
 
@@ -15,16 +16,14 @@ LEFT, WIDTH, ROW, TOP = 250, 620, 24, 62
 LOWEST, HIGHEST = -17, 1
 
 
-def errors() -> dict[str, list[float]]:
-    """Backend variant → the error of each case that it runs."""
-    found = {}
-    for name in backends.installed():
-        for variant in variants(backends.get(name)):
-            results = [run(case, variant) for case in cases()]
-            if wrong := [result for result in results if result.outcome == "fail"]:
-                raise SystemExit(f"{variant.name}: {wrong[0]}")
-            if numbers := [result.error for result in results if result.outcome == "pass"]:
-                found[variant.name] = numbers
+def errors(report: Path) -> dict[str, list[float]]:
+    """Backend variant → the error of each case that it ran, from `rnnspec conformance --json`."""
+    found: dict[str, list[float]] = {}
+    for row in json.loads(report.read_text(encoding="utf-8")):
+        if row["outcome"] == "fail":
+            raise SystemExit(f"{row['variant']}: {row['case']}: {row['detail']}")
+        if row["outcome"] == "pass":
+            found.setdefault(row["variant"], []).append(float(row["error"]))
     return found
 
 
@@ -107,4 +106,6 @@ def draw(rows: dict[str, list[float]], wrong: dict[str, float]) -> str:
 
 
 if __name__ == "__main__":
-    (Path(__file__).parent / "same-numbers.svg").write_text(draw(errors(), mistakes()), encoding="utf-8")
+    here = Path(__file__).parent
+    picture = draw(errors(here / "conformance.json"), mistakes())
+    (here / "same-numbers.svg").write_text(picture, encoding="utf-8")
