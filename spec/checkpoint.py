@@ -93,7 +93,8 @@ def load(path: str | os.PathLike, allow_nonfinite: bool = False) -> Checkpoint:
     for name, tensor in tensors.items():
         if tensor["dtype"] not in _DTYPES:
             raise SpecError(f"{path}: tensor {name!r}: expected dtype float32 or float64, found {tensor['dtype']}")
-        weights[name] = np.frombuffer(tensor["data"], _DTYPES[tensor["dtype"]]).reshape(tensor["shape"])
+        little = np.dtype(_DTYPES[tensor["dtype"]]).newbyteorder("<")
+        weights[name] = np.frombuffer(tensor["data"], little).reshape(tensor["shape"]).astype(_DTYPES[tensor["dtype"]])
     check_weights(model, weights, str(path), allow_nonfinite)
     return Checkpoint(model, weights, header.get("metadata") or {}, allow_nonfinite)
 

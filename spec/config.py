@@ -22,13 +22,17 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     def __post_init__(self) -> None:
         for name, kind in _fields(type(self)).items():
-            value = getattr(self, name)
+            value, where = getattr(self, name), f"{type(self).__name__}.{name}"
             if _is_sequence_of_configs(kind):
-                value = tuple(value)
-                msgspec.structs.force_setattr(self, name, value)
-            for item in value if isinstance(value, tuple) else (value,):
-                if not isinstance(item, Config):
-                    _plain(kind, value, f"{type(self).__name__}.{name}")
+                if not isinstance(value, (list, tuple)):
+                    raise SpecError(f"{where}: expected a list, found {value!r}")
+                msgspec.structs.force_setattr(self, name, tuple(value))
+                for i, item in enumerate(value):
+                    _is_a(typing.get_args(kind)[0], item, f"{where}[{i}]")
+            elif isinstance(kind, type) and issubclass(kind, Config):
+                _is_a(kind, value, where)
+            else:
+                _plain(kind, value, where)
 
     def to_builtins(self) -> dict[str, Any]:
         """The configuration as plain dicts, lists and scalars, defaults written out."""
@@ -84,6 +88,11 @@ def _value(kind: Any, value: Any, where: str) -> Any:
     if isinstance(kind, type) and issubclass(kind, Config):
         return decode(kind, value, where)
     return _plain(kind, value, where)
+
+
+def _is_a(kind: type[Config], value: Any, where: str) -> None:
+    if not isinstance(value, kind):
+        raise SpecError(f"{where}: expected a {kind.__name__.lower()}, found {value!r}")
 
 
 def _plain(kind: Any, value: Any, where: str) -> Any:

@@ -19,6 +19,7 @@ def test_save_and_load(checkpoint, tmp_path):
     assert loaded.weights.keys() == saved.weights.keys()
     for name, array in saved.weights.items():
         np.testing.assert_array_equal(loaded.weights[name], array, strict=True)
+        assert loaded.weights[name].flags.writeable
 
 
 def test_the_same_content_gives_the_same_bytes(checkpoint):
