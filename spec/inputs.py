@@ -25,6 +25,14 @@ def check_x(model: Model, shape: Sequence[int | None], step: bool = False, time_
     raise SpecError(f"{found}: the model takes {model.inputs} features")
 
 
+def numbers(x: Any) -> np.ndarray:
+    """x as an array of numbers."""
+    x = np.asarray(x)
+    if x.dtype.kind not in "fiub":
+        raise SpecError(f"x: expected numbers, found {x.dtype}")
+    return x
+
+
 def check_ids(ids: np.ndarray, vocabulary: int) -> None:
     """Integer ids, from 0 to vocabulary − 1: no backend may wrap or clamp them."""
     if not np.issubdtype(ids.dtype, np.integer):
@@ -55,6 +63,12 @@ def check_mask(boolean: bool, shape: tuple[int, ...], lengths: Any, batch: int, 
         raise SpecError("mask: expected booleans, found another dtype; compare it with 0 first")
     if shape != (batch, time):
         raise SpecError(f"mask: expected shape ({batch}, {time}), found {shape}")
+
+
+def check_named(state: Any) -> None:
+    """States come by name."""
+    if not isinstance(state, Mapping):
+        raise SpecError(f"state: expected a mapping, name → array (batch, size), found {type(state).__name__}")
 
 
 def check_state(sizes: Mapping[str, int], state: Mapping[str, Any], batch: int | None) -> None:

@@ -207,6 +207,7 @@ def test_the_caller_keeps_its_states():
         ({"x": X[0]}, r"x: expected shape \(batch, time, 2\), found \(7, 2\): 3 axes needed, not 2"),
         ({"x": X[..., :1]}, r"found \(3, 7, 1\): the model takes 2 features"),
         ({"x": X.astype(str)}, "x: expected numbers"),
+        ({"state": (np.zeros((3, 4)), np.zeros((3, 4)))}, "state: expected a mapping, name → array"),
         ({"lengths": [8, 1, 1]}, "lengths: row 0 is 8, beyond the 7 steps of x; shorten it or pad x"),
         ({"lengths": [1, -1, 1]}, "lengths: row 1 is -1, expected 0 to 7"),
         ({"lengths": [1, 1]}, r"lengths: expected shape \(3,\), one per row of x, found \(2,\)"),

@@ -101,7 +101,7 @@ class Net:
         return y, new
 
     def _array(self, x) -> np.ndarray:
-        x = np.asarray(x)
+        x = inputs.numbers(x)
         first = self.model.layers[0]
         if isinstance(first, Embedding):
             inputs.check_ids(x, first.vocabulary)
@@ -111,6 +111,7 @@ class Net:
     def _state(self, state: Mapping | None, batch: int) -> dict[str, np.ndarray]:
         if state is None:
             return {name: np.zeros((batch, size), "float32") for name, size in self.model.states().items()}
+        inputs.check_named(state)
         arrays = {name: np.asarray(value, "float32") for name, value in state.items()}
         inputs.check_state(self.model.states(), arrays, batch)
         return arrays

@@ -32,8 +32,7 @@ def separate(model: Model, x, lengths, mask, state: Mapping | None) -> dict[str,
             raise SpecError("x: the mapping has no key 'x'; add it")
         return dict(x)
     if state is not None:
-        if not isinstance(state, Mapping):
-            raise SpecError(f"state: expected a mapping, name → array (batch, size), found {type(state).__name__}")
+        inputs.check_named(state)
         state = {name: value if hasattr(value, "shape") else np.asarray(value) for name, value in state.items()}
         inputs.check_state(model.states(), state, None)
     given = {"x": x, "lengths": lengths, "mask": mask, **(state or {})}
@@ -80,10 +79,7 @@ def specs(model: Model, dtype: str, names: Iterable[str], step: bool = False) ->
 
 def _floats(name: str, value, dtype: str) -> tf.Tensor:
     if not tf.is_tensor(value):
-        array = np.asarray(value)
-        if array.dtype.kind not in "fiub":
-            raise SpecError(f"{name}: expected numbers, found {array.dtype}")
-        return tf.convert_to_tensor(array.astype(dtype))
+        return tf.convert_to_tensor(inputs.numbers(value).astype(dtype))
     if isinstance(value, tf.RaggedTensor):
         raise SpecError(f"{name}: expected a dense tensor; give x.to_tensor(), and lengths=x.row_lengths()")
     if value.dtype != dtype:

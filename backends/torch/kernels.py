@@ -142,7 +142,7 @@ def _call(
     else:
         y, final, last = _ragged(function, x, lengths, initial, weights, options)
     new = {
-        f"{prefix}.{name}" if prefix else name: value[i]
+        f"{prefix}.{name}" if prefix else name: value.select(0, i)
         for i, prefix in enumerate(directions)
         for name, value in zip(names, final, strict=True)
     }

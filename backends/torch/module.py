@@ -3,7 +3,6 @@
 import os
 from collections.abc import Callable, Mapping
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -103,7 +102,7 @@ class Net(nn.Module):
     def _record(self, call: Callable, x, *arguments):
         """The same call on x as a tensor; an array in evaluation mode is inference, so that NumPy takes the results."""
         dtype = None if self.model.inputs is None else self._anchor.dtype
-        x = torch.as_tensor(np.asarray(x), dtype=dtype, device=self._anchor.device)
+        x = torch.as_tensor(inputs.numbers(x), dtype=dtype, device=self._anchor.device)
         with torch.set_grad_enabled(self.training and torch.is_grad_enabled()):
             return call(x, *arguments)
 
@@ -119,6 +118,7 @@ class Net(nn.Module):
         anchor = self._anchor
         if state is None:
             return {name: anchor.new_zeros(batch, size) for name, size in self._sizes.items()}
+        inputs.check_named(state)
         tensors = {
             name: value
             if isinstance(value, Tensor) and value.dtype == anchor.dtype

@@ -6,7 +6,6 @@ import numpy as np
 
 from rnnspec import inputs
 from rnnspec.checkpoint import Checkpoint
-from rnnspec.errors import SpecError
 from rnnspec.layers import Embedding
 from rnnspec.reference.ops import NumpyOps
 from rnnspec.valid import Valid
@@ -61,17 +60,16 @@ class Net:
         return self.model.step(self._ops, self._weights, x_t, self._state(state, len(x_t)))
 
     def _array(self, x) -> np.ndarray:
-        x = np.asarray(x)
+        x = inputs.numbers(x)
         if isinstance(self.model.layers[0], Embedding):
             inputs.check_ids(x, self.model.layers[0].vocabulary)
             return x
-        if x.dtype.kind not in "fiub":
-            raise SpecError(f"x: expected numbers, found {x.dtype}")
         return x.astype(self.dtype)
 
     def _state(self, state: Mapping | None, batch: int) -> dict[str, np.ndarray]:
         if state is None:
             return {name: np.zeros((batch, size), self.dtype) for name, size in self.model.states().items()}
+        inputs.check_named(state)
         arrays = {name: np.asarray(value, self.dtype) for name, value in state.items()}
         inputs.check_state(self.model.states(), arrays, batch)
         return arrays

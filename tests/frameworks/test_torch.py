@@ -205,6 +205,8 @@ def test_wrong_inputs_are_refused():
     for arguments, message in (
         ({"x": X[0]}, "3 axes needed, not 2"),
         ({"x": X, "lengths": torch.tensor([7, 1, 1, 1])}, "lengths: row 0 is 7, beyond the 6 steps"),
+        ({"x": X.astype(str)}, "x: expected numbers"),
+        ({"x": X, "state": (X[:, 0], X[:, 0])}, "state: expected a mapping"),
         ({"x": X, "mask": torch.ones(4, 6)}, "mask: expected booleans"),
         ({"x": X, "state": {"r.h": np.zeros((4, 4))}}, "state: 'r.c' is missing"),
     ):
