@@ -21,7 +21,7 @@ class Session:
         options.log_severity_level = _LOG_FATAL
         try:
             self._session = onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
-        except Exception as error:
+        except Exception as error:  # ONNX Runtime's exceptions share no narrower base
             raise SpecError(f"{where}: ONNX Runtime cannot load it: {str(error).splitlines()[0]}") from None
         text = self._session.get_modelmeta().custom_metadata_map.get(METADATA_KEY)
         if text is None:
