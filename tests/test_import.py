@@ -20,6 +20,11 @@ print([name for name in {FRAMEWORKS} if name in sys.modules])"""
     assert python(code) == "[]"
 
 
+def test_import_does_not_load_numpy_random():
+    code = "import sys, rnnspec; rnnspec.Model, rnnspec.load; print('numpy.random' in sys.modules)"
+    assert python(code) == "False"
+
+
 def test_help_does_not_load_numpy():
     code = "import sys, rnnspec.cli; print('numpy' in sys.modules, 'rich' in sys.modules)"
     assert python(code) == "False False"

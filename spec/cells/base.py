@@ -46,6 +46,6 @@ class Cell(Config, frozen=True):
     def step(self, ops: Ops, p: Parameters, projected: Array, state: States) -> tuple[Array, States]:
         """One time step: projected (batch, features), states (batch, size) → output (batch, outputs), states."""
 
-    def initialize(self, name: str, shape: tuple[int, ...], rng: np.random.Generator) -> np.ndarray:
+    def initialize(self, name: str, shape: tuple[int, ...], rng: "np.random.Generator") -> np.ndarray:
         """A starting value for the parameter `name` in float64 (INIT-1)."""
         return initializers.by_name(name, shape, rng)

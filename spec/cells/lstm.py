@@ -47,7 +47,7 @@ class LSTM(Cell, tag="lstm", frozen=True, kw_only=True):
         h = ops.sigmoid(o) * ops.tanh(c)
         return h, {"h": h, "c": c}
 
-    def initialize(self, name: str, shape: tuple[int, ...], rng: np.random.Generator) -> np.ndarray:
+    def initialize(self, name: str, shape: tuple[int, ...], rng: "np.random.Generator") -> np.ndarray:
         """As the base class, with a forget bias of one (Jozefowicz et al. 2015): INIT-2."""
         value = super().initialize(name, shape, rng)
         if name == "bias":

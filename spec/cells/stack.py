@@ -60,6 +60,6 @@ class Stack(Cell, tag="stack", frozen=True, kw_only=True):
             new |= under(f"cells.{k}", s)
         return y, new
 
-    def initialize(self, name: str, shape: tuple[int, ...], rng: np.random.Generator) -> np.ndarray:
+    def initialize(self, name: str, shape: tuple[int, ...], rng: "np.random.Generator") -> np.ndarray:
         _, k, rest = name.split(".", 2)
         return self.cells[int(k)].initialize(rest, shape, rng)

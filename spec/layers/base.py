@@ -44,6 +44,6 @@ class Layer(Config, frozen=True, kw_only=True):
         """One time step: x (batch, features)."""
         return self.apply(ops, p, x, Valid(), state)
 
-    def initialize(self, name: str, shape: tuple[int, ...], rng: np.random.Generator) -> np.ndarray:
+    def initialize(self, name: str, shape: tuple[int, ...], rng: "np.random.Generator") -> np.ndarray:
         """A starting value for the parameter `name` in float64 (INIT-1)."""
         return initializers.by_name(name, shape, rng)

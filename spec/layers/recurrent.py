@@ -73,7 +73,7 @@ class Recurrent(Layer, tag="recurrent", frozen=True, kw_only=True):
         prepared = self.cell.prepare(ops, p)
         return self.cell.step(ops, prepared, self.cell.project(ops, prepared, x), state)
 
-    def initialize(self, name: str, shape: tuple[int, ...], rng: np.random.Generator) -> np.ndarray:
+    def initialize(self, name: str, shape: tuple[int, ...], rng: "np.random.Generator") -> np.ndarray:
         prefix = name.split(".")[0]
         return self.cell.initialize(name.removeprefix(prefix + ".") if prefix in self.directions else name, shape, rng)
 
