@@ -23,7 +23,7 @@ def write(
 ) -> tuple[Value, States]:
     """The layer on x (time, batch, inputs) → (time, batch, outputs), or (batch, outputs) of the last step visited."""
     sequences = layer.return_sequences
-    if layer.direction == "bidirectional" and not isinstance(layer.cell, Stack):
+    if layer.direction == "bidirectional" and type(layer.cell) is not Stack:
         return _node(graph, layer.cell, layer.direction, ["forward", "backward"], p, x, lengths, state, sequences)
     outputs: list[Value] = []
     new: States = {}
@@ -37,7 +37,7 @@ def write(
 
 def _chain(graph, cell: Cell, direction: str, p, x, lengths, state: States, sequences: bool) -> tuple[Value, States]:
     """One direction; a stack is its cells one after the other (STACK-1)."""
-    if not isinstance(cell, Stack):
+    if type(cell) is not Stack:  # a cell derived from it may mean something else
         return _node(graph, cell, direction, [""], p, x, lengths, state, sequences)
     new: States = {}
     for k, inner in enumerate(cell.cells):

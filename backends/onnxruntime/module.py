@@ -18,11 +18,11 @@ from rnnspec.layers import Embedding, Recurrent
 class Net:
     """The model in ONNX Runtime, float32: `y, state = net(x, lengths=…, mask=…, state=…)`, arrays in and out."""
 
-    def __init__(self, checkpoint: Checkpoint | None, session: Session | None, time_major: bool) -> None:
-        self._checkpoint = checkpoint
-        self._loaded = session
-        self.model = checkpoint.model if checkpoint else session.model  # type: ignore[union-attr]
-        self.metadata = checkpoint.metadata if checkpoint else session.metadata  # type: ignore[union-attr]
+    def __init__(self, source: Checkpoint | Session, time_major: bool) -> None:
+        self._checkpoint = source if isinstance(source, Checkpoint) else None
+        self._loaded = source if isinstance(source, Session) else None
+        self.model = source.model
+        self.metadata = source.metadata
         self.time_major = time_major
 
     @cached_property
@@ -138,8 +138,8 @@ def load(
     if inputs.check_dtype(dtype) != "float32":
         raise UnsupportedError("dtype: ONNX Runtime has no float64 RNN, GRU or LSTM; use float32")
     if not isinstance(source, Checkpoint) and Path(source).suffix == ".onnx":
-        return Net(None, Session(Path(source).read_bytes(), str(source)), time_major)
-    return Net(as_checkpoint(source, allow_nonfinite), None, time_major)
+        return Net(Session(Path(source).read_bytes(), str(source)), time_major)
+    return Net(as_checkpoint(source, allow_nonfinite), time_major)
 
 
 def checkpoint(net: Net) -> Checkpoint:

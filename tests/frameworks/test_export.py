@@ -246,3 +246,23 @@ def test_time_major_only_turns_the_boundary(tmp_path):
         for name in final:
             np.testing.assert_allclose(new[name], final[name], atol=1e-5)
         np.testing.assert_allclose(backend.load(source)(x.swapaxes(0, 1), lengths=[6, 0, 2])[0], y.swapaxes(0, 1))
+
+
+class Doubled(Stack, tag="doubled_stack", frozen=True, kw_only=True):
+    """A stack whose output is doubled: nothing that has a node."""
+
+    def step(self, ops, p, projected, state):
+        y, new = super().step(ops, p, projected, state)
+        return y + y, new
+
+
+@pytest.mark.parametrize("direction", ["forward", "bidirectional"])
+def test_a_cell_derived_from_a_known_one_is_not_taken_for_it(direction):
+    layer = Recurrent(name="r", cell=Doubled(cells=(LSTM(units=4),)), direction=direction)
+    checkpoint = random_checkpoint(Model(inputs=3, layers=(layer,)))
+    net = backend.load(checkpoint)
+    x = RNG.standard_normal((2, 5, 3))
+    with pytest.raises(UnsupportedError, match="ONNX has no node for Doubled; export it with step=True"):
+        net(x)
+    if direction == "forward":
+        np.testing.assert_allclose(net.step(x[:, 0])[0], Net(checkpoint, "float64")(x)[0][:, 0], atol=1e-5)
