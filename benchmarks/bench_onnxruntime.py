@@ -66,7 +66,7 @@ def _hand_feeds(case: Case, x: np.ndarray) -> dict[str, np.ndarray]:
 
 def _by_hand(layer: Case, time_major: bool) -> onnx.ModelProto:
     """Transpose, the node with its states as ONNX has them, Squeeze, Transpose; no transposes with time first."""
-    kind, units = type(layer.cell).__name__, layer.cell.outputs
+    kind, units = type(layer.cell).__name__, layer.cell.units
     names = [name.removeprefix(LAYER + ".") for name in layer.state]
     order = {LSTM: [0, 3, 1, 2], GRU: [1, 0, 2]}.get(type(layer.cell), [0])
     w = layer.weights()

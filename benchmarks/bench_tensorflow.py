@@ -85,25 +85,25 @@ def _gradients(layer: Case, run: Callable, model: keras.layers.Layer) -> Callabl
             outputs = flatten(run(*inputs))
         return tape.gradient(outputs, inputs + model.trainable_variables, output_gradients=cotangents)
 
-    return _graph(gradients, _signature(layer) + _signature(layer, width=layer.cell.outputs))
+    return _graph(gradients, _signature(layer) + _signature(layer, width=layer.cell.units))
 
 
 def _signature(layer: Case, leading: tuple[None, ...] = (None, None), width: int | None = None) -> list[tf.TensorSpec]:
     """x, or with `width` what has the shape of the outputs; then the states."""
-    state = tf.TensorSpec([None, layer.cell.outputs])
+    state = tf.TensorSpec([None, layer.cell.units])
     return [tf.TensorSpec([*leading, width or layer.inputs])] + [state] * len(layer.state)
 
 
 def _stock(layer: Case) -> keras.layers.RNN:
     """Keras's layer with the weights of the case."""
     options = {"reset_after": layer.cell.reset_after} if isinstance(layer.cell, GRU) else {}
-    stock = STOCK[type(layer.cell)](layer.cell.outputs, return_sequences=True, return_state=True, **options)
+    stock = STOCK[type(layer.cell)](layer.cell.units, return_sequences=True, return_state=True, **options)
     stock.build((None, None, layer.inputs))
     w = layer.weights()
     bias = _keras_order(layer, w["bias"]).ravel()
     if "recurrent_bias" in w:
         bias = np.stack([bias, np.zeros_like(bias)])
-        bias[1, -layer.cell.outputs :] = w["recurrent_bias"]
+        bias[1, -layer.cell.units :] = w["recurrent_bias"]
     stock.set_weights([*(_keras_kernel(layer, w[name]) for name in ("kernel", "recurrent_kernel")), bias])
     return stock
 

@@ -31,7 +31,7 @@ class Case:
     @property
     def size(self) -> str:
         """The sizes, for the table."""
-        return f"{self.batch}, {self.time}, {self.inputs}, {self.cell.outputs}"
+        return f"{self.batch}, {self.time}, {self.inputs}, {self.cell.units}"
 
     @property
     def checkpoint(self) -> Checkpoint:
@@ -58,7 +58,7 @@ class Case:
         """What backward starts from: gradients of the outputs and of each final state."""
         rng = np.random.default_rng(3)
         return [
-            _noise(rng, (self.batch, self.time, self.cell.outputs)),
+            _noise(rng, (self.batch, self.time, self.cell.units)),
             *(_noise(rng, h.shape) for h in self.state.values()),
         ]
 
@@ -74,7 +74,7 @@ class Case:
     @property
     def has_step(self) -> bool:
         """Whether one step is measured as well: for the small layer."""
-        return self.cell.outputs == 128
+        return self.cell.units == 128
 
 
 def layers(quick: bool, gru_before: bool = True) -> Iterator[Case]:

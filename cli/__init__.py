@@ -8,6 +8,7 @@ from rnnspec.cli.conformance import conformance
 from rnnspec.cli.demo import demo
 from rnnspec.cli.export import export
 from rnnspec.cli.info import info
+from rnnspec.cli.options import import_module
 from rnnspec.cli.run import run
 from rnnspec.cli.verify import verify
 from rnnspec.errors import SpecError, UnsupportedError
@@ -15,8 +16,12 @@ from rnnspec.errors import SpecError, UnsupportedError
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="rnnspec")
-def rnnspec() -> None:
+@click.option("--import", "modules", multiple=True, metavar="MODULE|FILE.py",
+              help="First import cells of your own, so that files that name them can be read.")  # fmt: skip
+def rnnspec(modules: tuple[str, ...]) -> None:
     """One recurrent model, one file, every runtime, the same numbers."""
+    for module in modules:
+        import_module(module)
 
 
 for command in (info, run, verify, export, conformance, demo):

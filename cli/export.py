@@ -13,17 +13,23 @@ from rnnspec.cli.options import model_argument
 @click.option("--opset", type=int, default=17, show_default=True)
 @click.option("--step", is_flag=True, help="One time step without any loop, for streaming.")
 @click.option("--no-lengths", is_flag=True, help="Leave out the input `lengths`.")
+@click.option("--mask", is_flag=True, help="An input `mask` (batch, time) in place of `lengths`.")
+@click.option("--reset", is_flag=True, help="An input `reset` (batch, time): where sequences begin anew.")
 @click.option("--time-major", is_flag=True, help="x and y are (time, batch, …).")
-def export(model: Path, target: Path, opset: int, step: bool, no_lengths: bool, time_major: bool) -> None:
+def export(model: Path, target: Path, no_lengths: bool, **options) -> None:
     """Export MODEL to ONNX and run the result in ONNX Runtime against the reference."""
+    import onnx
+
     import rnnspec
     from rnnspec import backends
-    from rnnspec.export import export_onnx
+    from rnnspec.export import export_onnx, paths
 
     backends.require("onnxruntime")
     checkpoint = rnnspec.load(model)
-    worst = export_onnx(checkpoint, target, opset=opset, step=step, lengths=not no_lengths, time_major=time_major)
+    worst = export_onnx(checkpoint, target, lengths=not no_lengths, **options)
     states = ", ".join(f"{name} → {name}.out" for name in checkpoint.model.states())
-    click.echo(f"{target}: opset {opset}, {target.stat().st_size:,} bytes")
+    click.echo(f"{target}: opset {options['opset']}, {target.stat().st_size:,} bytes")
+    for name, path in paths(onnx.load(target)).items():
+        click.echo(f"{name}: {path}")
     click.echo(f"states: {states or 'none'}")
     click.echo(f"checked in ONNX Runtime at two batch sizes and lengths: worst error {worst:.1e} (allowed 1.0e-05)")

@@ -46,12 +46,14 @@ def tensors(checkpoint) -> list[dict]:
     gates: dict[str, tuple[str, ...]] = {}
     for layer in checkpoint.model.layers:
         if isinstance(layer, Recurrent):
-            for place, cell in cells(layer.cell, layer.name, layer.directions):
-                gates |= {f"{place}.{name}": cell.gates for name in ("kernel", "recurrent_kernel", "bias")}
+            for prefix, (cell, _) in layer.directions.items():
+                for place, inner in cells(cell, f"{layer.name}.{prefix}".rstrip(".")):
+                    gates |= {f"{place}.{name}": inner.gates for name in ("kernel", "recurrent_kernel", "bias")}
     rows = []
     for name in checkpoint.model.parameters():
         array = checkpoint.weights[name]
-        parts = zip(gates[name], array, strict=True) if len(gates.get(name, ())) > 1 else [("", array)]
+        names = gates.get(name, ())
+        parts = zip(names, array, strict=True) if 1 < len(names) == len(array) else [("", array)]
         for gate, part in parts:
             numbers = {"mean": part.mean(), "std": part.std(), "min": part.min(), "max": part.max()}
             row = {"tensor": name, "gate": gate, "shape": list(part.shape)}
@@ -59,17 +61,15 @@ def tensors(checkpoint) -> list[dict]:
     return rows
 
 
-def cells(cell, place: str, directions=()):
+def cells(cell, place: str):
     """Each plain cell below `cell` with the place of its tensors."""
     from rnnspec.cells import Stack
 
-    for prefix in [d for d in directions if d] or [""]:
-        here = f"{place}.{prefix}" if prefix else place
-        if isinstance(cell, Stack):
-            for k, inner in enumerate(cell.cells):
-                yield from cells(inner, f"{here}.cells.{k}")
-        else:
-            yield here, cell
+    if isinstance(cell, Stack):
+        for k, inner in enumerate(cell.cells):
+            yield from cells(inner, f"{place}.cells.{k}")
+    else:
+        yield place, cell
 
 
 def show(report: dict) -> None:
@@ -102,8 +102,8 @@ def show(report: dict) -> None:
 def configuration(value) -> str:
     """A nested configuration as a call: lstm(units=3)."""
     if isinstance(value, dict):
-        fields = ", ".join(f"{k}={configuration(v)}" for k, v in value.items() if k != "type")
-        return f"{value['type']}({fields})"
+        fields = ", ".join(f"{k}={configuration(v)}" for k, v in value.items() if k != "type" and v is not None)
+        return f"{value.get('type', '')}({fields})"
     if isinstance(value, list):
         return f"[{', '.join(map(configuration, value))}]"
     return str(value).lower() if isinstance(value, bool) else str(value)

@@ -21,6 +21,24 @@ def chosen_backends(names: tuple[str, ...]) -> dict:
     return {name: load_backend(name) for name in names or backends.installed()}
 
 
+def import_module(module: str) -> None:
+    """Import a module by its name, or a file of Python by its path."""
+    import importlib
+    import importlib.util
+
+    if not module.endswith(".py"):
+        if importlib.util.find_spec(module) is None:
+            raise click.ClickException(f"--import: there is no module {module!r}; install it, or give a file")
+        importlib.import_module(module)
+        return
+    path = Path(module)
+    path.open("rb").close()  # a file that is not there says so itself
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    assert spec is not None
+    assert spec.loader is not None
+    spec.loader.exec_module(importlib.util.module_from_spec(spec))
+
+
 def load_backend(name: str):
     """The module of a backend, without the notices that TensorFlow's C++ part prints when it starts."""
     from rnnspec import backends

@@ -10,7 +10,7 @@ from rnnspec.cli.options import load_backend, model_argument
 @click.command()
 @model_argument
 @click.option("--input", "source", type=click.Path(path_type=Path), required=True, metavar="IN.npz",
-              help="Arrays: x, optionally lengths or mask, optionally the states by name.")  # fmt: skip
+              help="Arrays: x, optionally lengths or mask, reset, and the states by name.")  # fmt: skip
 @click.option("-o", "--output", "target", type=click.Path(path_type=Path), required=True, metavar="OUT.npz",
               help="Receives y and every final state by name.")  # fmt: skip
 @click.option("--backend", default="numpy", show_default=True, metavar="NAME")
@@ -26,9 +26,12 @@ def run(model: Path, source: Path, target: Path, backend: str, dtype: str) -> No
     net = load_backend(backend).load(model, dtype=dtype)
     values = read(source)
     x, lengths, mask = values.pop("x"), values.pop("lengths", None), values.pop("mask", None)
-    y, state = net(x, lengths=lengths, mask=mask, state=values or None)
+    reset = {"reset": values.pop("reset")} if "reset" in values else {}
+    y, state = net(x, lengths=lengths, mask=mask, state=values or None, **reset)
     buffer = io.BytesIO()
-    results = {"y": np.asarray(y)} | {name: np.asarray(value) for name, value in state.items()}
+    results = {name: np.asarray(value) for name, value in net.model.named(y).items()} | {
+        name: np.asarray(value) for name, value in state.items()
+    }
     np.savez(buffer, **results)
     write_atomically(target, buffer.getvalue())
     click.echo(f"{target}: {', '.join(f'{name} {array.shape}' for name, array in results.items())}")

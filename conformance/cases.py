@@ -14,12 +14,14 @@ import numpy as np
 
 from rnnspec.cells import GRU, LSTM, RNN, Cell, Stack
 from rnnspec.checkpoint import Checkpoint
+from rnnspec.conformance.variations import variations
 from rnnspec.layers import Dense, Dropout, Embedding, Layer, Recurrent
 from rnnspec.model import Model
 from rnnspec.reference import Net
 
 BATCH, TIME, INPUTS = 4, 9, 5
 MASK = ([0, 1, 1, 0, 1, 0, 0, 1, 0], [1] * 9, [0] * 9, [0, 0, 0, 0, 0, 1, 1, 1, 1])
+RESET = ([0, 0, 1, 0, 0, 1, 0, 0, 0], [0] * 9, [1, 0, 0, 0, 1, 0, 0, 0, 0], [0, 0, 0, 0, 0, 0, 1, 0, 1])
 LENGTHS = {"full": None, "ragged": (9, 2, 6, 4), "zero": (3, 0, 9, 5)}
 
 
@@ -34,6 +36,7 @@ class Case:
     given_state: bool = False
     split: str = "whole"
     mask: bool = False
+    reset: bool = False
     weights: dict[str, np.ndarray] | None = None
 
     @cached_property
@@ -61,6 +64,8 @@ class Case:
             values["lengths"] = np.array(self.lengths, "int32")
         if self.mask:
             values["mask"] = np.array(MASK, bool)
+        if self.reset:
+            values["reset"] = np.array(RESET, bool)
         if self.given_state:
             for name, size in self.model.states().items():
                 values[name] = (rng.standard_normal((BATCH, size)) / 2).astype("float32")
@@ -70,12 +75,13 @@ class Case:
     def expected(self) -> dict[str, np.ndarray]:
         """y and every final state by name, from the reference in float64 over the whole sequence."""
         y, state = Net(self.checkpoint, "float64")(**self.call(self.inputs))
-        return {"y": y, **state}
+        return {**self.model.named(y), **state}
 
     def call(self, values: dict[str, np.ndarray]) -> dict:
         """The keyword arguments of a whole call."""
         state = {name: values[name] for name in self.model.states()} if self.given_state else None
-        return {"x": values["x"], "lengths": values.get("lengths"), "mask": values.get("mask"), "state": state}
+        optional = {name: values.get(name) for name in ("lengths", "mask", "reset")}
+        return {"x": values["x"], "state": state, **optional}
 
 
 def _cells(units: int) -> dict[str, Cell]:
@@ -131,6 +137,7 @@ def cases() -> Iterator[Case]:
     yield from _masks()
     yield from _options()
     yield from _characters()
+    yield from variations()
 
 
 def _sequences() -> Iterator[Case]:

@@ -93,7 +93,8 @@ def _call(case: Case, net: Any) -> dict[str, np.ndarray]:
             y, state = net.step(x[:, t], state)
             outputs.append(np.asarray(y))
         y = np.stack(outputs, 1)
-    return {"y": np.asarray(y), **{name: np.asarray(value) for name, value in state.items()}}
+    results = {**case.model.named(y), **state}
+    return {name: np.asarray(value) for name, value in results.items()}
 
 
 def _where(name: str, actual: dict[str, np.ndarray], case: Case) -> str:

@@ -1,6 +1,6 @@
 """Run every command that the documents show and put its output in the place of the old one.
 
-    python docs/regenerate.py            README.md, and docs/same-numbers.svg
+    python docs/regenerate.py            README.md, docs/same-numbers.svg and docs/SUPPORT.md
 
 In a document, `<!-- output of: COMMAND -->` is followed by a fenced block, which is replaced.
 """
@@ -54,7 +54,8 @@ def main() -> None:
             shown = example(text)
             text = text[: shown.start("output")] + run_example(shown["code"]) + text[shown.end("output") :]
         path.write_text(text, encoding="utf-8")
-    subprocess.run([sys.executable, ROOT / "docs" / "picture.py"], check=True)
+    for script in ("picture.py", "support.py"):
+        subprocess.run([sys.executable, ROOT / "docs" / script], check=True)
 
 
 if __name__ == "__main__":

@@ -1,19 +1,20 @@
-"""A small builder of ONNX graphs: values with operators, nodes written directly."""
+"""A small builder of ONNX graphs: nodes written directly."""
 
-from functools import cached_property
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
 import onnx
 from onnx import helper, numpy_helper
 
-Dimension = int | str
+from rnnspec.export.values import Dimension, Value
 
 
 class Graph:
     """Nodes, initializers, inputs and outputs in the order in which they are made."""
 
-    def __init__(self, dtype: str = "float32") -> None:
+    def __init__(self, opset: int, dtype: str = "float32") -> None:
+        self.opset = opset
         self.dtype = np.dtype(dtype)
         self._nodes: list[onnx.NodeProto] = []
         self._initializers: dict[str, onnx.TensorProto] = {}
@@ -21,14 +22,14 @@ class Graph:
         self._outputs: list[onnx.ValueInfoProto] = []
         self._count: dict[str, int] = {}
         self._renamed: dict[str, str] = {}  # values that are outputs → the names of those
-        self.shared: dict[str, Value] = {}  # values that several layers need, by meaning
+        self._shared: dict[tuple, Any] = {}
 
-    def input(self, name: str, dtype: str, shape: tuple[Dimension, ...]) -> "Value":
+    def input(self, name: str, dtype: str, shape: tuple[Dimension, ...]) -> Value:
         """A graph input; strings are symbolic dimensions."""
         self._inputs.append(helper.make_tensor_value_info(name, _element(dtype), shape))
         return Value(self, name, shape)
 
-    def output(self, value: "Value", name: str) -> None:
+    def output(self, value: Value, name: str) -> None:
         """Make `value` a graph output called `name`."""
         self._outputs.append(helper.make_tensor_value_info(name, _element(str(self.dtype)), value.shape))
         if value.name in self._renamed or not any(value.name in node.output for node in self._nodes):
@@ -37,56 +38,94 @@ class Graph:
         else:
             self._renamed[value.name] = name
 
-    def constant(self, array: np.ndarray, name: str) -> "Value":
+    def constant(self, array: np.ndarray, name: str) -> Value:
         """An initializer; a name used twice must hold the same array."""
         array = np.asarray(array)
         if name not in self._initializers:
-            self._initializers[name] = numpy_helper.from_array(np.ascontiguousarray(array), name)
+            self._initializers[name] = numpy_helper.from_array(np.ascontiguousarray(array).reshape(array.shape), name)
         return Value(self, name, array.shape)
 
-    def node(self, kind: str, inputs: list["Value | None"], *shapes: tuple[Dimension, ...], **attributes: Any):
+    def node(self, kind: str, inputs: Iterable[Value | None], *shapes: tuple[Dimension, ...], **attributes: Any):
         """Append a node; one output per shape. Returns the Value, or a list of them where there are several."""
-        index = self._count[kind] = self._count.get(kind, -1) + 1
-        name = f"{kind.lower()}_{index}"
-        outputs = [name] if len(shapes) == 1 else [f"{name}.{i}" for i in range(len(shapes))]
         names = [value.name if value is not None else "" for value in inputs]
+        while names and not names[-1]:
+            names.pop()
+        name = self._name(kind.lower())
+        outputs = [name] if len(shapes) == 1 else [f"{name}.{i}" for i in range(len(shapes))]
         self._nodes.append(helper.make_node(kind, names, outputs, name, **attributes))
         values = [Value(self, output, shape) for output, shape in zip(outputs, shapes, strict=True)]
         return values[0] if len(values) == 1 else values
 
-    def integers(self, *values: int) -> "Value":
+    def body(self, inputs: list[tuple[str, tuple[Dimension, ...]]], trace: Callable) -> onnx.GraphProto:
+        """A graph inside a node: `trace` takes its inputs, given as (dtype, shape), and returns its outputs.
+
+        Nodes inside may use all values outside, initializers are put outside.
+        """
+        name = self._name("body")
+        outer, self._nodes = self._nodes, []
+        infos = [
+            helper.make_tensor_value_info(f"{name}.in.{i}", _element(d), shape) for i, (d, shape) in enumerate(inputs)
+        ]
+        results = trace(*(Value(self, info.name, shape) for info, (_, shape) in zip(infos, inputs, strict=True)))
+        outputs = []
+        for i, value in enumerate(results):  # by Identity, so that each has its own name and is made inside
+            self._nodes.append(helper.make_node("Identity", [value.name], [f"{name}.out.{i}"], f"{name}/{i}"))
+            outputs.append(helper.make_tensor_value_info(f"{name}.out.{i}", _element(str(self.dtype)), value.shape))
+        nodes, self._nodes = self._nodes, outer
+        return helper.make_graph(nodes, name, infos, outputs)
+
+    def shared(self, key: tuple, make: Callable[[], Any]) -> Any:
+        """What several layers need, made once; never inside a body."""
+        if key not in self._shared:
+            self._shared[key] = make()
+        return self._shared[key]
+
+    def scalar(self, number: float) -> Value:
+        number = float(number)
+        return self.constant(np.array(number, self.dtype), f"scalar {number!r}")
+
+    def integers(self, *values: int) -> Value:
         """A constant list of axes or sizes."""
         return self.constant(np.array(values, "int64"), f"integers {', '.join(map(str, values))}")
 
-    def gemm(self, x: "Value", kernel: "Value", offset: "Value | None" = None) -> "Value":
+    def integer(self, value: int) -> Value:
+        return self.constant(np.array(value, "int64"), f"integer {value}")
+
+    def gemm(self, x: Value, kernel: Value, offset: Value | None = None) -> Value:
         """x · kernel + offset."""
-        inputs = [x, kernel] if offset is None else [x, kernel, offset]
-        return self.node("Gemm", [*inputs], (*x.shape[:-1], kernel.shape[-1]))
+        return self.node("Gemm", [x, kernel, offset], (*x.shape[:-1], kernel.shape[-1]))
 
-    def unsqueeze(self, x: "Value", axis: int) -> "Value":
-        shape = (*x.shape[:axis], 1, *x.shape[axis:])
-        return self.node("Unsqueeze", [x, self.integers(axis)], shape)
+    def unsqueeze(self, x: Value, axis: int) -> Value:
+        return self.node("Unsqueeze", [x, self.integers(axis)], (*x.shape[:axis], 1, *x.shape[axis:]))
 
-    def squeeze(self, x: "Value", axis: int) -> "Value":
+    def squeeze(self, x: Value, axis: int) -> Value:
         return self.node("Squeeze", [x, self.integers(axis)], (*x.shape[:axis], *x.shape[axis + 1 :]))
 
-    def transpose(self, x: "Value", *order: int) -> "Value":
+    def transpose(self, x: Value, *order: int) -> Value:
         return self.node("Transpose", [x], tuple(x.shape[i] for i in order), perm=list(order))
 
-    def join(self, values: list["Value"]) -> "Value":
-        """Concatenated along the features."""
-        features = sum(int(value.shape[-1]) for value in values)
-        return self.node("Concat", [*values], (*values[0].shape[:-1], features), axis=-1)
+    def slice(self, x: Value, start: int, stop: int, size: Dimension, step: int = 1) -> Value:
+        """x[start:stop:step], of `size` elements."""
+        bounds = [self.integers(start), self.integers(stop), self.integers(0), self.integers(step)]
+        return self.node("Slice", [x, *bounds], (size, *x.shape[1:]))
 
-    def model(self, opset: int, metadata: dict[str, str]) -> onnx.ModelProto:
+    def reshape(self, x: Value, sizes: tuple[int, ...], shape: tuple[Dimension, ...]) -> Value:
+        """Sizes as Reshape has them: 0 for a size that is kept, −1 for the rest."""
+        return self.node("Reshape", [x, self.integers(*sizes)], shape)
+
+    def join(self, values: list[Value], axis: int = -1) -> Value:
+        """Concatenated along an axis."""
+        shape = list(values[0].shape)
+        shape[axis] = sum(int(value.shape[axis]) for value in values)
+        return values[0] if len(values) == 1 else self.node("Concat", values, tuple(shape), axis=axis)
+
+    def model(self, metadata: dict[str, str]) -> onnx.ModelProto:
         """The finished, checked model."""
-        for node in self._nodes:
-            for names in (node.input, node.output):
-                names[:] = [self._renamed.get(name, name) for name in names]
+        self._rename(self._nodes)
         graph = helper.make_graph(
             self._nodes, "rnnspec", self._inputs, self._outputs, [self._initializers[n] for n in self._initializers]
         )
-        opsets = [helper.make_opsetid("", opset)]
+        opsets = [helper.make_opsetid("", self.opset)]
         model = helper.make_model(
             graph, opset_imports=opsets, producer_name="rnnspec", ir_version=helper.find_min_ir_version_for(opsets)
         )
@@ -94,62 +133,16 @@ class Graph:
         onnx.checker.check_model(model, full_check=True)
         return model
 
+    def _name(self, kind: str) -> str:
+        index = self._count[kind] = self._count.get(kind, -1) + 1
+        return f"{kind}_{index}"
 
-class Value:
-    """A tensor of the graph: its name and shape, and the operators that cells use."""
-
-    def __init__(self, graph: Graph, name: str, shape: tuple[Dimension, ...]) -> None:
-        self.graph = graph
-        self.name = name
-        self.shape = shape
-
-    def __add__(self, other: "Value") -> "Value":
-        return self._binary("Add", other)
-
-    def __sub__(self, other: "Value") -> "Value":
-        return self._binary("Sub", other)
-
-    def __mul__(self, other: "Value") -> "Value":
-        return self._binary("Mul", other)
-
-    def _binary(self, kind: str, other: "Value | Parameter") -> "Value":
-        if isinstance(other, Parameter):
-            other = other.value()
-        if kind == "Add" and isinstance(other, Product) and self.shape == other.shape:
-            return self.graph.gemm(other.x, other.kernel, self)
-        shape = self.shape if len(self.shape) >= len(other.shape) else other.shape
-        return self.graph.node(kind, [self, other], shape)
-
-
-class Product(Value):
-    """x · kernel, written when it is first used; where it is added to something, both become one Gemm."""
-
-    def __init__(self, graph: Graph, x: Value, kernel: Value, shape: tuple[Dimension, ...]) -> None:
-        self.graph = graph
-        self.x = x
-        self.kernel = kernel
-        self.shape = shape
-
-    @cached_property
-    def name(self) -> str:  # type: ignore[override]
-        return self.graph.gemm(self.x, self.kernel).name
-
-
-class Parameter:
-    """A weight: an array until a node needs it, so that slicing and transposing happen before the file is written."""
-
-    def __init__(self, graph: Graph, name: str, array: np.ndarray) -> None:
-        self.graph = graph
-        self.name = name
-        self.array = array
-
-    def __getitem__(self, rows: slice) -> "Parameter":
-        return Parameter(self.graph, f"{self.name}[{rows.start or 0}:{rows.stop or ''}]", self.array[rows])
-
-    def value(self, form: str = "", array: np.ndarray | None = None) -> Value:
-        """The initializer, in the arrangement that `form` names."""
-        array = self.array if array is None else array
-        return self.graph.constant(array.astype(self.graph.dtype), self.name + form)
+    def _rename(self, nodes: Iterable[onnx.NodeProto]) -> None:
+        for node in nodes:
+            for names in (node.input, node.output):
+                names[:] = [self._renamed.get(name, name) for name in names]
+            for attribute in node.attribute:
+                self._rename(attribute.g.node)
 
 
 def _element(dtype: str) -> int:

@@ -1,66 +1,184 @@
 """`rnnspec.ops.Ops` that writes ONNX nodes: tracing the same cells and layers gives the graph.
 
-Inside the graph, sequences are time-major (time, batch, features).
+Inside the graph, sequences are time-major (time, batch, features), for layers too.
 """
 
+import copy
+from typing import Any, Self
+
+import numpy as np
+
 from rnnspec.cells import Cell
-from rnnspec.export import recurrent
-from rnnspec.export.graph import Graph, Parameter, Product, Value
+from rnnspec.export import native, scan, sequences
+from rnnspec.export.graph import Graph
+from rnnspec.export.values import Operators, Parameter, Product, Value, broadcast
 from rnnspec.layers import Recurrent
 from rnnspec.ops import States
 from rnnspec.valid import Valid
 
+_NEWEST_ELEMENTARY = 16  # the last opset without LayerNormalization
+
 
 class OnnxOps:
-    """Operations that append to `graph`."""
+    """Operations that append to `graph`. `paths`: place in the model → how its cell was written."""
+
+    training = False
 
     def __init__(self, graph: Graph) -> None:
         self.graph = graph
+        self.paths: dict[str, str] = {}
+        self._place = ""
+
+    # Products and shapes
 
     def linear(self, x: Value, kernel: Parameter, bias: Parameter | None = None) -> Value:
-        rows = kernel.array.reshape(-1, kernel.array.shape[-1])
-        transposed = kernel.value(".transposed", rows.T)
-        offset = None if bias is None else bias.value(".flat", bias.array.reshape(-1))
-        shape = (*x.shape[:-1], rows.shape[0])
+        transposed = kernel.value(".transposed", lambda k: k.reshape(-1, k.shape[-1]).T)
+        offset = None if bias is None else self.flat(bias)
+        shape = (*x.shape[:-1], transposed.shape[1])
         if len(x.shape) == 2:
-            return (
-                Product(self.graph, x, transposed, shape) if offset is None else self.graph.gemm(x, transposed, offset)
-            )
+            product = Product(self.graph, x, transposed, shape)
+            return product if offset is None else self.graph.gemm(x, transposed, offset)
         y = self.graph.node("MatMul", [x, transposed], shape)
         return y if offset is None else y + offset
 
-    def sigmoid(self, x: Value) -> Value:
-        return self.graph.node("Sigmoid", [x], x.shape)
-
-    def tanh(self, x: Value) -> Value:
-        return self.graph.node("Tanh", [x], x.shape)
-
-    def relu(self, x: Value) -> Value:
-        return self.graph.node("Relu", [x], x.shape)
+    def flat(self, parameter: Parameter) -> Value:
+        return parameter.value(".flat", lambda array: array.reshape(-1))
 
     def split(self, x: Value, parts: int | tuple[int, ...]) -> tuple[Value, ...]:
-        sizes = (int(x.shape[-1]) // parts,) * parts if isinstance(parts, int) else parts
+        sizes = (int(x.shape[-1]) // parts,) * parts if isinstance(parts, int) else tuple(parts)
+        if len(sizes) == 1:
+            return (x,)
         shapes = [(*x.shape[:-1], size) for size in sizes]
         return tuple(self.graph.node("Split", [x, self.graph.integers(*sizes)], *shapes, axis=-1))
 
-    def concat(self, parts: list[Value]) -> Value:
-        return self.graph.join(parts)
+    def concat(self, parts: list[Operators]) -> Value:
+        return self.graph.join([part.value() for part in parts])
 
     def take(self, table: Parameter, ids: Value) -> Value:
-        return self.graph.node("Gather", [table.value(), ids], (*ids.shape, table.array.shape[1]), axis=0)
+        return self.graph.node("Gather", [table.value(), ids], (*ids.shape, table.shape[1]), axis=0)
 
-    def dropout(self, x: Value, rate: float) -> Value:
+    def zeros(self, x: Value, size: int) -> Value:
+        shape = self.graph.node("Shape", [x], (len(x.shape),))
+        shape = self.graph.slice(shape, 0, -1, len(x.shape) - 1)
+        return self.graph.node(
+            "Expand",
+            [self.graph.scalar(0), self.graph.join([shape, self.graph.integers(size)])],
+            (*x.shape[:-1], size),
+        )
+
+    # Elementwise
+
+    def sigmoid(self, x: Value) -> Value:
+        return self._unary("Sigmoid", x)
+
+    def tanh(self, x: Value) -> Value:
+        return self._unary("Tanh", x)
+
+    def relu(self, x: Value) -> Value:
+        return self._unary("Relu", x)
+
+    def exp(self, x: Value) -> Value:
+        return self._unary("Exp", x)
+
+    def erf(self, x: Value) -> Value:
+        return self._unary("Erf", x)
+
+    def softplus(self, x: Value) -> Value:
+        return self._unary("Softplus", x)
+
+    def clip(self, x: Value, low: float, high: float) -> Value:
+        return self.graph.node("Clip", [x.value(), self.graph.scalar(low), self.graph.scalar(high)], x.shape)
+
+    def greater(self, x: Value, threshold: float) -> Value:
+        return self.graph.node("Greater", [x.value(), self.graph.scalar(threshold)], x.shape)
+
+    def where(self, condition: Value, x: Value, otherwise: Value) -> Value:
+        shape = broadcast(broadcast(condition.shape, x.shape), otherwise.shape)
+        return self.graph.node("Where", [condition, x.value(), otherwise.value()], shape)
+
+    # Over features
+
+    def softmax(self, x: Value) -> Value:
+        return self.graph.node("Softmax", [x], x.shape, axis=-1)
+
+    def log_softmax(self, x: Value) -> Value:
+        return self.graph.node("LogSoftmax", [x], x.shape, axis=-1)
+
+    def layer_norm(
+        self, x: Value, gamma: Parameter, beta: Parameter | None, epsilon: float, groups: int
+    ) -> Value:
+        scale, offset = self.flat(gamma), None if beta is None else self.flat(beta)
+        if groups == 1:
+            return self._normalised(x, scale, offset, epsilon)
+        size = int(x.shape[-1]) // groups
+        kept = len(x.shape) - 1
+        a = self.graph.reshape(x, (*[0] * kept, groups, size), (*x.shape[:-1], groups, size))
+        ones = self.graph.constant(np.ones(size, self.graph.dtype), f"ones {size}")
+        y = self.graph.reshape(self._normalised(a, ones, None, epsilon), (*[0] * kept, groups * size), x.shape) * scale
+        return y if offset is None else y + offset
+
+    def _normalised(self, x: Value, scale: Value, offset: Value | None, epsilon: float) -> Value:
+        if self.graph.opset > _NEWEST_ELEMENTARY:
+            return self.graph.node("LayerNormalization", [x, scale, offset], x.shape, axis=-1, epsilon=epsilon)
+        mean = (*x.shape[:-1], 1)
+        a = x - self.graph.node("ReduceMean", [x], mean, axes=[-1], keepdims=1)
+        variance = self.graph.node("ReduceMean", [a * a], mean, axes=[-1], keepdims=1)
+        y = a / self._unary("Sqrt", variance + epsilon) * scale
+        return y if offset is None else y + offset
+
+    # Training: there is none
+
+    def at(self, place: str) -> Self:
+        inner = copy.copy(self)
+        inner._place = f"{self._place}.{place}".strip(".")
+        return inner
+
+    def noise(self, x: Value, size: int, rate: float, place: str, per: str) -> None:
+        return None
+
+    def dropout(self, x: Value, rate: float, place: str = "", per: str = "step") -> Value:
         return x
+
+    # Sequences
 
     def recurrent(
         self, layer: Recurrent, p: dict[str, Parameter], x: Value, valid: Valid, state: States
-    ) -> tuple[Value, States]:
-        return recurrent.write(self.graph, layer, p, x, valid.lengths, state)
+    ) -> tuple[list[Value], States]:
+        cells = [cell for cell, _ in layer.directions.values()]
+        if len(cells) == 1 or cells[0] != cells[1] or isinstance(native.node(cells[0], valid), str):
+            return layer.unroll(self, p, x, valid, state)
+        self.paths[layer.name] = native.title(cells[0])
+        return native.write(self.graph, cells[0], "bidirectional", p, x, valid, state)
 
     def recurrent_step(
         self, layer: Recurrent, p: dict[str, Parameter], x: Value, state: States
     ) -> tuple[Value, States]:
+        self.paths[layer.name] = "elementary nodes"
         return layer.cell_step(self, p, x, state)
 
-    def unroll(self, cell: Cell, *args, **kwargs):
-        raise AssertionError("the exporter writes native nodes and single steps, never a loop")
+    def unroll(
+        self, cell: Cell, p: Any, x: Value, valid: Valid, state: States, start: States, reverse: bool
+    ) -> tuple[Value, States]:
+        obstacle = native.node(cell, valid)
+        if isinstance(obstacle, str):
+            self.paths[self._place] = f"Scan: {obstacle}"
+            return scan.write(self, self.graph, cell, p, x, valid, state, start, reverse)
+        self.paths[self._place] = native.title(cell)
+        (y,), new = native.write(self.graph, cell, "reverse" if reverse else "forward", p, x, valid, state)
+        return y, new
+
+    def masked(self, x: Value, valid: Valid) -> Value:
+        return sequences.masked(self.graph, x, sequences.valid_steps(self.graph, valid, x))
+
+    def hold(self, y: Value, valid: Valid, reverse: bool) -> Value:
+        return sequences.hold(self.graph, y, valid, reverse)
+
+    def last(self, y: Value, valid: Valid, reverse: bool) -> Value:
+        return sequences.last(self.graph, y, valid, reverse)
+
+    def flip(self, y: Value) -> Value:
+        return sequences.flip(self.graph, y)
+
+    def _unary(self, kind: str, x: Operators) -> Value:
+        value = x.value()
+        return self.graph.node(kind, [value], value.shape)

@@ -20,18 +20,20 @@ def verify(data: bytes, checkpoint: Checkpoint) -> float:
     from rnnspec.backends.onnxruntime import Session
 
     session = Session(data)
+    model = checkpoint.model
     reference = Net(checkpoint, "float64", session.time_major)
     rng = np.random.default_rng(0)
     largest = 0.0
     for batch, time in _SIZES:
         feeds = random_inputs(checkpoint, batch, time, rng, session)
         actual = session.run(feeds)
-        state = {name: feeds[name] for name in checkpoint.model.states()}
+        state = {name: feeds[name] for name in model.states()}
         if session.step:
             y, new = reference.step(feeds["x"], state)
         else:
-            y, new = reference(feeds["x"], lengths=feeds.get("lengths"), state=state)
-        name, error = accuracy.worst(actual, {"y": y, **new})
+            given = {name: feeds[name] for name in ("lengths", "mask", "reset") if name in feeds}
+            y, new = reference(feeds["x"], state=state, **given)
+        name, error = accuracy.worst(actual, model.named(y) | new)
         if error > accuracy.TOLERANCE["float32"]:
             raise SpecError(
                 f"export: {name!r} differs from the reference by {error:.1e} at batch {batch}, time {time}; "
@@ -42,7 +44,7 @@ def verify(data: bytes, checkpoint: Checkpoint) -> float:
 
 
 def random_inputs(checkpoint: Checkpoint, batch: int, time: int, rng: np.random.Generator, session) -> dict:
-    """Random x, ragged lengths with a row of length 0, and random states."""
+    """Random x and states; ragged lengths or a mask with holes, in both a row without valid steps; resets."""
     model = checkpoint.model
     axes = (batch,) if session.step else (time, batch) if session.time_major else (batch, time)
     first = model.layers[0]
@@ -50,8 +52,12 @@ def random_inputs(checkpoint: Checkpoint, batch: int, time: int, rng: np.random.
         feeds = {"x": rng.integers(0, first.vocabulary, axes)}
     else:
         feeds = {"x": rng.standard_normal((*axes, model.inputs or 0)).astype("float32")}
-    if session.takes_lengths:
+    if "lengths" in session.takes:
         feeds["lengths"] = np.array([0, time - 2, time][:batch], "int32")
+    if "mask" in session.takes:
+        feeds["mask"] = (rng.random((batch, time)) < 0.6) & (np.arange(batch) > 0)[:, None]
+    if "reset" in session.takes:
+        feeds["reset"] = rng.random((batch, time)) < 0.3
     for name, size in model.states().items():
         feeds[name] = (rng.standard_normal((batch, size)) / 2).astype("float32")
     return feeds

@@ -45,15 +45,31 @@ class Checkpoint:
 
     @classmethod
     def initialize(
-        cls, model: Model, seed: int, dtype: str = "float32", metadata: dict[str, Any] | None = None
+        cls,
+        model: Model,
+        seed: int,
+        dtype: str = "float32",
+        metadata: dict[str, Any] | None = None,
+        scheme: str = "keras",
     ) -> Self:
-        """Fresh weights: Glorot, orthogonal, unit forget bias; each tensor has a generator of its own (INIT-1)."""
+        """Fresh weights; each tensor has a generator of its own (INIT-1 to INIT-3).
+
+        Args:
+            scheme: "keras" (Glorot, orthogonal, unit forget bias) or "torch" (uniform, by the units).
+
+        Raises:
+            SpecError: another scheme.
+        """
+        if scheme not in ("keras", "torch"):
+            raise SpecError(f"scheme: expected 'keras' or 'torch', found {scheme!r}")
         weights = {}
         for layer in model.layers:
             for name, shape in model.parameters().items():
                 if name.startswith(layer.name + "."):
                     rng = np.random.Generator(np.random.Philox(key=[seed, zlib.crc32(name.encode())]))
-                    weights[name] = layer.initialize(name.removeprefix(layer.name + "."), shape, rng).astype(dtype)
+                    weights[name] = layer.initialize(name.removeprefix(layer.name + "."), shape, rng, scheme).astype(
+                        dtype
+                    )
         return cls(model, weights, metadata or {})
 
     def save(self, path: str | os.PathLike) -> None:

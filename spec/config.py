@@ -4,6 +4,7 @@ import difflib
 import types
 import typing
 from functools import cache
+from importlib.metadata import entry_points
 from typing import Annotated, Any, Self, TypeVar
 
 import msgspec
@@ -29,8 +30,8 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
                 msgspec.structs.force_setattr(self, name, tuple(value))
                 for i, item in enumerate(value):
                     _is_a(typing.get_args(kind)[0], item, f"{where}[{i}]")
-            elif isinstance(kind, type) and issubclass(kind, Config):
-                _is_a(kind, value, where)
+            elif isinstance(value, Config) or _is_config(kind):
+                _is_a(_config(kind), value, where)
             else:
                 _plain(kind, value, where)
 
@@ -65,6 +66,8 @@ def decode(kind: type[C], data: Any, where: str) -> C:
     cls = kind
     if kind.__struct_config__.tag is None and (kinds := known(kind)):
         tag = data.pop("type", None)
+        if tag not in kinds and _load_entry_point(kind, tag):
+            kinds = known(kind)
         if tag not in kinds:
             raise SpecError(f"{where}.type: unknown {kind.__name__.lower()} {tag!r}{_suggest(tag, kinds)}")
         cls = kinds[tag]
@@ -80,29 +83,57 @@ def decode(kind: type[C], data: Any, where: str) -> C:
     return cls(**{key: _value(fields[key], value, f"{where}.{key}") for key, value in data.items()})
 
 
+def _load_entry_point(base: type[Config], tag: Any) -> bool:
+    """Import the kind called `tag` from an installed package that offers it, as `rnnspec.cells` or `rnnspec.layers`."""
+    found = entry_points(group=f"rnnspec.{base.__name__.lower()}s", name=str(tag))
+    return [entry.load() for entry in found] != []
+
+
 def _value(kind: Any, value: Any, where: str) -> Any:
     if _is_sequence_of_configs(kind):
         if not isinstance(value, (list, tuple)):
             raise SpecError(f"{where}: expected a list, got {type(value).__name__}")
         return tuple(decode(typing.get_args(kind)[0], item, f"{where}[{i}]") for i, item in enumerate(value))
-    if isinstance(kind, type) and issubclass(kind, Config):
-        return decode(kind, value, where)
+    if _is_config(kind) or (isinstance(value, dict) and _config(kind) is not None):
+        return decode(typing.cast(type[Config], _config(kind)), value, where)
     return _plain(kind, value, where)
 
 
-def _is_a(kind: type[Config], value: Any, where: str) -> None:
+def _is_config(kind: Any) -> bool:
+    return isinstance(kind, type) and issubclass(kind, Config)
+
+
+def _config(kind: Any) -> type[Config] | None:
+    """The configuration that a field of this type may hold, alone or in a union with plain values."""
+    return kind if _is_config(kind) else next(filter(_is_config, typing.get_args(kind)), None)
+
+
+def _is_a(kind: type[Config] | None, value: Any, where: str) -> None:
+    if kind is None:
+        raise SpecError(f"{where}: expected a plain value, found {value!r}")
     if not isinstance(value, kind):
         raise SpecError(f"{where}: expected a {kind.__name__.lower()}, found {value!r}")
 
 
 def _plain(kind: Any, value: Any, where: str) -> Any:
+    base = _config(kind)
+    members = tuple(member for member in typing.get_args(kind) if member is not base) if base else ()
+    plain = typing.Union[members] if members else kind  # noqa: UP007 (the members are known at run time only)
     try:
-        return msgspec.convert(value, kind)
+        return msgspec.convert(value, plain)
     except msgspec.ValidationError as error:
-        if typing.get_origin(kind) is typing.Literal:
-            raise SpecError(f"{where}: expected one of {typing.get_args(kind)}, found {value!r}") from None
+        if base and isinstance(value, str) and value in known(base):
+            cls = known(base)[value]
+            needs = ", ".join(field.name for field in msgspec.structs.fields(cls) if field.required)
+            raise SpecError(f"{where}: {value!r} needs {needs}; give {cls.__name__}({needs}): {_hint(cls)}") from None
+        if typing.get_origin(plain) is typing.Literal:
+            raise SpecError(f"{where}: expected one of {typing.get_args(plain)}, found {value!r}") from None
         reason = str(error)
         raise SpecError(f"{where}: {reason[0].lower()}{reason[1:]}, found {value!r}") from None
+
+
+def _hint(cls: type[Config]) -> str:
+    return (cls.__doc__ or "").splitlines()[0].rstrip(".")
 
 
 def _is_sequence_of_configs(kind: Any) -> bool:

@@ -1,4 +1,4 @@
-"""Starting values, drawn in float64 so that every backend begins with the same numbers (INIT-1).
+"""Starting values, drawn in float64 so that every backend begins with the same numbers (INIT-1, INIT-3).
 
 Here and in the cells the generator's type stands in quotes: naming it would import `numpy.random`.
 """
@@ -6,17 +6,25 @@ Here and in the cells the generator's type stands in quotes: naming it would imp
 import numpy as np
 
 
-def by_name(name: str, shape: tuple[int, ...], rng: "np.random.Generator") -> np.ndarray:
-    """The starting value that goes with a parameter's name, as Keras draws it."""
-    match name:
-        case "kernel":
-            return glorot_uniform(shape, rng)
-        case "recurrent_kernel":
-            return orthogonal(shape, rng)
-        case "embeddings":
-            return rng.uniform(-0.05, 0.05, shape)
-        case _:
-            return np.zeros(shape)
+def recurrent(name: str, shape: tuple[int, ...], rng: "np.random.Generator", scheme: str = "keras") -> np.ndarray:
+    """A cell's parameter, as Keras draws it, or as torch does: U(±1/√units), biases too."""
+    if name.endswith("gamma"):
+        return np.ones(shape)
+    if name.endswith("beta"):
+        return np.zeros(shape)
+    if scheme == "torch":
+        units = shape[-1] if name in ("projection", "recurrent_bias") or len(shape) < 2 else shape[1]
+        return rng.uniform(-1, 1, shape) / np.sqrt(units)
+    if name == "recurrent_kernel":
+        return orthogonal(shape, rng) if len(shape) > 2 else rng.uniform(-1, 1, shape)
+    return glorot_uniform(shape, rng) if name.endswith(("kernel", "projection")) else np.zeros(shape)
+
+
+def dense(name: str, shape: tuple[int, ...], inputs: int, rng: "np.random.Generator", scheme: str) -> np.ndarray:
+    """A dense layer's parameter: Glorot and zeros, or as torch draws it, U(±1/√inputs) for both."""
+    if scheme == "torch":
+        return rng.uniform(-1, 1, shape) / np.sqrt(inputs)
+    return glorot_uniform(shape, rng) if name == "kernel" else np.zeros(shape)
 
 
 def glorot_uniform(shape: tuple[int, ...], rng: "np.random.Generator") -> np.ndarray:

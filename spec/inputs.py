@@ -65,6 +65,14 @@ def check_mask(boolean: bool, shape: tuple[int, ...], lengths: Any, batch: int, 
         raise SpecError(f"mask: expected shape ({batch}, {time}), found {shape}")
 
 
+def check_reset(boolean: bool, shape: tuple[int, ...], batch: int, time: int) -> None:
+    """Booleans (batch, time)."""
+    if not boolean:
+        raise SpecError("reset: expected booleans, found another dtype; compare it with 0 first")
+    if shape != (batch, time):
+        raise SpecError(f"reset: expected shape ({batch}, {time}), found {shape}")
+
+
 def check_named(state: Any) -> None:
     """States come by name."""
     if not isinstance(state, Mapping):

@@ -7,7 +7,7 @@ from typing import Any
 from rnnspec.config import Config, Size
 from rnnspec.errors import SpecError
 from rnnspec.layers import Embedding, Layer
-from rnnspec.layers.recurrent import check_follows
+from rnnspec.layers.recurrent import Recurrent, check_follows
 from rnnspec.ops import Array, Ops, States, scope, under
 from rnnspec.valid import Valid
 
@@ -38,6 +38,9 @@ class Model(Config, frozen=True, kw_only=True):
         for layer, inputs in self._chain():
             layer.outputs(inputs)
             sequence = check_follows(layer, sequence)
+        for layer in self.layers[:-1]:
+            if isinstance(layer, Recurrent) and layer.merge == "none":
+                raise SpecError(f"layer {layer.name!r}: merge='none' gives two outputs; no layer may follow")
 
     def _chain(self) -> Iterator[tuple[Layer, int | None]]:
         """Each layer with the features that reach it."""
@@ -70,7 +73,28 @@ class Model(Config, frozen=True, kw_only=True):
 
     def states(self) -> dict[str, int]:
         """State name → size, for the whole model."""
-        return {name: size for layer in self.layers for name, size in under(layer.name, layer.states()).items()}
+        return {
+            name: size
+            for layer, inputs in self._chain()
+            for name, size in under(layer.name, layer.states(inputs)).items()
+        }
+
+    def start(self, ops: Ops, p: ByLayer, zeros: States) -> States:
+        """The states of sequences that are given none, from zeros (batch, size) by name (UNROLL-6, UNROLL-11)."""
+        new: States = {}
+        for layer in self.layers:
+            new |= under(layer.name, layer.start(ops, p[layer.name], scope(zeros, layer.name)))
+        return new
+
+    @property
+    def separate(self) -> bool:
+        """Whether the output is a tuple, forward and backward, and not one array."""
+        last = self.layers[-1]
+        return isinstance(last, Recurrent) and last.merge == "none"
+
+    def named(self, y: Array) -> dict[str, Array]:
+        """The output by name: `y`, or `y.forward` and `y.backward`."""
+        return {"y.forward": y[0], "y.backward": y[1]} if self.separate else {"y": y}
 
     def apply(self, ops: Ops, p: ByLayer, x: Array, valid: Valid, state: States) -> tuple[Array, States]:
         """Whole sequences: x (batch, time, inputs) or ids (batch, time) → outputs, final states."""

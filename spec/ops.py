@@ -1,26 +1,31 @@
 """The vocabulary in which cells and layers are written, and which every backend supplies.
 
-Arithmetic (`+ - *`) and slicing of parameters along their first axis go through the array's own operators.
+Arithmetic (`+ - * /`, with arrays and with floats on the right) and slicing of parameters along their first axis go
+through the array's own operators.
 """
 
-from typing import Any, Protocol
+from typing import Any, Protocol, Self
 
 Array = Any
 Parameters = Any  # what `Cell.prepare` returned: by default name → array
+Projected = Any  # what `Cell.project` returned: an array, or a tuple of them, nested
 States = dict[str, Array]
 
 
 class Ops(Protocol):
-    """Operations of one backend. Arrays are the backend's own; the last axis holds features."""
+    """Operations of one backend. Arrays are the backend's own; the last axis holds features.
+
+    Cells see x as (batch, inputs) in a single step, and as (time, batch, inputs) when all steps are projected at once.
+    Layers see (batch, time, features).
+    """
+
+    # Products and shapes
 
     def linear(self, x: Array, kernel: Array, bias: Array | None = None) -> Array:
         """x (…, inputs), kernel (…, inputs), bias (…) → W x + b (…, rows); the kernel's leading axes become rows."""
 
-    def sigmoid(self, x: Array) -> Array: ...
-
-    def tanh(self, x: Array) -> Array: ...
-
-    def relu(self, x: Array) -> Array: ...
+    def flat(self, parameter: Array) -> Array:
+        """A parameter (…) as one axis, to be added to features or multiplied with them."""
 
     def split(self, x: Array, parts: int | tuple[int, ...]) -> tuple[Array, ...]:
         """The last axis in equal parts, or in parts of the given sizes."""
@@ -31,25 +36,90 @@ class Ops(Protocol):
     def take(self, table: Array, ids: Array) -> Array:
         """table (n, units), ids (…) integers → (…, units)."""
 
-    def dropout(self, x: Array, rate: float) -> Array:
-        """Identity outside training; in training zeroes with probability `rate` and scales the rest by 1/(1-rate)."""
+    def zeros(self, x: Array, size: int) -> Array:
+        """Zeros with `size` features and the leading axes of x."""
 
-    def recurrent(self, layer: Any, p: dict[str, Array], x: Array, valid: Any, state: States) -> tuple[Array, States]:
-        """Run a `Recurrent` layer: by the framework's fused layer where it means the same, else `layer.unroll`."""
+    # Elementwise
+
+    def sigmoid(self, x: Array) -> Array: ...
+
+    def tanh(self, x: Array) -> Array: ...
+
+    def relu(self, x: Array) -> Array: ...
+
+    def exp(self, x: Array) -> Array: ...
+
+    def erf(self, x: Array) -> Array: ...
+
+    def softplus(self, x: Array) -> Array:
+        """log(1 + eˣ), without overflow."""
+
+    def clip(self, x: Array, low: float, high: float) -> Array: ...
+
+    def greater(self, x: Array, threshold: float) -> Array:
+        """x > threshold, as booleans."""
+
+    def where(self, condition: Array, x: Array, otherwise: Array) -> Array: ...
+
+    # Over features
+
+    def softmax(self, x: Array) -> Array: ...
+
+    def log_softmax(self, x: Array) -> Array: ...
+
+    def layer_norm(self, x: Array, gamma: Array, beta: Array | None, epsilon: float, groups: int) -> Array:
+        """γ ⊙ (x − mean) / √(variance + ε) + β: the features in `groups` equal groups, each normalised by itself.
+
+        gamma, beta (…) with as many elements as x has features.
+        """
+
+    # Training
+
+    training: bool
+
+    def at(self, place: str) -> Self:
+        """The same operations one place deeper in the tree of names: what noise is keyed by."""
+
+    def noise(self, x: Array, size: int, rate: float, place: str, per: str) -> Array | None:
+        """Ones, and zeros with probability `rate`: (…, size), leading axes as x; None outside training (DROP-3).
+
+        For cells, whose x is time-major or a single step. `per`: "step", or "sequence" for the same at every step.
+        """
+
+    def dropout(self, x: Array, rate: float, place: str = "", per: str = "step") -> Array:
+        """Identity outside training; in training x with noise, scaled by 1/(1-rate). For layers: x is batch-major."""
+
+    # Sequences
+
+    def recurrent(
+        self, layer: Any, p: dict[str, Array], x: Array, valid: Any, state: States
+    ) -> tuple[list[Array], States]:
+        """Each direction of a `Recurrent` layer: fused where the backend can, else `layer.unroll`."""
 
     def recurrent_step(self, layer: Any, p: dict[str, Array], x: Array, state: States) -> tuple[Array, States]:
         """One step of a `Recurrent` layer: by the framework's fused cell where it means the same, else
         `layer.cell_step`."""
 
     def unroll(
-        self, cell: Any, p: dict[str, Array], x: Array, valid: Any, state: States, *, reverse: bool, sequences: bool
+        self, cell: Any, p: dict[str, Array], x: Array, valid: Any, state: States, start: States, reverse: bool
     ) -> tuple[Array, States]:
-        """The time loop over one cell in one direction: UNROLL-1 to UNROLL-7."""
+        """The time loop over one cell in one direction: UNROLL-1 to UNROLL-6, UNROLL-12.
 
+        x (batch, time, inputs) → outputs (batch, time, outputs), 0 at invalid steps; final states. `start`: the states
+        that `valid.reset` restarts from.
+        """
 
-def activation(ops: Ops, name: str, x: Array) -> Array:
-    """Apply the activation called `name` (ACT-1)."""
-    return x if name == "linear" else getattr(ops, name)(x)
+    def masked(self, x: Array, valid: Any) -> Array:
+        """x (batch, time, features), 0 at invalid steps."""
+
+    def hold(self, y: Array, valid: Any, reverse: bool) -> Array:
+        """Outputs with the previous valid one, in the order of visits, at invalid steps (UNROLL-9)."""
+
+    def last(self, y: Array, valid: Any, reverse: bool) -> Array:
+        """The output (batch, outputs) of the last valid step visited, 0 where there is none (UNROLL-7)."""
+
+    def flip(self, y: Array) -> Array:
+        """The time axis reversed (UNROLL-10)."""
 
 
 def scope(tensors: dict[str, Array], prefix: str) -> dict[str, Array]:
@@ -62,3 +132,15 @@ def scope(tensors: dict[str, Array], prefix: str) -> dict[str, Array]:
 def under(prefix: str, tensors: dict[str, Array]) -> dict[str, Array]:
     """The inverse of `scope`: names put under `prefix`."""
     return {f"{prefix}.{name}" if prefix else name: value for name, value in tensors.items()}
+
+
+def leaves(projected: Projected) -> list[Array]:
+    """The arrays of a nest of tuples, in order."""
+    return [leaf for part in projected for leaf in leaves(part)] if isinstance(projected, tuple) else [projected]
+
+
+def nest_like(projected: Projected, arrays: Any) -> Projected:
+    """The inverse of `leaves`: an iterator's arrays in the nest of `projected`."""
+    if isinstance(projected, tuple):
+        return tuple(nest_like(part, arrays) for part in projected)
+    return next(arrays)

@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 
+from rnnspec.activations import Function
 from rnnspec.cells import Cell
 from rnnspec.config import known
 from rnnspec.layers import Layer
@@ -14,7 +15,7 @@ from rnnspec.model import Model
 
 def schema() -> dict[str, Any]:
     """The schema of `Model.to_json()`, every cell and layer known at this moment included."""
-    kinds = {base: sorted(known(base).values(), key=lambda cls: cls.__name__) for base in (Cell, Layer)}
+    kinds = {base: sorted(known(base).values(), key=lambda cls: cls.__name__) for base in (Cell, Function, Layer)}
     structs = [cls for classes in kinds.values() for cls in classes]
     _, components = msgspec.json.schema_components([Model, *structs], ref_template="#/$defs/{name}")
     for component in components.values():  # the rest of a docstring is for readers of the code

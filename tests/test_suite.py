@@ -1,5 +1,6 @@
 """The conformance suite itself: it is fit to find mistakes, and it finds some."""
 
+import functools
 import re
 from importlib.resources import files
 from types import ModuleType
@@ -50,8 +51,9 @@ def mutant(change) -> ModuleType:
         def __init__(self, net):
             self.net = net
 
-        def __call__(self, x, lengths=None, mask=None, state=None):
-            return change(self.net, x, lengths, mask, state)
+        def __call__(self, x, lengths=None, mask=None, state=None, reset=None):
+            net = functools.partial(self.net, reset=reset)
+            return change(net, x, lengths, mask, state)
 
         def step(self, x_t, state=None):
             return self.net.step(x_t, state)

@@ -1,8 +1,7 @@
 """What the user holds: sessions behind the common interface."""
 
 import os
-from collections.abc import Mapping
-from functools import cached_property
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -12,32 +11,32 @@ from rnnspec.backends.onnxruntime.session import Session
 from rnnspec.checkpoint import Checkpoint, as_checkpoint
 from rnnspec.errors import UnsupportedError
 from rnnspec.export import build
+from rnnspec.export.model import initial_states
 from rnnspec.layers import Embedding, Recurrent
 
 
 class Net:
-    """The model in ONNX Runtime, float32: `y, state = net(x, lengths=…, mask=…, state=…)`, arrays in and out."""
+    """The model in ONNX Runtime, float32: `y, state = net(x, lengths=…, mask=…, state=…, reset=…)`, arrays in and out.
+
+    From a checkpoint, each kind of call gets a graph of its own when it is first made: without any of these, with
+    lengths, with a mask, with resets, a single step.
+    """
 
     def __init__(self, source: Checkpoint | Session, time_major: bool) -> None:
         self._checkpoint = source if isinstance(source, Checkpoint) else None
         self._loaded = source if isinstance(source, Session) else None
+        self._sessions: dict[tuple, Session] = {}
+        self._initial = source.initial if isinstance(source, Session) else initial_states(source)
         self.model = source.model
         self.metadata = source.metadata
         self.time_major = time_major
 
-    @cached_property
-    def _sequence(self) -> Session:
-        if self._loaded is None:
-            return Session(build(self.checkpoint()).SerializeToString())
-        if self._loaded.step:
-            raise UnsupportedError("the file is a single step; call net.step, or export it without --step")
-        return self._loaded
-
-    @cached_property
-    def _step(self) -> Session | None:
-        if self._loaded is None:
-            return Session(build(self.checkpoint(), step=True).SerializeToString())
-        return self._loaded if self._loaded.step else None
+    def _session(self, **options: bool) -> Session:
+        """The graph for a kind of call."""
+        key = tuple(options.items())
+        if key not in self._sessions:
+            self._sessions[key] = Session(build(self.checkpoint(), **options).SerializeToString())
+        return self._sessions[key]
 
     def checkpoint(self) -> Checkpoint:
         """The checkpoint that the network was made from."""
@@ -46,54 +45,63 @@ class Net:
         return self._checkpoint
 
     def paths(self) -> dict[str, str]:
-        """Recurrent layer → the nodes that it became."""
-        return {layer.name: "native: ONNX node" for layer in self.model.layers if isinstance(layer, Recurrent)}
+        """Recurrent layer → a native node, or a `Scan` and why, in sequences with lengths."""
+        return (self._loaded or self._session(lengths=True, mask=False, reset=False)).paths
 
-    def __call__(self, x, lengths=None, mask=None, state: Mapping | None = None):
+    def __call__(self, x, lengths=None, mask=None, state: Mapping | None = None, reset=None):
         """Whole sequences: x (batch, time, inputs) or ids (batch, time) → outputs, final states by name.
 
         Raises:
-            SpecError: x, lengths, mask or state do not fit the model (INPUT-1 to INPUT-5).
-            UnsupportedError: a mask with holes or left padding, or lengths where the file has no such input.
+            SpecError: x, lengths, mask, reset or state do not fit the model (INPUT-1 to INPUT-6).
+            UnsupportedError: a loaded file that was exported without the inputs that the call needs.
         """
         x = self._array(x)
         inputs.check_x(self.model, x.shape, time_major=self.time_major)
         batch, time = x.shape[:2][::-1] if self.time_major else x.shape[:2]
-        if mask is not None:
-            mask = np.asarray(mask)
-            inputs.check_mask(mask.dtype == np.bool_, mask.shape, lengths, batch, time)
-            lengths = mask.sum(1)
-            if not np.array_equal(mask, np.arange(time) < lengths[:, None]):
-                raise UnsupportedError("mask: with holes or left padding, which this backend cannot run; use another")
-        session = self._sequence
-        feeds = self._state(state, batch)
         if lengths is not None:
             lengths = np.asarray(lengths)
             inputs.check_lengths(lengths, batch, time)
-        if session.takes_lengths:
-            feeds["lengths"] = np.full(batch, time, "int32") if lengths is None else lengths.astype("int32")
-        elif lengths is not None and (lengths != time).any():
-            raise UnsupportedError("lengths: the file was exported without them; export it again with lengths")
+        if mask is not None:
+            mask = np.asarray(mask)
+            inputs.check_mask(mask.dtype == np.bool_, mask.shape, lengths, batch, time)
+            if np.array_equal(mask, np.arange(time) < mask.sum(1)[:, None]):
+                lengths, mask = mask.sum(1), None  # the same, and faster
+        if reset is not None:
+            reset = np.asarray(reset)
+            inputs.check_reset(reset.dtype == np.bool_, reset.shape, batch, time)
+        if time == 0:  # ONNX Runtime's Scan needs a step: one that is not valid changes nothing
+            axis = 0 if self.time_major else 1
+            padded = np.zeros((*x.shape[:axis], 1, *x.shape[axis + 1 :]), x.dtype)
+            y, new = self(padded, np.zeros(batch, int), state=state)
+            return self._each(y, lambda part: part.take([], axis) if part.ndim == 3 else part), new
+        if self._loaded is None:
+            session = self._session(lengths=lengths is not None, mask=mask is not None, reset=reset is not None)
+        else:
+            session = self._loaded
         swap = self.time_major != session.time_major
-        feeds["x"] = x.swapaxes(0, 1) if swap else x
-        return self._results(session.run(feeds), swap)
+        feeds = {"x": x.swapaxes(0, 1) if swap else x, **_steps(session, lengths, mask, reset, batch, time)}
+        return self._results(session.run(feeds | self._state(state, batch)), swap)
 
     def step(self, x_t, state: Mapping | None = None):
         """One time step: x_t (batch, inputs) or ids (batch,) → output (batch, outputs), states by name.
 
         Raises:
             SpecError: x_t or state do not fit the model.
-            UnsupportedError: a layer runs backward.
+            UnsupportedError: a layer runs backward, or reverses its output.
         """
         x_t = self._array(x_t)
         inputs.check_x(self.model, x_t.shape, step=True)
-        session = self._step
-        if session is not None:
+        session = self._loaded or self._session(step=True)
+        if session.step:
             return self._results(session.run({"x": x_t, **self._state(state, len(x_t))}), False)
         for layer in self.model.layers:  # a sequence file streams as sequences of one step
             if isinstance(layer, Recurrent) and layer.direction != "forward":
                 raise UnsupportedError(
                     f"layer {layer.name!r} is {layer.direction}: it has no step; run whole sequences"
+                )
+            if isinstance(layer, Recurrent) and layer.reverse_output:
+                raise UnsupportedError(
+                    f"layer {layer.name!r} reverses its output: it has no step; run whole sequences"
                 )
         y, new = self(x_t[None] if self.time_major else x_t[:, None], state=state)
         if y.ndim == 3:
@@ -110,16 +118,41 @@ class Net:
 
     def _state(self, state: Mapping | None, batch: int) -> dict[str, np.ndarray]:
         if state is None:
-            return {name: np.zeros((batch, size), "float32") for name, size in self.model.states().items()}
+            return {name: np.tile(value, (batch, 1)) for name, value in self._initial.items()}
         inputs.check_named(state)
         arrays = {name: np.asarray(value, "float32") for name, value in state.items()}
         inputs.check_state(self.model.states(), arrays, batch)
         return arrays
 
-    @staticmethod
-    def _results(results: dict, swap: bool):
-        y = results.pop("y")
-        return (y.swapaxes(0, 1) if swap and y.ndim == 3 else y), results
+    def _results(self, results: dict, swap: bool):
+        separate = self.model.separate
+        y = (results.pop("y.forward"), results.pop("y.backward")) if separate else results.pop("y")
+        return self._each(y, lambda part: part.swapaxes(0, 1) if swap and part.ndim == 3 else part), results
+
+    def _each(self, y, change: Callable):
+        """The output, or both where they are separate, changed."""
+        return tuple(map(change, y)) if self.model.separate else change(y)
+
+
+def _steps(session: Session, lengths, mask, reset, batch: int, time: int) -> dict[str, np.ndarray]:
+    """The inputs that say which steps count, as the graph takes them."""
+    if session.step:
+        raise UnsupportedError("the file is a single step; call net.step, or export it without --step")
+    feeds = {}
+    counts = np.full(batch, time) if lengths is None else lengths
+    if "mask" in session.takes:
+        feeds["mask"] = np.arange(time) < counts[:, None] if mask is None else mask
+    elif mask is not None:
+        raise UnsupportedError("mask: with holes or left padding, and the file was exported without --mask")
+    elif "lengths" in session.takes:
+        feeds["lengths"] = counts.astype("int32")
+    elif (counts != time).any():
+        raise UnsupportedError("lengths: the file was exported without them; export it again with lengths")
+    if "reset" in session.takes:
+        feeds["reset"] = np.zeros((batch, time), bool) if reset is None else reset
+    elif reset is not None and reset.any():
+        raise UnsupportedError("reset: the file was exported without it; export it again with --reset")
+    return feeds
 
 
 def load(

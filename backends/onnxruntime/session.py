@@ -1,5 +1,6 @@
 """One exported graph in ONNX Runtime."""
 
+import numpy as np
 import onnxruntime
 
 from rnnspec.errors import SpecError
@@ -11,6 +12,8 @@ _LOG_FATAL = 4  # what fails is raised, and not printed as well
 
 class Session:
     """An exported graph: `run` takes and gives arrays by name, states under the names of the specification.
+
+    `takes`: the names of the inputs. `initial`: the learned states that sequences start from, (size,) by name.
 
     Raises:
         SpecError: not an ONNX model, or not one that rnnspec exported.
@@ -31,10 +34,15 @@ class Session:
         self.metadata = header["metadata"]
         self.step: bool = header["step"]
         self.time_major: bool = header["time_major"]
-        self.takes_lengths = any(node.name == "lengths" for node in self._session.get_inputs())
+        self.paths: dict[str, str] = header["paths"]
+        self.initial = {
+            entry["name"]: np.array(entry.get("initial", [0.0] * entry["shape"][1]), "float32")
+            for entry in header["state"]
+        }
+        self.takes = {node.name for node in self._session.get_inputs()}
         self._outputs = [node.name for node in self._session.get_outputs()]
 
     def run(self, feeds: dict) -> dict:
-        """x, lengths and states by name → y and final states by name."""
+        """x, lengths, mask, reset and states by name → y and final states by name."""
         values = self._session.run(None, feeds)
         return {name.removesuffix(".out"): value for name, value in zip(self._outputs, values, strict=True)}

@@ -16,15 +16,15 @@ from rnnspec.layers import Embedding
 from rnnspec.model import Model
 
 Size = Any  # an int, or a scalar tensor where it is not known yet
-Given = dict[str, tf.Tensor]  # "x", and where given "lengths", "mask" and all states: the names of an .npz file
+Given = dict[str, tf.Tensor]  # "x", and where given "lengths", "mask", "reset" and all states: names of an .npz file
 
 
-def separate(model: Model, x, lengths, mask, state: Mapping | None) -> dict[str, Any]:
+def separate(model: Model, x, lengths=None, mask=None, state: Mapping | None = None, reset=None) -> dict[str, Any]:
     """The arguments by name, absent ones left out; x may be a mapping that holds them all."""
     if isinstance(x, Mapping):
-        if any(other is not None for other in (lengths, mask, state)):
-            raise SpecError("x: a mapping holds lengths, mask and states itself; give them there")
-        names = ["x", "lengths", "mask", *model.states()]
+        if any(other is not None for other in (lengths, mask, state, reset)):
+            raise SpecError("x: a mapping holds lengths, mask, reset and states itself; give them there")
+        names = ["x", "lengths", "mask", "reset", *model.states()]
         for name in x:
             if name not in names:
                 raise SpecError(f"x: unknown key {name!r}; expected {', '.join(names)}")
@@ -35,7 +35,7 @@ def separate(model: Model, x, lengths, mask, state: Mapping | None) -> dict[str,
         inputs.check_named(state)
         state = {name: value if hasattr(value, "shape") else np.asarray(value) for name, value in state.items()}
         inputs.check_state(model.states(), state, None)
-    given = {"x": x, "lengths": lengths, "mask": mask, **(state or {})}
+    given = {"x": x, "lengths": lengths, "mask": mask, "reset": reset, **(state or {})}
     return {name: value for name, value in given.items() if value is not None}
 
 
@@ -51,7 +51,13 @@ def check(model: Model, given: dict[str, Any], dtype: str, *, step: bool = False
     if "lengths" in given:
         result["lengths"] = _lengths(given["lengths"], batch, time)
     if "mask" in given:
-        result["mask"] = _mask(given["mask"], given.get("lengths"), batch, time)
+        mask = tf.convert_to_tensor(given["mask"])
+        inputs.check_mask(mask.dtype == tf.bool, (0, 0), given.get("lengths"), 0, 0)  # dtype and company; now the shape
+        result["mask"] = _same("mask", mask, batch, time)
+    if "reset" in given:
+        reset = tf.convert_to_tensor(given["reset"])
+        inputs.check_reset(reset.dtype == tf.bool, (0, 0), 0, 0)
+        result["reset"] = _same("reset", reset, batch, time)
     state = {name: _floats(f"state {name!r}", given[name], dtype) for name in model.states() if name in given}
     if state:
         inputs.check_state(model.states(), state, batch if isinstance(batch, int) else None)
@@ -72,7 +78,8 @@ def specs(model: Model, dtype: str, names: Iterable[str], step: bool = False) ->
         "x": x,
         "lengths": tf.TensorSpec([None], tf.int32),
         "mask": tf.TensorSpec([None, None], tf.bool),
-        "seed": tf.TensorSpec([2], tf.int32),
+        "reset": tf.TensorSpec([None, None], tf.bool),
+        "seed": tf.TensorSpec([2], tf.int64),
     } | {name: tf.TensorSpec([None, size], dtype, name.replace(".", "_")) for name, size in model.states().items()}
     return {name: known[name] for name in names}
 
@@ -115,12 +122,6 @@ def _lengths(value, batch: Size, time: Size) -> tf.Tensor:
     high = tf.debugging.assert_less_equal(lengths, time, "lengths: beyond the steps of x; shorten it or pad x")
     with tf.control_dependencies([low, high]):
         return tf.identity(lengths)
-
-
-def _mask(value, lengths, batch: Size, time: Size) -> tf.Tensor:
-    mask = tf.convert_to_tensor(value)
-    inputs.check_mask(mask.dtype == tf.bool, (0, 0), lengths, 0, 0)  # dtype and company; now the shape
-    return _same("mask", mask, batch, time)
 
 
 def _integers(name: str, value: tf.Tensor) -> None:

@@ -12,7 +12,8 @@ import tensorflow as tf
 from rnnspec import inputs
 from rnnspec.backends.tensorflow import arguments, kernels, saved_model
 from rnnspec.backends.tensorflow.program import Program
-from rnnspec.backends.tensorflow.unroll import check, obstacle, steps
+from rnnspec.backends.tensorflow.sequences import flip, steps
+from rnnspec.backends.tensorflow.unroll import check, describe
 from rnnspec.checkpoint import Checkpoint, as_checkpoint
 from rnnspec.errors import SpecError, UnsupportedError
 from rnnspec.layers import Recurrent
@@ -24,7 +25,7 @@ PATHS = ("native", "fused", "generic")
 
 @keras.saving.register_keras_serializable("rnnspec")
 class Net(keras.Model):
-    """The model as a Keras model: `y, state = net(x, lengths=…, mask=…, state=…)`.
+    """The model as a Keras model: `y, state = net(x, lengths=…, mask=…, state=…, reset=…)`.
 
     The variables have the specification's names and shapes. Eager calls run as graphs, traced once for all batch sizes
     and lengths. For `fit` load it with `return_state=False`; its inputs may be x or a mapping of arrays by the names of
@@ -42,6 +43,7 @@ class Net(keras.Model):
         path: str,
         time_major: bool,
         return_state: bool,
+        seed: int | None = None,
         name: str | None = None,
     ) -> None:
         super().__init__(dtype=inputs.check_dtype(dtype), autocast=False, name=name)
@@ -53,42 +55,39 @@ class Net(keras.Model):
         self.return_state = return_state
         self.supports_masking = True
         self.supports_jit = False  # XLA knows neither cuDNN nor lists of unknown length
-        self._seeds = keras.random.SeedGenerator()
+        self.seed = seed
+        self._seeds = keras.random.SeedGenerator(None if seed is None else seed & 0xFFFFFFFF)
         for tensor, shape in self.model.parameters().items():
             value = checkpoint.weights[tensor]
             self.add_weight(name=tensor, shape=shape, initializer=lambda _, dtype, v=value: tf.constant(v, dtype))
         recurrent = [layer for layer in self.model.layers if isinstance(layer, Recurrent)]
-        stock = {layer.name: kernels.layers(layer, dtype) for layer in recurrent if kernels.chosen(layer, path)}
+        stock: kernels.Stock = {}
         for layer in recurrent:
             check(layer, path)
-        self.program = Program(self.model, dtype, time_major, stock, fused=path != "generic")
+            stock |= kernels.layers(layer, path, dtype)
+        self.program = Program(self.model, dtype, time_major, stock, path != "generic", seed is not None)
         self.built = True
 
     def paths(self) -> dict[str, str]:
-        """Recurrent layer → the path that it takes, and with what or why."""
-        found = {}
-        for layer in self.model.layers:
-            if isinstance(layer, Recurrent):
-                reason = obstacle(layer.cell)
-                if layer.name in self.program.stock:
-                    found[layer.name] = f"native: {kernels.name(layer.cell)}"
-                elif self.program.fused and not reason:
-                    found[layer.name] = "fused: a loop with a gradient of its own"
-                else:
-                    found[layer.name] = f"generic: {reason if self.program.fused else 'asked for'}"
-        return found
+        """Recurrent layer → the path that it takes, or its cells take, and with what or why.
+
+        A call with `reset` takes the generic one everywhere.
+        """
+        layers = [layer for layer in self.model.layers if isinstance(layer, Recurrent)]
+        return {layer.name: describe(layer, self.program.stock, self.program.fused) for layer in layers}
 
     @tf.autograph.experimental.do_not_convert
-    def __call__(self, x, lengths=None, mask=None, state: Mapping | None = None, **options):
+    def __call__(self, x, lengths=None, mask=None, state: Mapping | None = None, reset=None, **options):
         """Whole sequences: x (batch, time, inputs) or ids (batch, time) → outputs, final states by name.
 
-        Arrays, lists and tensors are taken; `training=True` switches dropout on.
+        Arrays, lists and tensors are taken; `training=True` switches dropout and zoneout on. The outputs of a layer
+        that merges none are a tuple, forward and backward.
 
         Raises:
-            SpecError: x, lengths, mask or state do not fit the model (INPUT-1 to INPUT-5).
+            SpecError: x, lengths, mask, state or reset do not fit the model (INPUT-1 to INPUT-5).
             tf.errors.InvalidArgumentError: the same, where values are known only when a graph runs.
         """
-        given = arguments.separate(self.model, x, lengths, mask, state)
+        given = arguments.separate(self.model, x, lengths, mask, state, reset)
         if arguments.symbolic(given):
             return super().__call__(given, **options)
         attached = getattr(given["x"], "_keras_mask", None)
@@ -104,17 +103,23 @@ class Net(keras.Model):
         if not isinstance(given, Mapping):  # Keras's stateless_call comes here directly
             given = {"x": given}
         if training:
-            given = given | {"seed": tf.cast(self._seeds.next(), tf.int32)}
+            given = given | {"seed": tf.cast(self._seeds.next(), tf.int64)}
         y, new = self.program.run(self.tensors(), given)
         return (y, new) if self.return_state else y
 
     def compute_mask(self, given: arguments.Given, previous_mask=None):
-        """The valid steps of the output, in the order of its axes."""
+        """The valid steps of the output, or of each of two outputs, in the order of their axes."""
         if not self.model.return_sequences or arguments.symbolic(given):
             return None
         time = tf.shape(given["x"])[0 if self.program.time_major else 1]
         mask = steps(Valid(given.get("lengths"), given.get("mask")), time)
-        return tf.transpose(mask) if mask is not None and self.program.time_major else mask
+        if mask is None:
+            return None
+        flipped = [layer.reverse_output for layer in self.model.layers if isinstance(layer, Recurrent)]
+        if any(flipped[-1:]):
+            mask = flip(mask)
+        mask = tf.transpose(mask) if self.program.time_major else mask
+        return (mask, mask) if self.model.separate else mask
 
     @tf.autograph.experimental.do_not_convert
     def step(self, x_t, state: Mapping | None = None):
@@ -124,7 +129,7 @@ class Net(keras.Model):
             SpecError: x_t or state do not fit the model.
             UnsupportedError: a layer runs backward.
         """
-        given = arguments.separate(self.model, x_t, None, None, state)
+        given = arguments.separate(self.model, x_t, state=state)
         given = arguments.check(self.model, given, self.dtype, step=True)
         return self.program.run(self.tensors(), given, step=True)
 
@@ -146,6 +151,7 @@ class Net(keras.Model):
             "path": self.path_option,
             "time_major": self.program.time_major,
             "return_state": self.return_state,
+            "seed": self.seed,
             "name": self.name,
             "trainable": self.trainable,
         }
@@ -171,6 +177,7 @@ def load(
     path: str = "auto",
     time_major: bool = False,
     return_state: bool = True,
+    seed: int | None = None,
     allow_nonfinite: bool = False,
 ) -> Net:
     """A Keras model from a model file or a checkpoint.
@@ -182,12 +189,14 @@ def load(
             on a CPU, generic where a cell has neither.
         time_major: x and sequence outputs are (time, batch, …).
         return_state: with False, calls return the output alone, as `fit` needs it.
+        seed: of dropout and zoneout in training, which then draw the same in every framework: the n-th training call,
+            counted from 0, what the n-th call of the reference draws. Without a seed TensorFlow draws, which is faster.
 
     Raises:
         SpecError: the file or an option is wrong.
         UnsupportedError: a layer does not have the path that was asked for.
     """
-    return Net(as_checkpoint(source, allow_nonfinite), dtype, path, time_major, return_state)
+    return Net(as_checkpoint(source, allow_nonfinite), dtype, path, time_major, return_state, seed)
 
 
 def checkpoint(net: Net) -> Checkpoint:

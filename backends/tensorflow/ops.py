@@ -1,8 +1,13 @@
 """`rnnspec.ops.Ops` in TensorFlow."""
 
+import copy
+from typing import Self
+
+import keras
 import tensorflow as tf
 
-from rnnspec.backends.tensorflow import kernels
+from rnnspec.backends.tensorflow import sequences
+from rnnspec.backends.tensorflow.noise import Noise, Where, where
 from rnnspec.backends.tensorflow.unroll import unroll
 from rnnspec.ops import Parameters, States
 from rnnspec.valid import Valid
@@ -11,26 +16,34 @@ from rnnspec.valid import Valid
 class TensorFlowOps:
     """One call's operations.
 
-    `stock` holds Keras's layers for those on the native path; `fused` lets cells run their fused loops; `seed` (2,) is
-    for training.
+    `stock` holds Keras's layers by place; `fused` lets cells run their fused loops; `noise` is for training.
     """
 
-    def __init__(self, stock: dict[str, kernels.Stock], fused: bool, seed: tf.Tensor | None = None) -> None:
+    def __init__(self, stock: dict[str, keras.layers.RNN], fused: bool, noise: Noise | None = None) -> None:
         self.stock = stock
         self.fused = fused
-        self.seed = seed
-        self._draws = 0
+        self.training = noise is not None
+        self.place = ""
+        self._noise = noise
+        self._where: Where | None = None
         self._transposed: dict = {}
 
-    def looped(self, kernels_: list[tf.Tensor]) -> "TensorFlowOps":
-        """Operations for inside a loop: these kernels are transposed before it."""
-        inside = TensorFlowOps(self.stock, self.fused, self.seed)
-        inside._transposed = {k.ref(): tf.transpose(tf.reshape(k, (-1, k.shape[-1]))) for k in kernels_}
-        return inside
+    def at(self, place: str) -> Self:
+        inner = copy.copy(self)
+        inner.place = f"{self.place}.{place}" if place else self.place
+        return inner
 
-    sigmoid = staticmethod(tf.sigmoid)
-    tanh = staticmethod(tf.tanh)
-    relu = staticmethod(tf.nn.relu)
+    def looped(self, kernels: list[tf.Tensor]) -> Self:
+        """Operations for inside a loop: these kernels are transposed before it."""
+        inner = copy.copy(self)
+        inner._transposed = {k.ref(): tf.transpose(tf.reshape(k, (-1, k.shape[-1]))) for k in kernels}
+        return inner
+
+    def when(self, where: Where) -> Self:
+        """Operations for a step at these rows and times."""
+        inner = copy.copy(self)
+        inner._where = where
+        return inner
 
     def linear(self, x: tf.Tensor, kernel: tf.Tensor, bias: tf.Tensor | None = None) -> tf.Tensor:
         # As one product of two matrices: a product with more axes runs batch by batch.
@@ -41,8 +54,11 @@ class TensorFlowOps:
         else:
             y = tf.matmul(rows, transposed)
         if bias is not None:
-            y = tf.nn.bias_add(y, tf.reshape(bias, [-1]))
+            y = tf.nn.bias_add(y, self.flat(bias))
         return y if x.shape.rank == 2 else _like(x, y)
+
+    def flat(self, parameter: tf.Tensor) -> tf.Tensor:
+        return tf.reshape(parameter, [-1])
 
     def split(self, x: tf.Tensor, parts: int | tuple[int, ...]) -> tuple[tf.Tensor, ...]:
         return tuple(tf.split(x, parts, -1))
@@ -53,28 +69,71 @@ class TensorFlowOps:
     def take(self, table: tf.Tensor, ids: tf.Tensor) -> tf.Tensor:
         return tf.gather(table, ids)
 
-    def dropout(self, x: tf.Tensor, rate: float) -> tf.Tensor:
-        if self.seed is None or rate == 0:
+    def zeros(self, x: tf.Tensor, size: int) -> tf.Tensor:
+        return tf.zeros([*(x.shape[k] or tf.shape(x)[k] for k in range(x.shape.rank - 1)), size], x.dtype)
+
+    sigmoid = staticmethod(tf.sigmoid)
+    tanh = staticmethod(tf.tanh)
+    relu = staticmethod(tf.nn.relu)
+    exp = staticmethod(tf.exp)
+    erf = staticmethod(tf.math.erf)
+    softplus = staticmethod(tf.nn.softplus)
+    clip = staticmethod(tf.clip_by_value)
+    greater = staticmethod(tf.greater)
+    where = staticmethod(tf.where)
+    softmax = staticmethod(tf.nn.softmax)
+    log_softmax = staticmethod(tf.nn.log_softmax)
+
+    def layer_norm(
+        self, x: tf.Tensor, gamma: tf.Tensor, beta: tf.Tensor | None, epsilon: float, groups: int
+    ) -> tf.Tensor:
+        a = x
+        if groups > 1:
+            a = _like(x, tf.reshape(x, (-1, groups, x.shape[-1] // groups)))
+        a = a - tf.reduce_mean(a, -1, keepdims=True)
+        a = a * tf.math.rsqrt(tf.reduce_mean(a * a, -1, keepdims=True) + epsilon)
+        y = (_like(x, tf.reshape(a, (-1, x.shape[-1]))) if groups > 1 else a) * self.flat(gamma)
+        return y if beta is None else y + self.flat(beta)
+
+    def noise(self, x: tf.Tensor, size: int, rate: float, place: str, per: str) -> tf.Tensor | None:
+        if self._noise is None or not rate:
+            return None
+        if x.shape.rank == 2:
+            return self._draw(self._where or where(x, None, 0), size, rate, place, per, x.dtype)
+        noise = self._draw(where(x, 0, 1), size, rate, place, per, x.dtype)
+        return tf.broadcast_to(noise, tf.concat([tf.shape(x)[:-1], [size]], 0))
+
+    def dropout(self, x: tf.Tensor, rate: float, place: str = "", per: str = "step") -> tf.Tensor:
+        if self._noise is None or not rate:
             return x
-        self._draws += 1  # each place of the model draws a mask of its own
-        seed = tf.random.experimental.stateless_fold_in(self.seed, self._draws)
-        return tf.nn.experimental.stateless_dropout(x, rate, seed)
+        at = where(x, 1 if x.shape.rank == 3 else None, 0)
+        return x * self._draw(at, x.shape[-1], rate, place, per, x.dtype) * (1 / (1 - rate))
+
+    def _draw(self, at: Where, size: int, rate: float, place: str, per: str, dtype) -> tf.Tensor:
+        assert self._noise is not None
+        at = at.per(per)
+        return self._noise.draw(at.rows, at.t, size, rate, f"{self.place}.{place}", dtype, at.loop)
 
     def recurrent(self, layer, p: dict[str, tf.Tensor], x: tf.Tensor, valid: Valid, state: States):
-        if layer.name in self.stock:
-            return kernels.run(layer, self.stock[layer.name], p, x, valid, state)
         return layer.unroll(self, p, x, valid, state)
 
     def recurrent_step(self, layer, p: dict[str, tf.Tensor], x: tf.Tensor, state: States):
         return layer.cell_step(self, p, x, state)
 
     def unroll(
-        self, cell, p: Parameters, x: tf.Tensor, valid: Valid, state: States, *, reverse: bool, sequences: bool
+        self, cell, p: Parameters, x: tf.Tensor, valid: Valid, state: States, start: States, reverse: bool
     ) -> tuple[tf.Tensor, States]:
-        return unroll(self, cell, p, x, valid, state, reverse=reverse, sequences=sequences)
+        return unroll(self, cell, p, x, valid, state, start, reverse)
+
+    masked = staticmethod(sequences.masked)
+    hold = staticmethod(sequences.hold)
+    last = staticmethod(sequences.last)
+    flip = staticmethod(sequences.flip)
 
 
 def _like(x: tf.Tensor, rows: tf.Tensor) -> tf.Tensor:
-    """rows (n, features) → (…, features), with the leading axes of x."""
-    y = tf.reshape(rows, tf.concat([tf.shape(x)[:-1], tf.shape(rows)[-1:]], 0))
-    return tf.ensure_shape(y, [*x.shape[:-1], rows.shape[-1]])
+    """rows (n, …) → the leading axes of x (…, features), and the axes of rows after the first."""
+    if x.shape.rank == 2:
+        return rows
+    y = tf.reshape(rows, tf.concat([tf.shape(x)[:-1], tf.shape(rows)[1:]], 0))
+    return tf.ensure_shape(y, [*x.shape[:-1], *rows.shape[1:]])

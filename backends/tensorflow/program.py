@@ -7,8 +7,9 @@ import tensorflow as tf
 
 from rnnspec.backends.tensorflow.arguments import Given, specs
 from rnnspec.backends.tensorflow.kernels import Stock
+from rnnspec.backends.tensorflow.noise import Noise
 from rnnspec.backends.tensorflow.ops import TensorFlowOps
-from rnnspec.model import Model
+from rnnspec.model import ByLayer, Model
 from rnnspec.valid import Valid
 
 Weights = dict[str, tf.Tensor]
@@ -20,32 +21,33 @@ Results = tuple[tf.Tensor, dict[str, tf.Tensor]]
 class Program:
     """What a network computes from weights and checked arguments, both by name.
 
-    `stock`: layer name → Keras's layers for it, where it takes the native path; `fused`: whether the others may take
-    fused loops. No function holds a variable, so gradients reach whatever the weights came from.
+    `stock`: place → Keras's layer for the cell there, where it takes the native path; `fused`: whether other cells may
+    take fused loops; `seeded`: whether noise is the specification's own (DROP-3). No function holds a variable, so
+    gradients reach whatever the weights came from.
     """
 
     model: Model
     dtype: str
     time_major: bool
-    stock: dict[str, Stock]
+    stock: Stock
     fused: bool
+    seeded: bool = False
     _graphs: dict[tuple, Callable[[Weights, Given], Results]] = field(default_factory=dict)
     _called: set[tuple] = field(default_factory=set)
 
     def sequence(self, weights: Weights, given: Given) -> Results:
         """Whole sequences."""
         x = _swap(given["x"]) if self.time_major else given["x"]
-        ops = TensorFlowOps(self.stock, self.fused, given.get("seed"))
-        valid = Valid(given.get("lengths"), given.get("mask"))
-        y, new = self.model.apply(ops, self.model.by_layer(weights), x, valid, self._state(given, x))
-        return (_swap(y) if self.time_major and y.shape.rank == 3 else y), new
+        ops = TensorFlowOps(self.stock, self.fused, Noise(given["seed"], self.seeded) if "seed" in given else None)
+        valid = Valid(given.get("lengths"), given.get("mask"), given.get("reset"))
+        p = self.model.by_layer(weights)
+        y, new = self.model.apply(ops, p, x, valid, self._state(p, given, x))
+        return (tf.nest.map_structure(_swap, y) if self.time_major and self.model.return_sequences else y), new
 
     def step(self, weights: Weights, given: Given) -> Results:
         """One time step."""
-        x = given["x"]
-        return self.model.step(
-            TensorFlowOps(self.stock, self.fused), self.model.by_layer(weights), x, self._state(given, x)
-        )
+        x, p = given["x"], self.model.by_layer(weights)
+        return self.model.step(TensorFlowOps(self.stock, self.fused), p, x, self._state(p, given, x))
 
     def run(self, weights: Weights, given: Given, step: bool = False) -> Results:
         """The same; eagerly as a graph, one for each set of arguments, traced once for all batch sizes and lengths.
@@ -68,10 +70,14 @@ class Program:
             self._graphs[key] = graph.get_concrete_function()
         return self._graphs[key](weights, given)
 
-    def _state(self, given: Given, x: tf.Tensor) -> dict[str, tf.Tensor]:
+    def _state(self, p: ByLayer, given: Given, x: tf.Tensor) -> dict[str, tf.Tensor]:
+        """The states that were given, all or none of them; else those that sequences start from."""
         batch = x.shape[0] or tf.shape(x)[0]
         sizes = self.model.states()
-        return {name: given[name] if name in given else tf.zeros((batch, sizes[name]), self.dtype) for name in sizes}
+        if all(name in given for name in sizes):
+            return {name: given[name] for name in sizes}
+        zeros = {name: tf.zeros((batch, size), self.dtype) for name, size in sizes.items()}
+        return self.model.start(TensorFlowOps({}, False), p, zeros)
 
 
 def _swap(x: tf.Tensor) -> tf.Tensor:

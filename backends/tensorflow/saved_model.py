@@ -17,10 +17,11 @@ def write(net, directory: str | os.PathLike) -> None:
         loaded.sequence(x, lengths, state)     # state: a dict, name → tensor (batch, size), all of them
         loaded.step(x_t, state)                # where no layer runs backward
 
-    Each answers a dict: "y" and the final states by name. Batch and time are free; lengths are int32 and ids int64.
-    The three are also the signatures "serving_default", "sequence" and "step", which take each state by its name with
-    "_" for ".". A length or an id out of range raises tf.errors.InvalidArgumentError. The loop is the generic one
-    unless `path="native"` was asked for, so that a file written on a machine with a GPU runs on one without.
+    Each answers a dict: the final states by name and "y", or "y.forward" and "y.backward" of a layer that merges none.
+    Batch and time are free; lengths are int32 and ids int64. The three are also the signatures "serving_default",
+    "sequence" and "step", which take each state by its name with "_" for ".". A length or an id out of range raises
+    tf.errors.InvalidArgumentError. No layer of Keras runs unless `path="native"` was asked for, so that a file written
+    on a machine with a GPU runs on one without.
     """
     program = net.program if net.path_option == "native" else replace(net.program, stock={}, _graphs={}, _called=set())
     model, dtype = program.model, program.dtype
@@ -31,7 +32,7 @@ def write(net, directory: str | os.PathLike) -> None:
         weights = {name: tf.convert_to_tensor(variable) for name, variable in module.variables_.items()}
         given = check(model, given, dtype, step=step, time_major=program.time_major)
         y, state = program.run(weights, given, step)
-        return {"y": y, **state}
+        return {**model.named(y), **state}
 
     x, lengths = specs(model, dtype, ["x", "lengths"]).values()
     x_t, *_ = specs(model, dtype, ["x"], step=True).values()
@@ -41,7 +42,11 @@ def write(net, directory: str | os.PathLike) -> None:
         lambda x, lengths, state: answer({"x": x, "lengths": lengths, **state}), [x, lengths, state], autograph=False
     )
     signatures = {"serving_default": module.serve, "sequence": module.sequence}
-    if all(layer.direction == "forward" for layer in model.layers if isinstance(layer, Recurrent)):
+    if all(
+        layer.direction == "forward" and not layer.reverse_output
+        for layer in model.layers
+        if isinstance(layer, Recurrent)
+    ):
         module.step = tf.function(lambda x, state: answer({"x": x, **state}, step=True), [x_t, state], autograph=False)
         signatures["step"] = module.step
     tf.saved_model.save(module, os.fspath(directory), signatures)

@@ -9,7 +9,8 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_sequence
 
-from rnnspec.cells import GRU, LSTM, RNN, Cell, Stack
+from rnnspec.cells import GRU, LSTM, RNN, Cell, CellDropout, Residual, Stack
+from rnnspec.cells.wrapper import Wrapper
 from rnnspec.errors import UnsupportedError
 from rnnspec.ops import States, scope, under
 from rnnspec.valid import Valid
@@ -21,92 +22,108 @@ _FUNCTIONS = {
     "torch.lstm": torch.lstm,
     "torch.gru": torch.gru,
 }
-_STEPS = {
-    "torch.rnn_tanh": torch.rnn_tanh_cell,
-    "torch.rnn_relu": torch.rnn_relu_cell,
-    "torch.lstm": torch.lstm_cell,
-    "torch.gru": torch.gru_cell,
-}
 
 
 def name(cell: Cell) -> str:
     """The function of torch that serves the cell."""
     if isinstance(cell, Stack):
         return " + ".join(dict.fromkeys(name(inner) for inner in cell.cells))
+    if isinstance(cell, Wrapper):
+        return name(cell.cell)
     return f"torch.rnn_{cell.activation}" if isinstance(cell, RNN) else _NAMES[type(cell)]
 
 
-def obstacle(cell: Cell) -> str | None:
+def obstacle(cell: Cell, training: bool = False) -> str | None:
     """Why torch has no fused layer with the cell's meaning; None where it has one.
 
     Types are compared exactly: a cell derived from one of these may mean something else.
     """
     if type(cell) is Stack:
-        return next((reason for inner in cell.cells if (reason := obstacle(inner))), None)
+        return next((reason for inner in cell.cells if (reason := obstacle(inner, training))), None)
+    if type(cell) is CellDropout and cell.state and training:
+        return "torch has no dropout on the recurrent state"
+    if type(cell) in (CellDropout, Residual):
+        return obstacle(cell.cell, training)
+    if type(cell) not in (RNN, LSTM, GRU):
+        return f"torch has no {type(cell).__name__}"
     if type(cell) is RNN and cell.activation not in ("tanh", "relu"):
         return f"torch has no RNN with activation {cell.activation}"
     if type(cell) is GRU and not cell.reset_after:
         return "torch's GRU resets after the product"
-    return None if type(cell) in (RNN, LSTM, GRU) else f"torch has no {type(cell).__name__}"
+    if type(cell) is LSTM and cell.projection and cell.projection >= cell.units:
+        return "torch's LSTM projects to fewer outputs than units"
+    plain = _plain(cell)
+    other = [field for field in cell.__struct_fields__ if getattr(cell, field) != getattr(plain, field)]
+    return f"torch's {type(cell).__name__} has no {other[0]}={getattr(cell, other[0])!r}" if other else None
 
 
-def chosen(layer, valid: Valid, path: str) -> bool:
-    """Whether the fused layer runs. Raises UnsupportedError where it was asked for and cannot."""
-    if path == "generic":
-        return False
-    reason = "torch's packed sequences hold no masks, only lengths" if valid.mask is not None else obstacle(layer.cell)
-    if reason and path == "native":
+def _plain(cell: Cell) -> Cell:
+    """The cell with nothing but what torch's layer has."""
+    if isinstance(cell, RNN):
+        return RNN(units=cell.units, bias=cell.bias, activation=cell.activation)
+    if isinstance(cell, GRU):
+        return GRU(units=cell.units, bias=cell.bias, reset_after=True)
+    return LSTM(units=cell.units, bias=cell.bias, projection=cell.projection)
+
+
+def layer_obstacle(layer, training: bool = False) -> str | None:
+    """Why a direction of the layer has no fused path."""
+    return next((reason for cell, _ in layer.directions.values() if (reason := obstacle(cell, training))), None)
+
+
+def insist(layer, valid: Valid, training: bool = False) -> None:
+    """Raise UnsupportedError where the fused layer was asked for and cannot run."""
+    reason = "torch's layers never begin anew" if valid.reset is not None else layer_obstacle(layer, training)
+    if reason:
         raise UnsupportedError(f"layer {layer.name!r}: no native path: {reason}; use path='auto'")
-    return reason is None
 
 
-def run(layer, p: dict[str, Tensor], x: Tensor, lengths: Tensor | None, state: States) -> tuple[Tensor, States]:
-    """The layer by fused calls: x (batch, time, inputs), lengths (batch,) on the CPU."""
-    if lengths is not None and (lengths == x.shape[1]).all():
-        lengths = None
-    if x.shape[1] == 0:
-        width = layer.cell.outputs * len(layer.directions)
-        return (x.new_zeros(x.shape[0], 0, width) if layer.return_sequences else x.new_zeros(x.shape[0], width)), state
-    if layer.direction == "bidirectional" and not isinstance(layer.cell, Stack):
-        return _call(layer.cell, p, x, lengths, state, ("forward", "backward"), layer.return_sequences)
-    outputs: list[Tensor] = []
-    new: States = {}
-    for prefix, reverse in layer.directions.items():
-        y = _reverse(x, lengths) if reverse else x
-        y, s = _chain(layer.cell, scope(p, prefix), y, lengths, scope(state, prefix), layer.return_sequences)
-        outputs.append(_reverse(y, lengths) if reverse and layer.return_sequences else y)
-        new |= under(prefix, s)
-    return (torch.cat(outputs, -1) if len(outputs) > 1 else outputs[0]), new
+def pairs(layer) -> bool:
+    """Whether one fused call can run both directions."""
+    cell, other = layer.cell, layer.backward_cell
+    same = layer.direction == "bidirectional" and (other is None or type(other) is type(cell) and other == cell)
+    return same and type(cell) in (RNN, LSTM, GRU) and obstacle(cell) is None
 
 
-def step(cell: Cell, p: dict[str, Tensor], x: Tensor, state: States) -> tuple[Tensor, States]:
-    """One step by torch's fused cells: x (batch, inputs)."""
-    if isinstance(cell, Stack):
-        new: States = {}
-        for k, inner in enumerate(cell.cells):
-            prefix = f"cells.{k}"
-            x, s = step(inner, scope(p, prefix), x, scope(state, prefix))
-            new |= under(prefix, s)
-        return x, new
-    function, weights = _STEPS[name(cell)], _weights(cell, p)
-    if isinstance(cell, LSTM):
-        h, c = function(x, (state["h"], state["c"]), *weights)
-        return h, {"h": h, "c": c}
-    h = function(x, state["h"], *weights)
-    return h, {"h": h}
+def both(cell: Cell, p: dict[str, Tensor], x: Tensor, valid: Valid, state: States) -> tuple[list[Tensor], States]:
+    """Both directions in one fused call: x (batch, time, inputs) → their outputs, final states."""
+    prefixes = ("forward", "backward")
+    outputs = cell.outputs(x.shape[-1])
+    packed, lengths = _compact(x, valid)
+    y, final = _call(cell, [scope(p, k) for k in prefixes], packed, lengths, [scope(state, k) for k in prefixes])
+    y = _spread(y, valid, lengths)
+    return list(y.split(outputs, -1)), under(prefixes[0], final[0]) | under(prefixes[1], final[1])
 
 
-def _chain(cell: Cell, p, x: Tensor, lengths, state: States, sequences: bool) -> tuple[Tensor, States]:
-    """One direction of a cell; a stack is its cells one after the other (STACK-1)."""
-    if not isinstance(cell, Stack):
-        return _call(cell, p, x, lengths, state, ("",), sequences)
-    new: States = {}
-    for k, inner in enumerate(cell.cells):
-        prefix = f"cells.{k}"
-        whole = sequences or k < len(cell.cells) - 1
-        x, s = _chain(inner, scope(p, prefix), x, lengths, scope(state, prefix), whole)
-        new |= under(prefix, s)
-    return x, new
+def unroll(
+    cell: Cell, p: dict[str, Tensor], x: Tensor, valid: Valid, state: States, reverse: bool
+) -> tuple[Tensor, States]:
+    """One direction by a fused call: x (batch, time, inputs) → outputs, final states."""
+    packed, lengths = _compact(x, valid)
+    y, final = _call(cell, [p], _reverse(packed, lengths) if reverse else packed, lengths, [state])
+    return _spread(_reverse(y, lengths) if reverse else y, valid, lengths), final[0]
+
+
+def _compact(x: Tensor, valid: Valid) -> tuple[Tensor, Tensor | None]:
+    """The valid steps of each row at its front, and how many there are, on the CPU; None where all are valid."""
+    mask, lengths = valid.mask, valid.lengths
+    if mask is not None:
+        lengths = mask.sum(1).cpu()
+    if lengths is None or (lengths == x.shape[1]).all():
+        return x, None
+    if mask is not None:
+        order = (~mask).to(torch.uint8).argsort(dim=1, stable=True)
+        x = x.gather(1, order.unsqueeze(-1).expand_as(x))
+    return x, lengths
+
+
+def _spread(y: Tensor, valid: Valid, lengths: Tensor | None) -> Tensor:
+    """The inverse of `_compact`, with zeros at invalid steps."""
+    mask = valid.mask
+    if mask is None or lengths is None:
+        return y
+    place = (mask.cumsum(1) - 1).clamp(min=0).unsqueeze(-1)
+    return torch.where(mask.unsqueeze(-1), y.gather(1, place.expand_as(y)), y.new_zeros(()))
 
 
 def _reverse(x: Tensor, lengths: Tensor | None) -> Tensor:
@@ -119,41 +136,29 @@ def _reverse(x: Tensor, lengths: Tensor | None) -> Tensor:
 
 
 def _call(
-    cell: Cell,
-    p: dict[str, Tensor],
-    x: Tensor,
-    lengths: Tensor | None,
-    state: States,
-    directions: tuple[str, ...],
-    sequences: bool,
-) -> tuple[Tensor, States]:
-    """One fused call over the directions, each named by its prefix."""
-    each = [scope(p, prefix) for prefix in directions]
-    weights = [weight for q in each for weight in _weights(cell, q)]
-    if x.is_cuda:
-        weights = _contiguous(weights, len(directions))
-    names = list(cell.states())
-    initial = [_stack([scope(state, prefix)[name] for prefix in directions]) for name in names]
-    options = ("bias" in each[0], 1, 0.0, torch.is_grad_enabled(), len(directions) == 2)
+    cell: Cell, each: list[dict[str, Tensor]], x: Tensor, lengths: Tensor | None, states: list[States]
+) -> tuple[Tensor, list[States]]:
+    """One fused call over the directions, with the parameters and states of each."""
+    if not x.shape[1]:
+        return x.new_zeros(x.shape[0], 0, cell.outputs(x.shape[-1]) * len(each)), states
+    each_weight = [weight for p in each for weight in weights(cell, p)]
+    if x.is_cuda and "projection" not in each[0]:
+        each_weight = _contiguous(each_weight, len(each))
+    names = list(cell.states(x.shape[-1]))
+    initial = [_stack([state[name] for state in states]) for name in names]
+    options = ("bias" in each[0], 1, 0.0, torch.is_grad_enabled(), len(each) == 2)
     function = _FUNCTIONS[name(cell)]
     if lengths is None:
-        y, *final = function(x, _states(initial), weights, *options, True)
-        last = final[0]
+        y, *final = function(x, _states(initial), each_weight, *options, True)
     else:
-        y, final, last = _ragged(function, x, lengths, initial, weights, options)
-    new = {
-        f"{prefix}.{name}" if prefix else name: value.select(0, i)
-        for i, prefix in enumerate(directions)
-        for name, value in zip(names, final, strict=True)
-    }
-    # The first state is h, and h is the output.
-    return (y if sequences else last.transpose(0, 1).flatten(1)), new
+        y, final = _ragged(function, x, lengths, initial, each_weight, options)
+    return y, [{name: value.select(0, i) for name, value in zip(names, final, strict=True)} for i in range(len(each))]
 
 
 def _ragged(
     function, x: Tensor, lengths: Tensor, initial: list[Tensor], weights: list[Tensor], options: tuple
-) -> tuple[Tensor, list[Tensor], Tensor]:
-    """The call on packed rows → outputs, final states, last outputs (directions, batch, units).
+) -> tuple[Tensor, list[Tensor]]:
+    """The call on packed rows → outputs, final states.
 
     torch refuses rows of length 0, so they run one step, which is undone (UNROLL-4).
     """
@@ -166,10 +171,10 @@ def _ragged(
     )
     final = [h.index_select(1, back) for h in sorted_final]
     if lengths.min() > 0:
-        return y, final, final[0]
+        return y, final
     some = (lengths > 0).to(x.device)[:, None]
     kept = [torch.where(some, h, start) for h, start in zip(final, initial, strict=True)]
-    return y * some[:, None], kept, final[0] * some
+    return torch.where(some[:, None], y, y.new_zeros(())), kept
 
 
 def _states(values: list[Tensor]) -> Tensor | list[Tensor]:
@@ -181,16 +186,16 @@ def _stack(values: list[Tensor]) -> Tensor:
     return values[0].unsqueeze(0) if len(values) == 1 else torch.stack(values)
 
 
-def _weights(cell: Cell, p: dict[str, Tensor]) -> list[Tensor]:
-    """torch's weight_ih, weight_hh and, with a bias, bias_ih, bias_hh: views of ours, or zero."""
-    weights = [p["kernel"].flatten(0, 1), p["recurrent_kernel"].flatten(0, 1)]
+def weights(cell: Cell, p: dict[str, Tensor]) -> list[Tensor]:
+    """torch's weight_ih, weight_hh, with a bias bias_ih and bias_hh, views of ours or zero, and weight_hr."""
+    parts = [p["kernel"].flatten(0, 1), p["recurrent_kernel"].flatten(0, 1)]
     if "bias" in p:
         bias = p["bias"].flatten()
         if "recurrent_bias" in p:  # of the new gate, the last
-            weights += [bias, F.pad(p["recurrent_bias"], (bias.numel() - cell.outputs, 0))]
+            parts += [bias, F.pad(p["recurrent_bias"], (bias.numel() - cell.units, 0))]
         else:
-            weights += [bias, torch.zeros_like(bias)]
-    return weights
+            parts += [bias, torch.zeros_like(bias)]
+    return parts + ([p["projection"]] if "projection" in p else [])
 
 
 def _contiguous(weights: list[Tensor], directions: int) -> list[Tensor]:

@@ -18,13 +18,15 @@ PATHS = ("native", "generic")
 
 
 class Net(nn.Module):
-    """The model as a module: `y, state = net(x, lengths=…, mask=…, state=…)`.
+    """The model as a module: `y, state = net(x, lengths=…, mask=…, state=…, reset=…)`.
 
     `state_dict` uses the specification's names and shapes. Tensors go in and out as torch's do; arrays and lists are
     accepted too, and outside training they are run without recording gradients.
     """
 
-    def __init__(self, checkpoint: Checkpoint, dtype: str, path: str, time_major: bool, return_state: bool) -> None:
+    def __init__(
+        self, checkpoint: Checkpoint, dtype: str, path: str, time_major: bool, return_state: bool, seed: int | None
+    ) -> None:
         super().__init__()
         if path not in ("auto", *PATHS):
             raise SpecError(f"path: expected 'auto' or one of {', '.join(PATHS)}, found {path!r}")
@@ -34,6 +36,8 @@ class Net(nn.Module):
         self.path = path
         self.time_major = time_major
         self.return_state = return_state
+        self.seed = seed
+        self._calls = 0
         kind = getattr(torch, inputs.check_dtype(dtype))
         self.register_buffer("_anchor", torch.zeros(0, dtype=kind), persistent=False)  # follows .to(dtype, device)
         for name in self.model.parameters():
@@ -46,28 +50,30 @@ class Net(nn.Module):
         if path == "native":
             for layer in self.model.layers:
                 if isinstance(layer, Recurrent):
-                    kernels.chosen(layer, Valid(), path)
+                    kernels.insist(layer, Valid())
 
     def paths(self) -> dict[str, str]:
         """Recurrent layer → the path that it takes, and why it is not the native one."""
         found = {}
         for layer in self.model.layers:
             if isinstance(layer, Recurrent):
-                if kernels.chosen(layer, Valid(), self.path):
-                    found[layer.name] = f"native: {kernels.name(layer.cell)}"
+                reason = kernels.layer_obstacle(layer, self.training)
+                if reason or self.path == "generic":
+                    found[layer.name] = f"generic: {reason or 'asked for'}"
                 else:
-                    found[layer.name] = f"generic: {kernels.obstacle(layer.cell) or 'asked for'}"
+                    names = dict.fromkeys(kernels.name(cell) for cell, _ in layer.directions.values())
+                    found[layer.name] = f"native: {' + '.join(names)}"
         return found
 
-    def forward(self, x, lengths=None, mask=None, state: Mapping | None = None):
+    def forward(self, x, lengths=None, mask=None, state: Mapping | None = None, reset=None):
         """Whole sequences: x (batch, time, inputs) or ids (batch, time) → outputs, final states by name.
 
         Raises:
-            SpecError: x, lengths, mask or state do not fit the model (INPUT-1 to INPUT-5).
-            UnsupportedError: `path="native"` and a mask.
+            SpecError: x, lengths, mask, state or reset do not fit the model (INPUT-1 to INPUT-6).
+            UnsupportedError: `path="native"` and a reset.
         """
         if not isinstance(x, Tensor):
-            return self._record(self.forward, x, lengths, mask, state)
+            return self._record(self.forward, x, lengths, mask, state, reset)
         self._check_x(x)
         inputs.check_x(self.model, x.shape, time_major=self.time_major)
         if self.time_major:
@@ -79,10 +85,12 @@ class Net(nn.Module):
         if mask is not None:
             mask = torch.as_tensor(mask, device=x.device)
             inputs.check_mask(mask.dtype == torch.bool, tuple(mask.shape), lengths, batch, time)
-        ops = TorchOps(self.training, self.path)
-        y, new = self.model.apply(ops, self._weights(), x, Valid(lengths, mask), self._state(state, batch))
-        if self.time_major and y.ndim == 3:
-            y = y.transpose(0, 1)
+        if reset is not None:
+            reset = torch.as_tensor(reset, device=x.device)
+            inputs.check_reset(reset.dtype == torch.bool, tuple(reset.shape), batch, time)
+        valid, weights = Valid(lengths, mask, reset), self._weights()
+        y, new = self.model.apply(self._ops(), weights, x, valid, self._state(state, batch, weights))
+        y = tuple(self._turned(part) for part in y) if isinstance(y, tuple) else self._turned(y)
         return (y, new) if self.return_state else y
 
     def step(self, x_t, state: Mapping | None = None):
@@ -96,8 +104,16 @@ class Net(nn.Module):
             return self._record(self.step, x_t, state)
         self._check_x(x_t)
         inputs.check_x(self.model, x_t.shape, step=True)
-        ops = TorchOps(self.training, self.path)
-        return self.model.step(ops, self._weights(), x_t, self._state(state, x_t.shape[0]))
+        weights = self._weights()
+        return self.model.step(self._ops(), weights, x_t, self._state(state, x_t.shape[0], weights))
+
+    def _ops(self) -> TorchOps:
+        """Operations for one call, of which only those in training count."""
+        self._calls += self.training
+        return TorchOps(self.training, self.path, self.seed, self._calls - 1)
+
+    def _turned(self, y: Tensor) -> Tensor:
+        return y.transpose(0, 1) if self.time_major and y.ndim == 3 else y
 
     def _record(self, call: Callable, x, *arguments):
         """The same call on x as a tensor; an array in evaluation mode is inference, so that NumPy takes the results."""
@@ -114,10 +130,11 @@ class Net(nn.Module):
         elif x.dtype != self._anchor.dtype:
             raise SpecError(f"x: expected {self._anchor.dtype}, found {x.dtype}; convert it with x.to(…)")
 
-    def _state(self, state: Mapping | None, batch: int) -> dict[str, Tensor]:
+    def _state(self, state: Mapping | None, batch: int, weights: dict[str, dict[str, Tensor]]) -> dict[str, Tensor]:
         anchor = self._anchor
         if state is None:
-            return {name: anchor.new_zeros(batch, size) for name, size in self._sizes.items()}
+            zeros = {name: anchor.new_zeros(batch, size) for name, size in self._sizes.items()}
+            return self.model.start(TorchOps(), weights, zeros)
         inputs.check_named(state)
         tensors = {
             name: value
@@ -145,9 +162,8 @@ def _collect(module: nn.Module | None) -> dict[str, Tensor]:
         return {}
     if not module._modules:
         return module._parameters
-    return {
-        f"{place}.{name}": value for place, inner in module._modules.items() for name, value in _collect(inner).items()
-    }
+    inner = {f"{place}.{k}": v for place, part in module._modules.items() for k, v in _collect(part).items()}
+    return dict(module._parameters) | inner
 
 
 def load(
@@ -157,6 +173,7 @@ def load(
     path: str = "auto",
     time_major: bool = False,
     return_state: bool = True,
+    seed: int | None = None,
     allow_nonfinite: bool = False,
 ) -> Net:
     """A module, in evaluation mode, from a model file or a checkpoint.
@@ -166,12 +183,13 @@ def load(
         path: "auto" takes torch's fused layer where the meaning is the same; "native" insists; "generic" never does.
         time_major: x and sequence outputs are (time, batch, …).
         return_state: with False, calls return the output alone.
+        seed: in training, noise is drawn by the specification's generator (DROP-3); without it, by torch's.
 
     Raises:
         SpecError: the file or an option is wrong.
         UnsupportedError: `path="native"` and a layer without a native path.
     """
-    return Net(as_checkpoint(source, allow_nonfinite), dtype, path, time_major, return_state).eval()
+    return Net(as_checkpoint(source, allow_nonfinite), dtype, path, time_major, return_state, seed).eval()
 
 
 def checkpoint(net: Net) -> Checkpoint:

@@ -1,30 +1,42 @@
-"""`rnnspec.ops.Ops` in PyTorch, with the generic time loop."""
+"""`rnnspec.ops.Ops` in PyTorch."""
+
+import copy
+from typing import Self
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from rnnspec.backends.torch import kernels
-from rnnspec.ops import Parameters, States
+from rnnspec.backends.torch import kernel_step, kernels, loop, noise
+from rnnspec.backends.torch.steps import steps
+from rnnspec.ops import States
 from rnnspec.valid import Valid
 
 
 class TorchOps:
-    """One call's operations: `training` switches dropout, `path` is "auto", "native" or "generic"."""
+    """One call's operations. `path` is "auto", "native" or "generic"; with `training`, noise is keyed by `seed` and the
+    number of the `call`, or without a seed drawn from torch's generator."""
 
-    def __init__(self, training: bool, path: str) -> None:
+    def __init__(self, training: bool = False, path: str = "auto", seed: int | None = None, call: int = 0) -> None:
         self.training = training
         self.path = path
+        self.t = 0
+        self._seed = seed
+        self._call = call
+        self._place = ""
 
     sigmoid = staticmethod(torch.sigmoid)
     tanh = staticmethod(torch.tanh)
     relu = staticmethod(torch.relu)
+    exp = staticmethod(torch.exp)
+    erf = staticmethod(torch.erf)
+    clip = staticmethod(torch.clamp)
+    greater = staticmethod(torch.gt)
+    where = staticmethod(torch.where)
+    flat = staticmethod(torch.flatten)
 
     def linear(self, x: Tensor, kernel: Tensor, bias: Tensor | None = None) -> Tensor:
-        if kernel.ndim > 2:
-            kernel = kernel.flatten(0, -2)
-            bias = None if bias is None else bias.flatten()
-        return F.linear(x, kernel, bias)
+        return F.linear(x, kernel.flatten(0, -2), None if bias is None else bias.flatten())
 
     def split(self, x: Tensor, parts: int | tuple[int, ...]) -> tuple[Tensor, ...]:
         return x.chunk(parts, -1) if isinstance(parts, int) else x.split(parts, -1)
@@ -35,45 +47,111 @@ class TorchOps:
     def take(self, table: Tensor, ids: Tensor) -> Tensor:
         return F.embedding(ids, table)
 
-    def dropout(self, x: Tensor, rate: float) -> Tensor:
-        return F.dropout(x, rate, self.training)
+    def zeros(self, x: Tensor, size: int) -> Tensor:
+        return x.new_zeros(*x.shape[:-1], size)
 
-    def recurrent(self, layer, p: dict[str, Tensor], x: Tensor, valid: Valid, state: States) -> tuple[Tensor, States]:
-        if kernels.chosen(layer, valid, self.path):
-            return kernels.run(layer, p, x, valid.lengths, state)
+    def softplus(self, x: Tensor) -> Tensor:
+        return torch.logaddexp(x, x.new_zeros(()))  # F.softplus cuts off at 20, which float64 sees
+
+    def softmax(self, x: Tensor) -> Tensor:
+        return torch.softmax(x, -1)
+
+    def log_softmax(self, x: Tensor) -> Tensor:
+        return torch.log_softmax(x, -1)
+
+    def layer_norm(self, x: Tensor, gamma: Tensor, beta: Tensor | None, epsilon: float, groups: int) -> Tensor:
+        gamma, beta = gamma.flatten(), None if beta is None else beta.flatten()
+        if groups == 1:
+            return F.layer_norm(x, gamma.shape, gamma, beta, epsilon)
+        parts = x.unflatten(-1, (groups, -1))
+        y = F.layer_norm(parts, parts.shape[-1:], None, None, epsilon).flatten(-2)
+        return y * gamma if beta is None else torch.addcmul(beta, y, gamma)
+
+    def at(self, place: str) -> Self:
+        inner = copy.copy(self)
+        inner._place = f"{self._place}.{place}" if place else self._place
+        return inner
+
+    def noise(self, x: Tensor, size: int, rate: float, place: str, per: str) -> Tensor | None:
+        if not self.training or not rate:
+            return None
+        each = range(x.shape[0]) if x.ndim == 3 else range(self.t, self.t + 1)
+        kept = self._noise(x, x.shape[-2], each, size, rate, place, per)
+        return kept if x.ndim == 3 else kept[0]
+
+    def _noise(self, x: Tensor, batch: int, each: range, size: int, rate: float, place: str, per: str) -> Tensor:
+        """Ones and zeros (steps, batch, size)."""
+        visited = each if per == "step" else range(min(len(each), 1))
+        if self._seed is None:
+            kept = x.new_empty(len(visited), batch, size).bernoulli_(1 - rate)
+        else:
+            key = self._seed & 0xFFFFFFFF, f"{self._place}.{place}"
+            kept = noise.kept(visited, batch, size, rate, key, self._call, x.device).to(x.dtype)
+        return kept.expand(len(each), batch, size)
+
+    def dropout(self, x: Tensor, rate: float, place: str = "", per: str = "step") -> Tensor:
+        if not self.training or not rate:
+            return x
+        if self._seed is None and per == "step":
+            return F.dropout(x, rate)
+        each = range(x.shape[1]) if x.ndim == 3 else range(self.t, self.t + 1)
+        kept = self._noise(x, x.shape[0], each, x.shape[-1], rate, place, per)
+        return x * (kept.transpose(0, 1) if x.ndim == 3 else kept[0]) * (1 / (1 - rate))
+
+    def recurrent(
+        self, layer, p: dict[str, Tensor], x: Tensor, valid: Valid, state: States
+    ) -> tuple[list[Tensor], States]:
+        if self.path == "native":
+            kernels.insist(layer, valid, self.training)
+        if self.path != "generic" and valid.reset is None and kernels.pairs(layer):
+            return kernels.both(layer.cell, p, x, valid, state)
         return layer.unroll(self, p, x, valid, state)
 
     def recurrent_step(self, layer, p: dict[str, Tensor], x: Tensor, state: States) -> tuple[Tensor, States]:
-        if kernels.chosen(layer, Valid(), self.path):
-            return kernels.step(layer.cell, p, x, state)
+        if self.path != "generic" and kernel_step.fits(layer.cell, self.training):
+            return kernel_step.step(layer.cell, p, x, state)
         return layer.cell_step(self, p, x, state)
 
     def unroll(
-        self, cell, p: Parameters, x: Tensor, valid: Valid, state: States, *, reverse: bool, sequences: bool
+        self, cell, p: dict[str, Tensor], x: Tensor, valid: Valid, state: States, start: States, reverse: bool
     ) -> tuple[Tensor, States]:
-        """The time loop: UNROLL-1 to UNROLL-7.
+        if self.path != "generic" and valid.reset is None and kernels.obstacle(cell, self.training) is None:
+            return kernels.unroll(cell, p, x, valid, state, reverse)
+        return loop.unroll(self, cell, p, x, valid, state, start, reverse)
 
-        Time goes first and is taken apart once with `unbind`: indexing z[t] inside the loop would make the gradient of
-        every step a tensor as large as the sequence.
-        """
-        x = x.transpose(0, 1)
-        time, batch = x.shape[:2]
-        mask = valid.mask
-        if valid.lengths is not None:
-            mask = torch.arange(time, device=x.device) < valid.lengths.to(x.device)[:, None]
-        keeps = None if mask is None else mask.T.unsqueeze(-1).unbind(0)
-        p = cell.prepare(self, p)
-        projected = cell.project(self, p, x).unbind(0)
-        last = zero = x.new_zeros(batch, cell.outputs)
-        outputs = [zero] * time
-        for t in reversed(range(time)) if reverse else range(time):
-            y, new = cell.step(self, p, projected[t], state)
-            if keeps is None:
-                outputs[t], last, state = y, y, new
-            else:
-                outputs[t] = torch.where(keeps[t], y, zero)
-                last = torch.where(keeps[t], y, last)
-                state = {name: torch.where(keeps[t], new[name], state[name]) for name in state}
-        if not sequences:
-            return last, state
-        return (torch.stack(outputs, 1) if time else x.new_zeros(batch, 0, cell.outputs)), state
+    def masked(self, x: Tensor, valid: Valid) -> Tensor:
+        mask, _ = steps(valid, x, False)
+        return x if mask is None else torch.where(mask.unsqueeze(-1), x, x.new_zeros(()))
+
+    def hold(self, y: Tensor, valid: Valid, reverse: bool) -> Tensor:
+        index, time = self._markers(y, valid, reverse), y.shape[1]
+        if not time:
+            return y
+        index = index.flip(1).cummin(1).values.flip(1) if reverse else index.cummax(1).values
+        found = ((index >= 0) & (index < time)).unsqueeze(-1)
+        held = y.gather(1, index.clamp(0, time - 1).unsqueeze(-1).expand_as(y))
+        return torch.where(found, held, y.new_zeros(()))
+
+    def last(self, y: Tensor, valid: Valid, reverse: bool) -> Tensor:
+        time = y.shape[1]
+        if not time:
+            return y.new_zeros(y.shape[0], y.shape[-1])
+        if valid.all:
+            return y[:, 0 if reverse else -1]
+        index = self._markers(y, valid, reverse)
+        index = index.amin(1) if reverse else index.amax(1)
+        found = ((index >= 0) & (index < time)).unsqueeze(-1)
+        index = index.clamp(0, time - 1)[:, None, None].expand(-1, 1, y.shape[-1])
+        return torch.where(found, y.gather(1, index).squeeze(1), y.new_zeros(()))
+
+    def _markers(self, y: Tensor, valid: Valid, reverse: bool) -> Tensor:
+        """(batch, time): the step's own index where the output counts, elsewhere one before the first visited."""
+        mask, begins = steps(valid, y, reverse)
+        time = torch.arange(y.shape[1], device=y.device).expand(y.shape[:2])
+        if mask is None:
+            return time
+        marked = mask if begins is None else mask | begins
+        return torch.where(marked, time, y.shape[1] if reverse else -1)
+
+    def flip(self, y: Tensor) -> Tensor:
+        return y.flip(1)

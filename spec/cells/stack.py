@@ -1,13 +1,11 @@
 """Cells inside a cell."""
 
-from typing import ClassVar
-
 import numpy as np
 
 from rnnspec.cells.base import Cell
 from rnnspec.config import Config
 from rnnspec.errors import SpecError
-from rnnspec.ops import Array, Ops, Parameters, States, scope, under
+from rnnspec.ops import Array, Ops, Parameters, Projected, States, scope, under
 
 
 class Stack(Cell, tag="stack", frozen=True, kw_only=True):
@@ -20,7 +18,6 @@ class Stack(Cell, tag="stack", frozen=True, kw_only=True):
     and the directions meet only after the last cell: a stack of bidirectional layers is something else (STACK-3).
     """
 
-    gates: ClassVar = ()
     cells: tuple[Cell, ...]
 
     def __post_init__(self) -> None:
@@ -28,38 +25,55 @@ class Stack(Cell, tag="stack", frozen=True, kw_only=True):
         if not self.cells:
             raise SpecError("Stack.cells: expected at least one cell, found none")
 
-    @property
-    def outputs(self) -> int:
-        return self.cells[-1].outputs
+    def outputs(self, inputs: int) -> int:
+        for cell in self.cells:
+            inputs = cell.outputs(inputs)
+        return inputs
 
-    def states(self) -> dict[str, int]:
+    def states(self, inputs: int) -> dict[str, int]:
         sizes: dict[str, int] = {}
         for k, cell in enumerate(self.cells):
-            sizes |= under(f"cells.{k}", cell.states())
+            sizes |= under(f"cells.{k}", cell.states(inputs))
+            inputs = cell.outputs(inputs)
         return sizes
 
     def parameters(self, inputs: int) -> dict[str, tuple[int, ...]]:
         shapes: dict[str, tuple[int, ...]] = {}
         for k, cell in enumerate(self.cells):
             shapes |= under(f"cells.{k}", cell.parameters(inputs))
-            inputs = cell.outputs
+            inputs = cell.outputs(inputs)
         return shapes
 
     def prepare(self, ops: Ops, p: dict[str, Array]) -> Parameters:
         return [cell.prepare(ops, scope(p, f"cells.{k}")) for k, cell in enumerate(self.cells)]
 
-    def project(self, ops: Ops, p: Parameters, x: Array) -> Array:
-        return self.cells[0].project(ops, p[0], x)
+    def project(self, ops: Ops, p: Parameters, x: Array) -> Projected:
+        return self.cells[0].project(ops.at("cells.0"), p[0], x)
 
-    def step(self, ops: Ops, p: Parameters, projected: Array, state: States) -> tuple[Array, States]:
+    def step(self, ops: Ops, p: Parameters, projected: Projected, state: States) -> tuple[Array, States]:
         new: States = {}
         y = projected
         for k, cell in enumerate(self.cells):
-            z = cell.project(ops, p[k], y) if k else projected
-            y, s = cell.step(ops, p[k], z, scope(state, f"cells.{k}"))
-            new |= under(f"cells.{k}", s)
+            place = f"cells.{k}"
+            z = cell.project(ops.at(place), p[k], y) if k else projected
+            y, s = cell.step(ops, p[k], z, scope(state, place))
+            new |= under(place, s)
         return y, new
 
-    def initialize(self, name: str, shape: tuple[int, ...], rng: "np.random.Generator") -> np.ndarray:
+    def unroll(
+        self, ops: Ops, p: dict[str, Array], x: Array, valid, state: States, start: States, reverse: bool
+    ) -> tuple[Array, States]:
+        """Cell after cell, which is the same (STACK-1): each has its input product done for all steps at once."""
+        new: States = {}
+        for k, cell in enumerate(self.cells):
+            place = f"cells.{k}"
+            p_, state_, start_ = scope(p, place), scope(state, place), scope(start, place)
+            x, s = cell.unroll(ops.at(place), p_, x, valid, state_, start_, reverse)
+            new |= under(place, s)
+        return x, new
+
+    def initialize(
+        self, name: str, shape: tuple[int, ...], rng: "np.random.Generator", scheme: str = "keras"
+    ) -> np.ndarray:
         _, k, rest = name.split(".", 2)
-        return self.cells[int(k)].initialize(rest, shape, rng)
+        return self.cells[int(k)].initialize(rest, shape, rng, scheme)

@@ -5,7 +5,6 @@ from abc import abstractmethod
 
 import numpy as np
 
-from rnnspec import initializers
 from rnnspec.config import Config
 from rnnspec.errors import SpecError
 from rnnspec.ops import Array, Ops, States
@@ -28,9 +27,13 @@ class Layer(Config, frozen=True, kw_only=True):
             raise SpecError(f"layer {self.name!r}: expected features, found integer ids; put an embedding first")
         return inputs
 
-    def states(self) -> dict[str, int]:
+    def states(self, inputs: int | None) -> dict[str, int]:
         """State name → size."""
         return {}
+
+    def start(self, ops: Ops, p: dict[str, Array], zeros: States) -> States:
+        """The states of a sequence that is given none, from zeros (batch, size)."""
+        return zeros
 
     def parameters(self, inputs: int | None) -> dict[str, tuple[int, ...]]:
         """Parameter name → shape."""
@@ -44,6 +47,8 @@ class Layer(Config, frozen=True, kw_only=True):
         """One time step: x (batch, features)."""
         return self.apply(ops, p, x, Valid(), state)
 
-    def initialize(self, name: str, shape: tuple[int, ...], rng: "np.random.Generator") -> np.ndarray:
+    def initialize(
+        self, name: str, shape: tuple[int, ...], rng: "np.random.Generator", scheme: str = "keras"
+    ) -> np.ndarray:
         """A starting value for the parameter `name` in float64 (INIT-1)."""
-        return initializers.by_name(name, shape, rng)
+        raise NotImplementedError(f"{type(self).__name__} has the parameter {name!r} but no initialize")

@@ -1,9 +1,12 @@
 """The same affine map at every step."""
 
-from rnnspec.cells.base import Activation
+import numpy as np
+
+from rnnspec import initializers
+from rnnspec.activations import Activation, activate
 from rnnspec.config import Size
 from rnnspec.layers.base import Layer
-from rnnspec.ops import Array, Ops, States, activation
+from rnnspec.ops import Array, Ops, States
 from rnnspec.valid import Valid
 
 
@@ -26,4 +29,9 @@ class Dense(Layer, tag="dense", frozen=True, kw_only=True):
         return {"kernel": (self.units, inputs)} | ({"bias": (self.units,)} if self.bias else {})
 
     def apply(self, ops: Ops, p: dict[str, Array], x: Array, valid: Valid, state: States) -> tuple[Array, States]:
-        return activation(ops, self.activation, ops.linear(x, p["kernel"], p.get("bias"))), {}
+        return activate(ops, self.activation, ops.linear(x, p["kernel"], p.get("bias"))), {}
+
+    def initialize(
+        self, name: str, shape: tuple[int, ...], rng: "np.random.Generator", scheme: str = "keras"
+    ) -> np.ndarray:
+        return initializers.dense(name, shape, shape[-1], rng, scheme)

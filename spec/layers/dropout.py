@@ -13,10 +13,10 @@ class Dropout(Layer, tag="dropout", frozen=True, kw_only=True):
     """Dropout (Srivastava et al. 2014): the identity at inference (DROP-1).
 
     In training each element is zeroed with probability `rate` and the others are scaled by 1/(1 − rate); the masks
-    come from the framework's own generator (DROP-2).
+    are those of DROP-2 and DROP-3.
     """
 
     rate: Annotated[float, msgspec.Meta(ge=0, lt=1)]
 
     def apply(self, ops: Ops, p: dict[str, Array], x: Array, valid: Valid, state: States) -> tuple[Array, States]:
-        return ops.dropout(x, self.rate), {}
+        return ops.at(self.name).dropout(x, self.rate), {}

@@ -1,5 +1,7 @@
 """Integer ids to vectors."""
 
+import numpy as np
+
 from rnnspec.config import Size
 from rnnspec.errors import SpecError
 from rnnspec.layers.base import Layer
@@ -26,3 +28,8 @@ class Embedding(Layer, tag="embedding", frozen=True, kw_only=True):
 
     def apply(self, ops: Ops, p: dict[str, Array], x: Array, valid: Valid, state: States) -> tuple[Array, States]:
         return ops.take(p["embeddings"], x), {}
+
+    def initialize(
+        self, name: str, shape: tuple[int, ...], rng: "np.random.Generator", scheme: str = "keras"
+    ) -> np.ndarray:
+        return rng.uniform(-0.05, 0.05, shape) if scheme == "keras" else rng.standard_normal(shape)

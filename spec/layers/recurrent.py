@@ -12,70 +12,133 @@ from rnnspec.valid import Valid
 
 
 class Recurrent(Layer, tag="recurrent", frozen=True, kw_only=True):
-    """A cell over the steps of a sequence, with the semantics of UNROLL-1 to UNROLL-8.
+    """A cell over the steps of a sequence, with the semantics of UNROLL-1 to UNROLL-12.
 
     `direction`: `forward`, `backward` (valid steps in reverse, outputs at their own time index) or `bidirectional`
-    (both, each with its own parameters and states, under `forward.` and `backward.`; outputs concatenated, forward
-    first). `return_sequences: false` gives the output of the last step visited, and ends the sequence.
+    (both, each with its own parameters and states, under `forward.` and `backward.`, the backward one with
+    `backward_cell` if that is given). `merge`: how their outputs are joined; `none` gives both, as a tuple, and ends
+    the model. `return_sequences: false` gives the output of the last step visited, and ends the sequence.
+    `padded_output`: at invalid steps `zero`, or `hold` the previous valid output. `reverse_output` flips the time axis
+    of the output (Keras `go_backwards`). `learned_state`: states that are not given start from parameters `initial.…`
+    `(size,)` and not from zeros.
     """
 
     cell: Cell
+    backward_cell: Cell | None = None
     direction: Literal["forward", "backward", "bidirectional"] = "forward"
+    merge: Literal["concat", "sum", "mul", "ave", "none"] = "concat"
     return_sequences: bool = True
+    padded_output: Literal["zero", "hold"] = "zero"
+    reverse_output: bool = False
+    learned_state: bool = False
+
+    def __post_init__(self) -> None:
+        Layer.__post_init__(self)
+        if self.direction != "bidirectional":
+            if self.backward_cell is not None:
+                raise SpecError(f"layer {self.name!r}: backward_cell needs direction='bidirectional'")
+            if self.merge != "concat":
+                raise SpecError(f"layer {self.name!r}: merge={self.merge!r} needs direction='bidirectional'")
 
     @property
-    def directions(self) -> dict[str, bool]:
-        """Prefix of the names → whether that direction runs backward."""
+    def directions(self) -> dict[str, tuple[Cell, bool]]:
+        """Prefix of the names → the cell and whether that direction runs backward."""
         if self.direction == "bidirectional":
-            return {"forward": False, "backward": True}
-        return {"": self.direction == "backward"}
+            return {"forward": (self.cell, False), "backward": (self.backward_cell or self.cell, True)}
+        return {"": (self.cell, self.direction == "backward")}
 
     def outputs(self, inputs: int | None) -> int:
-        super().outputs(inputs)
-        return self.cell.outputs * len(self.directions)
+        inputs = super().outputs(inputs)
+        each = [cell.outputs(inputs) for cell, _ in self.directions.values()]
+        if self.merge in ("concat", "none"):
+            return sum(each)
+        if each[0] != each[-1]:
+            raise SpecError(f"layer {self.name!r}: merge={self.merge!r} needs equal outputs, found {each}")
+        return each[0]
 
-    def states(self) -> dict[str, int]:
-        return {name: size for prefix in self.directions for name, size in under(prefix, self.cell.states()).items()}
+    def states(self, inputs: int | None) -> dict[str, int]:
+        sizes: dict[str, int] = {}
+        for prefix, (cell, _) in self.directions.items():
+            sizes |= under(prefix, cell.states(super().outputs(inputs)))
+        return sizes
 
     def parameters(self, inputs: int | None) -> dict[str, tuple[int, ...]]:
-        assert inputs is not None
-        shapes = self.cell.parameters(inputs)
-        return {name: shape for prefix in self.directions for name, shape in under(prefix, shapes).items()}
+        shapes: dict[str, tuple[int, ...]] = {}
+        for prefix, (cell, _) in self.directions.items():
+            shapes |= under(prefix, cell.parameters(super().outputs(inputs)))
+        if self.learned_state:
+            shapes |= {f"initial.{name}": (size,) for name, size in self.states(inputs).items()}
+        return shapes
+
+    def start(self, ops: Ops, p: dict[str, Array], zeros: States) -> States:
+        """The learned states, where there are any (UNROLL-11)."""
+        if not self.learned_state:
+            return zeros
+        return {name: zero + ops.flat(p[f"initial.{name}"]) for name, zero in zeros.items()}
 
     def apply(self, ops: Ops, p: dict[str, Array], x: Array, valid: Valid, state: States) -> tuple[Array, States]:
-        return ops.recurrent(self, p, x, valid, state)
+        each, new = ops.recurrent(self, p, x, valid, state)
+        outputs = []
+        for y, (_, reverse) in zip(each, self.directions.values(), strict=True):
+            if not self.return_sequences:
+                y = ops.last(y, valid, reverse)
+            elif self.padded_output == "hold" and not (valid.all and valid.reset is None):
+                y = ops.hold(y, valid, reverse)
+            outputs.append(ops.flip(y) if self.reverse_output and self.return_sequences else y)
+        return self._merged(ops, outputs), new
 
-    def unroll(self, ops: Ops, p: dict[str, Array], x: Array, valid: Valid, state: States) -> tuple[Array, States]:
+    def _merged(self, ops: Ops, outputs: list[Array]) -> Array:
+        if len(outputs) == 1:
+            return outputs[0]
+        if self.merge == "none":
+            return tuple(outputs)
+        if self.merge == "concat":
+            return ops.concat(outputs)
+        forward, backward = outputs
+        if self.merge == "mul":
+            return forward * backward
+        return (forward + backward) * 0.5 if self.merge == "ave" else forward + backward
+
+    def unroll(
+        self, ops: Ops, p: dict[str, Array], x: Array, valid: Valid, state: States
+    ) -> tuple[list[Array], States]:
         """What the layer means, in terms of one direction of one cell: every backend's generic path."""
+        ops = ops.at(self.name)
+        start: States = {}
+        if valid.reset is not None:
+            start = self.start(ops, p, {name: ops.zeros(s, int(s.shape[-1])) for name, s in state.items()})
+        p = {name: value for name, value in p.items() if not name.startswith("initial.")}
         outputs: list[Array] = []
         new: States = {}
-        for prefix, reverse in self.directions.items():
-            y, s = ops.unroll(
-                self.cell,
-                scope(p, prefix),
-                x,
-                valid,
-                scope(state, prefix),
-                reverse=reverse,
-                sequences=self.return_sequences,
-            )
+        for prefix, (cell, reverse) in self.directions.items():
+            p_, state_, start_ = scope(p, prefix), scope(state, prefix), scope(start, prefix)
+            y, s = cell.unroll(ops.at(prefix), p_, x, valid, state_, start_, reverse)
             outputs.append(y)
             new |= under(prefix, s)
-        return (ops.concat(outputs) if len(outputs) > 1 else outputs[0]), new
+        return outputs, new
 
     def step(self, ops: Ops, p: dict[str, Array], x: Array, state: States) -> tuple[Array, States]:
         if self.direction != "forward":
             raise UnsupportedError(f"layer {self.name!r} is {self.direction}: it has no step; run whole sequences")
+        if self.reverse_output:
+            raise UnsupportedError(f"layer {self.name!r} reverses its output: it has no step; run whole sequences")
         return ops.recurrent_step(self, p, x, state)
 
     def cell_step(self, ops: Ops, p: dict[str, Array], x: Array, state: States) -> tuple[Array, States]:
         """What one step means: every backend's generic path."""
+        ops = ops.at(self.name)
         prepared = self.cell.prepare(ops, p)
         return self.cell.step(ops, prepared, self.cell.project(ops, prepared, x), state)
 
-    def initialize(self, name: str, shape: tuple[int, ...], rng: "np.random.Generator") -> np.ndarray:
+    def initialize(
+        self, name: str, shape: tuple[int, ...], rng: "np.random.Generator", scheme: str = "keras"
+    ) -> np.ndarray:
+        if name.startswith("initial."):
+            return np.zeros(shape)
         prefix = name.split(".")[0]
-        return self.cell.initialize(name.removeprefix(prefix + ".") if prefix in self.directions else name, shape, rng)
+        if prefix not in self.directions:
+            return self.cell.initialize(name, shape, rng, scheme)
+        return self.directions[prefix][0].initialize(name.removeprefix(prefix + "."), shape, rng, scheme)
 
 
 def check_follows(layer: Layer, sequence: bool) -> bool:

@@ -18,22 +18,32 @@ class Net:
         checkpoint: architecture and weights.
         dtype: "float32" or "float64"; weights, inputs and states are converted to it.
         time_major: x and sequence outputs are (time, batch, …).
+        training: whether dropout and zoneout draw masks, of `seed` and the number of the call (DROP-3).
     """
 
-    def __init__(self, checkpoint: Checkpoint, dtype: str = "float32", time_major: bool = False) -> None:
+    def __init__(
+        self,
+        checkpoint: Checkpoint,
+        dtype: str = "float32",
+        time_major: bool = False,
+        training: bool = False,
+        seed: int = 0,
+    ) -> None:
         self.checkpoint = checkpoint
         self.model = checkpoint.model
         self.metadata = checkpoint.metadata
         self.dtype = inputs.check_dtype(dtype)
         self.time_major = time_major
-        self._ops = NumpyOps()
+        self.training = training
+        self.seed = seed
+        self._calls = 0
         self._weights = self.model.by_layer({name: array.astype(dtype) for name, array in checkpoint.weights.items()})
 
-    def __call__(self, x, lengths=None, mask=None, state: Mapping | None = None):
+    def __call__(self, x, lengths=None, mask=None, state: Mapping | None = None, reset=None):
         """Whole sequences: x (batch, time, inputs) or ids (batch, time) → outputs, final states by name.
 
         Raises:
-            SpecError: x, lengths, mask or state do not fit the model (INPUT-1 to INPUT-5).
+            SpecError: x, lengths, mask or state do not fit the model (INPUT-1 to INPUT-6).
         """
         x = self._array(x)
         inputs.check_x(self.model, x.shape, time_major=self.time_major)
@@ -45,8 +55,12 @@ class Net:
         if mask is not None:
             mask = np.asarray(mask)
             inputs.check_mask(mask.dtype == np.bool_, mask.shape, lengths, *x.shape[:2])
-        y, new = self.model.apply(self._ops, self._weights, x, Valid(lengths, mask), self._state(state, len(x)))
-        return (y.swapaxes(0, 1) if self.time_major and y.ndim == 3 else y), new
+        if reset is not None:
+            reset = np.asarray(reset)
+            inputs.check_reset(reset.dtype == np.bool_, reset.shape, *x.shape[:2])
+        valid = Valid(lengths, mask, reset)
+        y, new = self.model.apply(self._ops(), self._weights, x, valid, self._state(state, len(x)))
+        return self._swapped(y), new
 
     def step(self, x_t, state: Mapping | None = None):
         """One time step: x_t (batch, inputs) or ids (batch,) → output (batch, outputs), states by name.
@@ -57,7 +71,17 @@ class Net:
         """
         x_t = self._array(x_t)
         inputs.check_x(self.model, x_t.shape, step=True)
-        return self.model.step(self._ops, self._weights, x_t, self._state(state, len(x_t)))
+        return self.model.step(self._ops(), self._weights, x_t, self._state(state, len(x_t)))
+
+    def _ops(self) -> NumpyOps:
+        """Operations for one call."""
+        self._calls += self.training
+        return NumpyOps(self.training, self.seed, self._calls - 1)
+
+    def _swapped(self, y):
+        if isinstance(y, tuple):
+            return tuple(self._swapped(part) for part in y)
+        return y.swapaxes(0, 1) if self.time_major and y.ndim == 3 else y
 
     def _array(self, x) -> np.ndarray:
         x = inputs.numbers(x)
@@ -68,7 +92,8 @@ class Net:
 
     def _state(self, state: Mapping | None, batch: int) -> dict[str, np.ndarray]:
         if state is None:
-            return {name: np.zeros((batch, size), self.dtype) for name, size in self.model.states().items()}
+            zeros = {name: np.zeros((batch, size), self.dtype) for name, size in self.model.states().items()}
+            return self.model.start(NumpyOps(), self._weights, zeros)
         inputs.check_named(state)
         arrays = {name: np.asarray(value, self.dtype) for name, value in state.items()}
         inputs.check_state(self.model.states(), arrays, batch)

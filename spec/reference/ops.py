@@ -1,17 +1,43 @@
 """`rnnspec.ops.Ops` in NumPy."""
 
+import copy
+import math
+from typing import Self
+
 import numpy as np
 
+from rnnspec import philox
 from rnnspec.ops import Array, Parameters, States
 from rnnspec.valid import Valid
 
 
 class NumpyOps:
-    """Plain NumPy, one line an operation."""
+    """Plain NumPy, one line an operation. With `training`, noise is keyed by `seed` and the number of the `call`."""
+
+    def __init__(self, training: bool = False, seed: int = 0, call: int = 0) -> None:
+        self.training = training
+        self._key = seed, call
+        self._place = ""
+        self._t = 0
 
     def linear(self, x: Array, kernel: Array, bias: Array | None = None) -> Array:
         y = x @ kernel.reshape(-1, kernel.shape[-1]).T
         return y if bias is None else y + bias.reshape(-1)
+
+    def flat(self, parameter: Array) -> Array:
+        return parameter.reshape(-1)
+
+    def split(self, x: Array, parts: int | tuple[int, ...]) -> tuple[Array, ...]:
+        return tuple(np.split(x, parts if isinstance(parts, int) else np.cumsum(parts)[:-1], axis=-1))
+
+    def concat(self, parts: list[Array]) -> Array:
+        return np.concatenate(parts, axis=-1)
+
+    def take(self, table: Array, ids: Array) -> Array:
+        return table[ids]
+
+    def zeros(self, x: Array, size: int) -> Array:
+        return np.zeros((*x.shape[:-1], size), x.dtype)
 
     def sigmoid(self, x: Array) -> Array:
         e = np.exp(-np.abs(x))  # never overflows
@@ -23,50 +49,140 @@ class NumpyOps:
     def relu(self, x: Array) -> Array:
         return np.maximum(x, 0)
 
-    def split(self, x: Array, parts: int | tuple[int, ...]) -> tuple[Array, ...]:
-        return tuple(np.split(x, parts if isinstance(parts, int) else np.cumsum(parts)[:-1], axis=-1))
+    def exp(self, x: Array) -> Array:
+        return np.exp(x)
 
-    def concat(self, parts: list[Array]) -> Array:
-        return np.concatenate(parts, axis=-1)
+    def erf(self, x: Array) -> Array:
+        return np.vectorize(math.erf, otypes=[x.dtype])(x)
 
-    def take(self, table: Array, ids: Array) -> Array:
-        return table[ids]
+    def softplus(self, x: Array) -> Array:
+        return np.logaddexp(x, np.zeros((), x.dtype))
 
-    def dropout(self, x: Array, rate: float) -> Array:
-        return x
+    def clip(self, x: Array, low: float, high: float) -> Array:
+        return np.clip(x, low, high)
 
-    def recurrent(self, layer, p: dict[str, Array], x: Array, valid: Valid, state: States) -> tuple[Array, States]:
+    def greater(self, x: Array, threshold: float) -> Array:
+        return x > threshold
+
+    def where(self, condition: Array, x: Array, otherwise: Array) -> Array:
+        return np.where(condition, x, otherwise)
+
+    def softmax(self, x: Array) -> Array:
+        return np.exp(self.log_softmax(x))
+
+    def log_softmax(self, x: Array) -> Array:
+        x = x - x.max(-1, keepdims=True)
+        return x - np.log(np.exp(x).sum(-1, keepdims=True))
+
+    def layer_norm(self, x: Array, gamma: Array, beta: Array | None, epsilon: float, groups: int) -> Array:
+        a = x.reshape(*x.shape[:-1], groups, -1)
+        a = a - a.mean(-1, keepdims=True)
+        a = a / np.sqrt((a * a).mean(-1, keepdims=True) + x.dtype.type(epsilon))
+        y = a.reshape(x.shape) * gamma.reshape(-1)
+        return y if beta is None else y + beta.reshape(-1)
+
+    def at(self, place: str) -> Self:
+        inner = copy.copy(self)
+        inner._place = f"{self._place}.{place}" if place else self._place
+        return inner
+
+    def noise(self, x: Array, size: int, rate: float, place: str, per: str) -> Array | None:
+        if not self.training or not rate:
+            return None
+        batch = x.shape[-2]
+        if x.ndim == 3:
+            return np.stack([self._noise(batch, size, rate, place, t, per) for t in range(len(x))])[: len(x)]
+        return self._noise(batch, size, rate, place, self._t, per).astype(x.dtype)
+
+    def _noise(self, batch: int, size: int, rate: float, place: str, t: int, per: str) -> Array:
+        """0 or 1 (batch, size) for step t: DROP-3."""
+        seed, call = self._key
+        blocks = np.arange(-(-size // 4), dtype="int64")[None, :]
+        rows = np.arange(batch, dtype="int64")[:, None]
+        zero = np.zeros_like(rows)
+        counter = (blocks, rows, zero + (t if per == "step" else 0), zero + call)
+        words = philox.philox(counter, (seed & 0xFFFFFFFF, philox.place_key(f"{self._place}.{place}")))
+        word = np.stack(np.broadcast_arrays(*words), -1).reshape(batch, -1)[:, :size]
+        return (word >= philox.threshold(rate)).astype("float64")
+
+    def dropout(self, x: Array, rate: float, place: str = "", per: str = "step") -> Array:
+        if not self.training or not rate:
+            return x
+        if x.ndim == 2:
+            noise = self._noise(len(x), x.shape[-1], rate, place, self._t, per)
+        else:
+            steps = [self._noise(len(x), x.shape[-1], rate, place, t, per) for t in range(x.shape[1])]
+            noise = np.stack(steps, 1) if steps else np.zeros(x.shape)
+        return x * noise.astype(x.dtype) * x.dtype.type(1 / (1 - rate))
+
+    def recurrent(
+        self, layer, p: dict[str, Array], x: Array, valid: Valid, state: States
+    ) -> tuple[list[Array], States]:
         return layer.unroll(self, p, x, valid, state)
 
     def recurrent_step(self, layer, p: dict[str, Array], x: Array, state: States) -> tuple[Array, States]:
         return layer.cell_step(self, p, x, state)
 
     def unroll(
-        self, cell, p: Parameters, x: Array, valid: Valid, state: States, *, reverse: bool, sequences: bool
+        self, cell, p: Parameters, x: Array, valid: Valid, state: States, start: States, reverse: bool
     ) -> tuple[Array, States]:
         """The time loop.
 
             s(t), y(t) = step(x(t), s(t−1))   at a valid step             UNROLL-1
             s(t) = s(t−1),  y(t) = 0          at an invalid one           UNROLL-2
+            s(t−1) = start                    before a step with a reset  UNROLL-12
 
         `lengths` marks the first steps of each row as valid (UNROLL-3); a row without valid steps ends in its initial
         state with outputs 0 (UNROLL-4). `reverse` visits the steps from last to first and reports each output at its
-        own index (UNROLL-5). The final state follows the last step visited (UNROLL-6). Without `sequences` the output
-        is the one of the last valid step visited, 0 if there is none (UNROLL-7).
+        own index (UNROLL-5). The final state follows the last step visited (UNROLL-6).
         """
         batch, time = x.shape[:2]
-        mask = np.arange(time) < valid.lengths[:, None] if valid.lengths is not None else valid.mask
+        mask, begins = steps(valid, batch, time, reverse)
         p = cell.prepare(self, p)
-        projected = cell.project(self, p, x)
-        outputs = np.zeros((batch, time, cell.outputs), x.dtype)
-        last = np.zeros((batch, cell.outputs), x.dtype)
+        outputs = np.zeros((batch, time, cell.outputs(x.shape[-1])), x.dtype)
         for t in reversed(range(time)) if reverse else range(time):
-            y, new = cell.step(self, p, projected[:, t], state)
-            if mask is None:
-                outputs[:, t], last, state = y, y, new
-            else:
-                keep = mask[:, t, None]
-                outputs[:, t] = np.where(keep, y, 0)
-                last = np.where(keep, y, last)
-                state = {name: np.where(keep, new[name], state[name]) for name in state}
-        return (outputs if sequences else last), state
+            self._t = t
+            if valid.reset is not None:
+                state = {name: np.where(begins[:, t, None], start[name], state[name]) for name in state}
+            y, new = cell.step(self, p, cell.project(self, p, x[:, t]), state)
+            keep = mask[:, t, None]
+            outputs[:, t] = np.where(keep, y, 0)
+            state = {name: np.where(keep, new[name], state[name]) for name in state}
+        return outputs, state
+
+    def masked(self, x: Array, valid: Valid) -> Array:
+        return np.where(steps(valid, *x.shape[:2], False)[0][:, :, None], x, 0)
+
+    def hold(self, y: Array, valid: Valid, reverse: bool) -> Array:
+        """Each step's output, or where it is invalid the one before it, since the sequence began (UNROLL-9)."""
+        mask, begins = steps(valid, *y.shape[:2], reverse)
+        held = np.zeros_like(y)
+        last = np.zeros_like(y[:, 0]) if y.shape[1] else None
+        for t in reversed(range(y.shape[1])) if reverse else range(y.shape[1]):
+            last = np.where((mask | begins)[:, t, None], y[:, t], last)
+            held[:, t] = last
+        return held
+
+    def last(self, y: Array, valid: Valid, reverse: bool) -> Array:
+        """The held output of the last step visited (UNROLL-7)."""
+        if not y.shape[1]:
+            return np.zeros((len(y), y.shape[-1]), y.dtype)
+        return self.hold(y, valid, reverse)[:, 0 if reverse else -1]
+
+    def flip(self, y: Array) -> Array:
+        return y[:, ::-1]
+
+
+def steps(valid: Valid, batch: int, time: int, reverse: bool) -> tuple[np.ndarray, np.ndarray]:
+    """(batch, time) twice: whether the step is valid, and whether a sequence begins there in the order of visits.
+
+    A reset at step t separates t − 1 from t. Visited backward, it is step t − 1 that begins anew (UNROLL-12).
+    """
+    mask = np.ones((batch, time), bool)
+    if valid.lengths is not None:
+        mask = np.arange(time) < valid.lengths[:, None]
+    elif valid.mask is not None:
+        mask = valid.mask
+    if valid.reset is None:
+        return mask, np.zeros((batch, time), bool)
+    return mask, np.concatenate([valid.reset[:, 1:], np.zeros((batch, 1), bool)], 1) if reverse else valid.reset

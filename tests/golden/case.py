@@ -31,11 +31,10 @@ class Case:
     Args:
         path: group/case, a folder of `tests/data/golden`.
         layers: variables → the layers with their weights.
-        outputs: expected key → the layer whose output it is; `name.forward` and `name.backward` are one direction's
-            half of it. By default `outputs` is the last layer's.
+        outputs: expected key → the layer whose output it is; `name.forward` and `name.backward` where there are two. By
+            default `outputs` is the last layer's.
         states: how the framework lays out states: a prefix of keys (`final_state` → `final_state_fw_0_c`), `concat`
             (one tensor), or `torch` (`h_n`, `c_n`: all layers and directions).
-        not_expressible: expected keys that our configurations cannot produce.
         view: our output → the framework's view of it (order or shape).
         stateful: Keras: two calls with the state carried on, then one with the state reset.
         stepwise: call `step` in a Python loop; `all_states_…` are the states after every step.
@@ -46,7 +45,6 @@ class Case:
     layers: Callable[[Variables], list[WithWeights]]
     outputs: Mapping[str, str] | None = None
     states: str = ""
-    not_expressible: tuple[str, ...] = ()
     time_major: bool = False
     view: Callable[[np.ndarray], np.ndarray] | None = None
     stateful: bool = False
@@ -78,8 +76,7 @@ class Case:
             name, _, direction = name.partition(".")
             until = self.net(self.layers, x, name)
             y, _ = self.run(until, x, {name: state[name] for name in until.model.states()} if state else None)
-            if direction:
-                y = np.split(y, 2, axis=-1)[direction == "backward"]
+            y = until.model.named(y)[f"y.{direction}" if direction else "y"]
             numbers[key] = self.view(y) if self.view else y
         return numbers
 
@@ -150,7 +147,7 @@ def suffixes(names: list[str]) -> dict[str, str]:
         place, leaf = name.rsplit(".", 1)
         words = re.findall("forward|backward", place) + re.findall(r"\d+", place)
         words = [{"forward": "fw", "backward": "bw"}.get(word, word) for word in words]
-        keys[name] = "".join(f"_{word}" for word in words + [leaf] * (f"{place}.c" in names))
+        keys[name] = "".join(f"_{word}" for word in words + [leaf] * ({f"{place}.c", f"{place}.h"} <= set(names)))
     return keys
 
 

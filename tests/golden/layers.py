@@ -19,16 +19,18 @@ def stack(*parts: Part) -> Part:
     return Stack(cells=tuple(cell for cell, _ in parts)), weights
 
 
-def recurrent(part: Part, name="rnn", last=False, direction="forward") -> WithWeights:
+def recurrent(part: Part, name="rnn", last=False, **options) -> WithWeights:
     """One direction; `last`: its last output only."""
-    return Recurrent(name=name, cell=part[0], direction=direction, return_sequences=not last), part[1]
+    return Recurrent(name=name, cell=part[0], return_sequences=not last, **options), part[1]
 
 
-def bidirectional(forward: Part, backward: Part, name="rnn") -> WithWeights:
-    """Both directions, concatenated."""
-    assert forward[0] == backward[0]
+def bidirectional(forward: Part, backward: Part, name="rnn", last=False, **options) -> WithWeights:
+    """Both directions, whose cells may differ."""
     weights = under("forward", forward[1]) | under("backward", backward[1])
-    return Recurrent(name=name, cell=forward[0], direction="bidirectional"), weights
+    if forward[0] != backward[0]:
+        options["backward_cell"] = backward[0]
+    layer = Recurrent(name=name, cell=forward[0], direction="bidirectional", return_sequences=not last, **options)
+    return layer, weights
 
 
 def dense(kernel, bias, name="head", activation="linear") -> WithWeights:

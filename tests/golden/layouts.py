@@ -6,7 +6,7 @@ framework's layout and where that is written down.
 
 import numpy as np
 
-from rnnspec import GRU, LSTM, RNN, Cell
+from rnnspec import GRU, LSTM, RNN, Cell, LayerNorm
 
 Part = tuple[Cell, dict[str, np.ndarray]]
 
@@ -17,69 +17,9 @@ def by_gate(columns, order):
     return np.stack([blocks[k].T for k in order])
 
 
-def rows_x_h(kernel) -> dict[str, np.ndarray]:
-    """(gates, units, inputs + units), the input first, then h → our two kernels."""
-    units = kernel.shape[1]
-    return {"kernel": kernel[..., :-units], "recurrent_kernel": kernel[..., -units:]}
-
-
 def biased(weights, bias) -> tuple[bool, dict[str, np.ndarray]]:
     """Whether there is a bias, and the weights with it."""
     return (False, weights) if bias is None else (True, weights | {"bias": bias})
-
-
-# TensorFlow 0.12 to 1.15: tensorflow/python/ops/rnn_cell_impl.py
-
-
-def rnn_from_tf1(kernel, bias, activation="tanh") -> Part:
-    """`BasicRNNCell.call`: kernel (inputs + units, units), rows input, h."""
-    return RNN(units=bias.size, activation=activation), rows_x_h(by_gate(kernel, (0,))) | {"bias": bias[None]}
-
-
-def lstm_from_tf1(kernel, bias, forget_bias=1.0) -> Part:
-    """`LSTMCell.call`: kernel (inputs + units, 4·units), rows input, h, columns i, j, f, o; σ(f + forget_bias)."""
-    bias = by_gate(bias, (0, 2, 1, 3))
-    bias[1] += forget_bias
-    return LSTM(units=bias.shape[1]), rows_x_h(by_gate(kernel, (0, 2, 1, 3))) | {"bias": bias}
-
-
-def gru_from_tf1(gates_kernel, gates_bias, candidate_kernel, candidate_bias) -> Part:
-    """`GRUCell.call`: gates (inputs + units, 2·units), columns r, u; candidate on [x, r ⊙ h]; h' = u ⊙ h + (1 − u) ⊙ c.
-
-    `GRUBlockCell` has the same under other names (tensorflow/contrib/rnn/python/ops/gru_ops.py).
-    """
-    kernel = np.concatenate([by_gate(gates_kernel, (0, 1)), by_gate(candidate_kernel, (0,))])
-    bias = np.concatenate([gates_bias, candidate_bias]).reshape(3, -1)
-    return GRU(units=bias.shape[1], reset_after=False), rows_x_h(kernel) | {"bias": bias}
-
-
-def gru_from_cudnn_compatible(gates_kernel, gates_bias, x_kernel, x_bias, h_kernel, h_bias) -> Part:
-    """`CudnnCompatibleGRUCell.call` (tensorflow/contrib/cudnn_rnn/python/ops/cudnn_rnn_ops.py).
-
-    As `GRUCell`, but c = tanh(x_kernelᵀ x + x_bias + r ⊙ (h_kernelᵀ h + h_bias)).
-    """
-    cell, weights = gru_from_tf1(gates_kernel, gates_bias, np.concatenate([x_kernel, h_kernel]), x_bias)
-    return GRU(units=cell.units, reset_after=True), weights | {"recurrent_bias": h_bias}
-
-
-def cifg_from_tf1(kernel, bias) -> Part:
-    """`CoupledInputForgetGateLSTMCell.call` (contrib/rnn/python/ops/rnn_cell.py): columns j, f, o; i = 1 − σ(f + 1).
-
-    1 − σ(f) = σ(−f), so the input gate is the forget gate with its sign turned.
-    """
-    j, f, o = by_gate(kernel, (0, 1, 2))
-    b_j, b_f, b_o = by_gate(bias, (0, 1, 2))
-    weights = rows_x_h(np.stack([-f, f, j, o])) | {"bias": np.stack([-b_f - 1, b_f + 1, b_j, b_o])}
-    return LSTM(units=b_j.size), weights
-
-
-def diagonal(kernel_w, kernel_u, gates=1):
-    """`IndRNNCell`, `IndyLSTMCell`, `IndyGRUCell` (contrib/rnn/python/ops/rnn_cell.py): kernel_u (1, gates·units) ⊙ h.
-
-    → the kernel (inputs + units, gates·units) that multiplies h by diagonal matrices.
-    """
-    units = kernel_u.shape[1] // gates
-    return np.concatenate([kernel_w, np.tile(np.eye(units, dtype=kernel_u.dtype), gates) * kernel_u])
 
 
 # Keras 2 and 3: keras/src/layers/rnn/{simple_rnn,lstm,gru}.py
@@ -92,15 +32,25 @@ def rnn_from_keras(kernel, recurrent_kernel, bias=None, activation="tanh") -> Pa
     return RNN(units=len(recurrent_kernel), activation=activation, bias=has_bias), weights
 
 
-def lstm_from_keras(kernel, recurrent_kernel, bias=None) -> Part:
+def ln_rnn_from_keras(norm, rnn) -> Part:
+    """Géron's `LNSimpleRNNCell`: `LayerNormalization` [γ, β] of what `SimpleRNNCell` [kernel, …] gives, then tanh."""
+    cell, weights = rnn_from_keras(*rnn)
+    joint = LayerNorm(gates="joint", over="gate", epsilon=1e-3)
+    return RNN(units=cell.units, layer_norm=joint), weights | {
+        "gates_gamma": norm[0][None],
+        "gates_beta": norm[1][None],
+    }
+
+
+def lstm_from_keras(kernel, recurrent_kernel, bias=None, **options) -> Part:
     """`LSTMCell.call`: columns i, f, c, o; the unit forget bias is in the saved bias."""
     order = (0, 1, 2, 3)
     weights = {"kernel": by_gate(kernel, order), "recurrent_kernel": by_gate(recurrent_kernel, order)}
     has_bias, weights = biased(weights, None if bias is None else by_gate(bias, order))
-    return LSTM(units=len(recurrent_kernel), bias=has_bias), weights
+    return LSTM(units=kernel.shape[1] // 4, bias=has_bias, **options), weights
 
 
-def gru_from_keras(kernel, recurrent_kernel, bias=None, reset_after=None) -> Part:
+def gru_from_keras(kernel, recurrent_kernel, bias=None, reset_after=None, **options) -> Part:
     """`GRUCell.call`: columns z, r, h; bias (3·units,) if reset before, (2, 3·units) [input, recurrent] if after."""
     order = (1, 0, 2)
     weights = {"kernel": by_gate(kernel, order), "recurrent_kernel": by_gate(recurrent_kernel, order)}
@@ -110,7 +60,7 @@ def gru_from_keras(kernel, recurrent_kernel, bias=None, reset_after=None) -> Par
         if reset_after:
             weights["bias"][:2] += by_gate(bias[1], order)[:2]
             weights["recurrent_bias"] = bias[1][-len(recurrent_kernel) :]
-    return GRU(units=len(recurrent_kernel), reset_after=reset_after, bias=bias is not None), weights
+    return GRU(units=len(recurrent_kernel), reset_after=reset_after, bias=bias is not None, **options), weights
 
 
 def from_keras_cudnn(kernel, recurrent_kernel, bias) -> Part:
@@ -137,9 +87,11 @@ def rnn_from_torch(w_ih, w_hh, b_ih=None, b_hh=None, activation="tanh") -> Part:
     return rnn_from_keras(w_ih.T, w_hh.T, None if b_ih is None else b_ih + b_hh, activation)
 
 
-def lstm_from_torch(w_ih, w_hh, b_ih=None, b_hh=None) -> Part:
-    """`nn.LSTM`: rows i, f, g, o; two biases, both applied; nothing added to f."""
-    return lstm_from_keras(w_ih.T, w_hh.T, None if b_ih is None else b_ih + b_hh)
+def lstm_from_torch(w_ih, w_hh, b_ih=None, b_hh=None, w_hr=None) -> Part:
+    """`nn.LSTM`: rows i, f, g, o; two biases, both applied; nothing added to f; weight_hr (proj_size, units)."""
+    size = None if w_hr is None else len(w_hr)
+    cell, weights = lstm_from_keras(w_ih.T, w_hh.T, None if b_ih is None else b_ih + b_hh, projection=size)
+    return cell, weights if w_hr is None else weights | {"projection": w_hr}
 
 
 def gru_from_torch(w_ih, w_hh, b_ih=None, b_hh=None) -> Part:
@@ -150,3 +102,25 @@ def gru_from_torch(w_ih, w_hh, b_ih=None, b_hh=None) -> Part:
         weights |= {"bias": by_gate(b_ih, order), "recurrent_bias": b_hh[-w_hh.shape[1] :]}
         weights["bias"][:2] += by_gate(b_hh, order)[:2]
     return GRU(units=w_hh.shape[1], reset_after=True, bias=b_ih is not None), weights
+
+
+# Flax 0.12: flax/linen/recurrent.py, flax/nnx/nn/recurrent.py; kernels (inputs, units)
+
+
+def rnn_from_flax(i_kernel, i_bias, h_kernel, activation="tanh", residual=False) -> Part:
+    """`SimpleCell`: φ(i(x) + h(h)); with `residual` φ(i(x) + h(h) + h), which is an h kernel plus one."""
+    recurrent_kernel = h_kernel + np.eye(len(h_kernel), dtype=h_kernel.dtype) if residual else h_kernel
+    return rnn_from_keras(i_kernel, recurrent_kernel, i_bias, activation)
+
+
+def gru_from_flax(i_kernels, i_biases, h_kernels, h_bias=None) -> Part:
+    """`GRUCell`: r, z, n; biases with the input's kernels, and in linen one of h in n; z keeps the old state."""
+    weights = {"kernel": by_gate(i_kernels, (0, 1, 2)), "recurrent_kernel": by_gate(h_kernels, (0, 1, 2))}
+    bias = by_gate(i_biases, (0, 1, 2))
+    h_bias = np.zeros_like(bias[0]) if h_bias is None else h_bias
+    return GRU(units=bias.shape[1], reset_after=True), weights | {"bias": bias, "recurrent_bias": h_bias}
+
+
+def lstm_from_flax(i_kernels, h_kernels, h_biases) -> Part:
+    """`LSTMCell`, `OptimizedLSTMCell`: i, f, g, o; biases with the kernels of h; nothing is added to f."""
+    return lstm_from_keras(i_kernels, h_kernels, h_biases)

@@ -11,7 +11,7 @@ from .layouts import Part, gru_from_torch, lstm_from_torch, rnn_from_torch
 
 def rnn_layers(from_torch: Callable[..., Part], prefix="") -> Callable[[Variables], list[WithWeights]]:
     """`nn.RNN`, `nn.LSTM`, `nn.GRU`: weight_ih_l0, weight_ih_l0_reverse, weight_ih_l1, …; their cells: weight_ih, …"""
-    names = [f"{prefix}{leaf}" for leaf in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")]
+    names = [f"{prefix}{leaf}" for leaf in ("weight_ih", "weight_hh", "bias_ih", "bias_hh", "weight_hr")]
 
     def layers(v: Variables) -> list[WithWeights]:
         def part(suffix: str) -> Part:
@@ -62,6 +62,7 @@ ROWS = [
     time_first("torch/lstm_float64", LSTM),
     time_first("torch/lstm_legacy_pt", LSTM),
     batch_first("torch/lstm_packed", LSTM),
+    time_first("torch/lstm_proj", LSTM),
     time_first("torch/lstm_unbatched", LSTM, view=lambda y: y[:, 0]),
     batch_first("torch/rnn_bidirectional_nobias", RNN),
     time_first("torch/rnn_cell", RNN, stepwise=True),

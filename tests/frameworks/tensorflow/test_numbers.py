@@ -77,7 +77,7 @@ def test_any_cell(reset_after, valid):
     both = trained(net, valid), trained(backend.load(known, dtype="float64"), valid)
     for one, other in zip(*(gradients for _, gradients in both), strict=True):
         np.testing.assert_allclose(one, other, rtol=0, atol=1e-10)
-    with pytest.raises(UnsupportedError, match="layer 'r': no native path: Keras has no Foreign; use path='auto'"):
+    with pytest.raises(UnsupportedError, match="layer 'r': no native path: there is none for Foreign; use path='auto'"):
         backend.load(checkpoint, path="native")
     with pytest.raises(UnsupportedError, match="layer 'r': no fused loop: there is none for Foreign; use path='auto'"):
         backend.load(checkpoint, path="fused")

@@ -1,0 +1,63 @@
+"""What is done to whole sequences (batch, time, features) with some steps invalid, without a loop over time."""
+
+import tensorflow as tf
+
+from rnnspec.valid import Valid
+
+
+def steps(valid: Valid, time: tf.Tensor) -> tf.Tensor | None:
+    """The valid steps as booleans (batch, time); None where all are (UNROLL-3)."""
+    return valid.mask if valid.lengths is None else tf.sequence_mask(valid.lengths, time)
+
+
+def begins(valid: Valid, reverse: bool) -> tf.Tensor | None:
+    """The steps (batch, time) at which a sequence begins in the order of visits; None where nothing is reset.
+
+    A reset at step t separates t − 1 from t. Visited backward, it is step t − 1 that begins anew (UNROLL-12).
+    """
+    if valid.reset is None or not reverse:
+        return valid.reset
+    return tf.pad(valid.reset, [[0, 0], [0, 1]])[:, 1:]
+
+
+def masked(x: tf.Tensor, valid: Valid) -> tf.Tensor:
+    """x, 0 at invalid steps."""
+    mask = steps(valid, tf.shape(x)[1])
+    return x if mask is None else tf.where(mask[..., None], x, tf.zeros((), x.dtype))
+
+
+def hold(y: tf.Tensor, valid: Valid, reverse: bool) -> tf.Tensor:
+    """At invalid steps the output of the step before them in the order of visits that is valid, or begins a sequence.
+
+    The k-th such step is at k − 1 in a stable sort that puts them first; outputs at invalid steps are 0 (UNROLL-9).
+    """
+    marks = _marks(y, valid, reverse)
+    if marks is None:
+        return y
+    if reverse:
+        y, marks = flip(y), flip(marks)
+    order = tf.argsort(tf.cast(marks, tf.int32), 1, "DESCENDING", stable=True)
+    count = tf.cumsum(tf.cast(marks, tf.int32), 1)
+    held = tf.gather(y, tf.gather(order, tf.maximum(count - 1, 0), batch_dims=1), batch_dims=1)
+    held = tf.where((count > 0)[..., None], held, tf.zeros((), y.dtype))
+    return flip(held) if reverse else held
+
+
+def last(y: tf.Tensor, valid: Valid, reverse: bool) -> tf.Tensor:
+    """The held output (batch, outputs) of the last step visited, 0 if there is none (UNROLL-7)."""
+    marks = _marks(y, valid, reverse)
+    if marks is None:
+        return tf.reduce_sum(y[:, :1] if reverse else y[:, -1:], 1)  # a sum of at most one
+    to_come = tf.cumsum(tf.cast(marks, tf.int32), 1, reverse=not reverse)
+    return tf.reduce_sum(tf.where((marks & (to_come == 1))[..., None], y, tf.zeros((), y.dtype)), 1)
+
+
+def flip(y: tf.Tensor) -> tf.Tensor:
+    """The time axis reversed (UNROLL-10)."""
+    return tf.reverse(y, [1])
+
+
+def _marks(y: tf.Tensor, valid: Valid, reverse: bool) -> tf.Tensor | None:
+    """The steps (batch, time) whose output counts: valid ones, and beginnings; None where all do."""
+    mask, first = steps(valid, tf.shape(y)[1]), begins(valid, reverse)
+    return mask if mask is None or first is None else mask | first
