@@ -15,7 +15,15 @@ from timing import Effort, Result, measure
 
 import rnnspec
 
-SUBJECTS = ("torch", "tensorflow", "onnxruntime", "startup")
+SUBJECTS = (
+    "torch",
+    "torch_variants",
+    "tensorflow",
+    "tensorflow_variants",
+    "onnxruntime",
+    "onnxruntime_variants",
+    "startup",
+)
 
 
 def run(subject: str, quick: bool, threads: int | None) -> tuple[list[Result], dict[str, float], dict[str, str]]:

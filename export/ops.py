@@ -9,7 +9,7 @@ from typing import Any, Self
 import numpy as np
 
 from rnnspec.cells import Cell
-from rnnspec.export import native, scan, sequences
+from rnnspec.export import native, recurrent, scan, sequences
 from rnnspec.export.graph import Graph
 from rnnspec.export.values import Operators, Parameter, Product, Value, broadcast
 from rnnspec.layers import Recurrent
@@ -104,9 +104,7 @@ class OnnxOps:
     def log_softmax(self, x: Value) -> Value:
         return self.graph.node("LogSoftmax", [x], x.shape, axis=-1)
 
-    def layer_norm(
-        self, x: Value, gamma: Parameter, beta: Parameter | None, epsilon: float, groups: int
-    ) -> Value:
+    def layer_norm(self, x: Value, gamma: Parameter, beta: Parameter | None, epsilon: float, groups: int) -> Value:
         scale, offset = self.flat(gamma), None if beta is None else self.flat(beta)
         if groups == 1:
             return self._normalised(x, scale, offset, epsilon)
@@ -148,7 +146,7 @@ class OnnxOps:
         if len(cells) == 1 or cells[0] != cells[1] or isinstance(native.node(cells[0], valid), str):
             return layer.unroll(self, p, x, valid, state)
         self.paths[layer.name] = native.title(cells[0])
-        return native.write(self.graph, cells[0], "bidirectional", p, x, valid, state)
+        return recurrent.write(self.graph, cells[0], "bidirectional", p, x, valid, state)
 
     def recurrent_step(
         self, layer: Recurrent, p: dict[str, Parameter], x: Value, state: States
@@ -164,7 +162,7 @@ class OnnxOps:
             self.paths[self._place] = f"Scan: {obstacle}"
             return scan.write(self, self.graph, cell, p, x, valid, state, start, reverse)
         self.paths[self._place] = native.title(cell)
-        (y,), new = native.write(self.graph, cell, "reverse" if reverse else "forward", p, x, valid, state)
+        (y,), new = recurrent.write(self.graph, cell, "reverse" if reverse else "forward", p, x, valid, state)
         return y, new
 
     def masked(self, x: Value, valid: Valid) -> Value:

@@ -21,7 +21,7 @@ def write(
     names = list(state)
     for value in start.values():
         _ = value.name  # written here, not inside the body
-    float_ = str(graph.dtype)
+    number = str(graph.dtype)
 
     def body(*inputs: Value) -> list[Value]:
         values = iter(inputs)
@@ -37,8 +37,8 @@ def write(
         return [*(new[name] for name in names), y]
 
     scanned = [*parts, *(flag for flag in flags if flag is not None)]
-    kinds = [float_] * len(parts) + ["bool"] * (len(scanned) - len(parts))
-    inputs = [(float_, state[name].shape) for name in names]
+    kinds = [number] * len(parts) + ["bool"] * (len(scanned) - len(parts))
+    inputs = [(number, state[name].shape) for name in names]
     inputs += [(kind, value.shape[1:]) for kind, value in zip(kinds, scanned, strict=True)]
     results = graph.node(
         "Scan",
@@ -52,4 +52,3 @@ def write(
     )
     *final, y = results if names else [results]
     return y, dict(zip(names, final, strict=True))
-

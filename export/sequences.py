@@ -17,7 +17,7 @@ _END = np.iinfo("int64").max
 class Order(NamedTuple):
     """The marked steps of each row, in the order of visits; all (time, batch)."""
 
-    count: Value  # how many steps were marked so far, this one included
+    visited: Value  # how many steps were marked so far, this one included
     slot: Value  # the place of this step, if the marked ones come first
     step: Value  # the inverse: the step that is at this place
     total: Value  # (1, batch): how many steps are marked
@@ -118,8 +118,8 @@ def hold(graph: Graph, y: Value, valid: Valid, reverse: bool) -> Value:
     sequence = order(graph, marked, reverse)
 
     def latest() -> tuple[Value, Value]:
-        some = graph.node("Greater", [sequence.count, graph.integer(0)], marked.shape)
-        slot = graph.node("Sub", [sequence.count, graph.integer(1)], marked.shape)
+        some = graph.node("Greater", [sequence.visited, graph.integer(0)], marked.shape)
+        slot = graph.node("Sub", [sequence.visited, graph.integer(1)], marked.shape)
         slot = graph.node("Max", [slot, graph.integer(0)], marked.shape)
         return some, graph.node("GatherElements", [sequence.step, slot], marked.shape, axis=0)
 
@@ -134,7 +134,7 @@ def last(graph: Graph, y: Value, valid: Valid, reverse: bool) -> Value:
         y = graph.slice(y, 0, 1, 1) if reverse else graph.slice(y, -1, _END, 1)
     else:
         sequence = order(graph, marked, reverse)
-        final = graph.node("Equal", [sequence.count, sequence.total], marked.shape)
+        final = graph.node("Equal", [sequence.visited, sequence.total], marked.shape)
         y = masked(graph, y, graph.node("And", [marked, final], marked.shape))
     return graph.node("ReduceSum", [y, graph.integers(0)], y.shape[1:], keepdims=0)  # of one step, or of none
 

@@ -48,10 +48,11 @@ def random_inputs(checkpoint: Checkpoint, batch: int, time: int, rng: np.random.
     model = checkpoint.model
     axes = (batch,) if session.step else (time, batch) if session.time_major else (batch, time)
     first = model.layers[0]
+    feeds: dict[str, np.ndarray] = {}
     if isinstance(first, Embedding):
-        feeds = {"x": rng.integers(0, first.vocabulary, axes)}
+        feeds["x"] = rng.integers(0, first.vocabulary, axes)
     else:
-        feeds = {"x": rng.standard_normal((*axes, model.inputs or 0)).astype("float32")}
+        feeds["x"] = rng.standard_normal((*axes, model.inputs or 0)).astype("float32")
     if "lengths" in session.takes:
         feeds["lengths"] = np.array([0, time - 2, time][:batch], "int32")
     if "mask" in session.takes:

@@ -47,7 +47,7 @@ class Function(Config, frozen=True):
 
 
 Activation = Name | Function
-NAMES: tuple[str, ...] = get_args(Name)
+NAMES: tuple[Name, ...] = get_args(Name)
 
 
 class HardSigmoid(Function, tag="hard_sigmoid", frozen=True, kw_only=True):

@@ -43,7 +43,15 @@ def keras_native(cell: Cell) -> bool:
     return False
 
 
-PLAIN = {"torch native": torch_native, "tensorflow native": keras_native, "tensorflow fused": keras_native}
+def fused_loop(cell: Cell) -> bool:
+    """Those, and LSTMs with peepholes, layer norm or a clipped cell state."""
+    if type(cell) is not LSTM:
+        return keras_native(cell)
+    options = {"peephole": cell.peephole, "layer_norm": cell.layer_norm, "clip_cell": cell.clip_cell}
+    return cell == LSTM(units=cell.units, bias=cell.bias, **options)
+
+
+PLAIN = {"torch native": torch_native, "tensorflow native": keras_native, "tensorflow fused": fused_loop}
 
 
 def refused(case, variant: str) -> bool:

@@ -3,8 +3,24 @@
 import numpy as np
 import pytest
 
-from rnnspec import GRU, LSTM, RNN, Checkpoint, Embedding, Model, Recurrent, SpecError, Stack, UnsupportedError
+from rnnspec import (
+    GRU,
+    LSTM,
+    RNN,
+    CellDropout,
+    Checkpoint,
+    Embedding,
+    Model,
+    Recurrent,
+    Residual,
+    SpecError,
+    Stack,
+    UnsupportedError,
+)
+from rnnspec.ops import scope
 from rnnspec.reference import Net
+from rnnspec.reference.ops import NumpyOps
+from rnnspec.valid import Valid
 
 from .conftest import random_checkpoint
 
@@ -233,3 +249,41 @@ def test_ids_neither_wrap_nor_clamp():
     for ids, message in ([[0, -1]], "found -1"), ([[0, 5]], "found 5, expected 0 to 4"), ([[0.5]], "expected integers"):
         with pytest.raises(SpecError, match=message):
             net(np.array(ids))
+
+
+@pytest.mark.parametrize("base", [Stack, Residual, CellDropout])
+@pytest.mark.parametrize("apart", [False, True])
+def test_a_derived_step_is_what_runs(base, apart):
+    """A class below a cell of cells that changes `step` changes sequences too, also where such cells run apart."""
+
+    class Doubled(base, tag=f"doubled-{base.__name__}-{apart}", frozen=True, kw_only=True):
+        def step(self, ops, p, projected, state):
+            y, new = super().step(ops, p, projected, state)
+            return y * 2.0, new
+
+    fields = {"cells": (RNN(units=2),)} if base is Stack else {"cell": RNN(units=2)}
+    y, twice = (
+        checkpoint.model.layers[0].unroll(
+            NumpyOps(), scope(checkpoint.weights, "r"), X, Valid(), zeros(checkpoint), apart=apart
+        )[0][0]
+        for checkpoint in (one_layer(base(**fields)), one_layer(Doubled(**fields)))
+    )
+    np.testing.assert_allclose(twice, 2 * y, atol=1e-15)
+
+
+def zeros(checkpoint):
+    return {name.removeprefix("r."): np.zeros((3, size)) for name, size in checkpoint.model.states().items()}
+
+
+def test_noise_is_the_same_apart():
+    """A stack with dropout at every place, run step by step and cell by cell."""
+    inner = CellDropout(cell=RNN(units=2), input=0.3, output=0.4)
+    checkpoint = one_layer(Stack(cells=(inner, Residual(cell=inner), CellDropout(cell=LSTM(units=2), state=0.5))))
+    whole, apart = (
+        checkpoint.model.layers[0].unroll(
+            NumpyOps(True, 3, 1), scope(checkpoint.weights, "r"), X, Valid(), zeros(checkpoint), apart=apart
+        )[0][0]
+        for apart in (False, True)
+    )
+    assert (whole == 0).sum() == 0
+    np.testing.assert_allclose(apart, whole, atol=1e-14)

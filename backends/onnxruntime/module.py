@@ -100,9 +100,7 @@ class Net:
                     f"layer {layer.name!r} is {layer.direction}: it has no step; run whole sequences"
                 )
             if isinstance(layer, Recurrent) and layer.reverse_output:
-                raise UnsupportedError(
-                    f"layer {layer.name!r} reverses its output: it has no step; run whole sequences"
-                )
+                raise UnsupportedError(f"layer {layer.name!r} reverses its output: it has no step; run whole sequences")
         y, new = self(x_t[None] if self.time_major else x_t[:, None], state=state)
         if y.ndim == 3:
             y = y[0] if self.time_major else y[:, 0]

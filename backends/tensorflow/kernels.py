@@ -1,6 +1,7 @@
 """Keras's own layers, where they mean exactly what a cell means. On a GPU they run cuDNN."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import keras
 import tensorflow as tf
@@ -10,7 +11,7 @@ from rnnspec.cells import GRU, LSTM, RNN, Cell
 from rnnspec.ops import States
 from rnnspec.valid import Valid
 
-NAMES = {RNN: "keras.layers.SimpleRNN", LSTM: "keras.layers.LSTM", GRU: "keras.layers.GRU"}
+NAMES: dict[Any, str] = {RNN: "keras.layers.SimpleRNN", LSTM: "keras.layers.LSTM", GRU: "keras.layers.GRU"}
 Stock = dict[str, keras.layers.RNN]  # place in the model, as ".layer.forward.cells.0", → the layer of Keras
 
 

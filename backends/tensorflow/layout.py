@@ -23,6 +23,10 @@ class Layout:
 
     leave = enter
 
+    def column(self, parameter: tf.Tensor) -> tf.Tensor:
+        """A parameter (…) as one axis that broadcasts over the batch."""
+        return tf.reshape(parameter, (-1, 1) if self.features_first else (1, -1))
+
     def mask(self, mask: tf.Tensor | None) -> list[tf.Tensor]:
         """(time, batch) → at most one mask that broadcasts over features."""
         return [] if mask is None else [tf.expand_dims(mask, 1 if self.features_first else 2)]

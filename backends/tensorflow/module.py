@@ -60,28 +60,24 @@ class Net(keras.Model):
         for tensor, shape in self.model.parameters().items():
             value = checkpoint.weights[tensor]
             self.add_weight(name=tensor, shape=shape, initializer=lambda _, dtype, v=value: tf.constant(v, dtype))
-        recurrent = [layer for layer in self.model.layers if isinstance(layer, Recurrent)]
         stock: kernels.Stock = {}
-        for layer in recurrent:
-            check(layer, path)
-            stock |= kernels.layers(layer, path, dtype)
+        for layer in self.model.layers:
+            if isinstance(layer, Recurrent):
+                check(layer, path)
+                stock |= kernels.layers(layer, path, dtype)
         self.program = Program(self.model, dtype, time_major, stock, path != "generic", seed is not None)
         self.built = True
 
     def paths(self) -> dict[str, str]:
-        """Recurrent layer → the path that it takes, or its cells take, and with what or why.
-
-        A call with `reset` takes the generic one everywhere.
-        """
-        layers = [layer for layer in self.model.layers if isinstance(layer, Recurrent)]
-        return {layer.name: describe(layer, self.program.stock, self.program.fused) for layer in layers}
+        """Recurrent layer → the paths of its cells, with what or why; calls with `reset` are generic."""
+        stock, fused = self.program.stock, self.program.fused
+        return {x.name: describe(x, stock, fused) for x in self.model.layers if isinstance(x, Recurrent)}
 
     @tf.autograph.experimental.do_not_convert
     def __call__(self, x, lengths=None, mask=None, state: Mapping | None = None, reset=None, **options):
         """Whole sequences: x (batch, time, inputs) or ids (batch, time) → outputs, final states by name.
 
-        Arrays, lists and tensors are taken; `training=True` switches dropout and zoneout on. The outputs of a layer
-        that merges none are a tuple, forward and backward.
+        Arrays, lists and tensors are taken; `training=True` switches noise on; `merge="none"` gives a tuple of outputs.
 
         Raises:
             SpecError: x, lengths, mask, state or reset do not fit the model (INPUT-1 to INPUT-5).
@@ -102,6 +98,8 @@ class Net(keras.Model):
         """What `__call__` runs, on checked arguments by name."""
         if not isinstance(given, Mapping):  # Keras's stateless_call comes here directly
             given = {"x": given}
+        if "reset" in given and self.path_option in ("native", "fused"):
+            raise UnsupportedError(f"reset: the {self.path_option} path never begins anew; use path='auto'")
         if training:
             given = given | {"seed": tf.cast(self._seeds.next(), tf.int64)}
         y, new = self.program.run(self.tensors(), given)
@@ -113,12 +111,10 @@ class Net(keras.Model):
             return None
         time = tf.shape(given["x"])[0 if self.program.time_major else 1]
         mask = steps(Valid(given.get("lengths"), given.get("mask")), time)
-        if mask is None:
-            return None
         flipped = [layer.reverse_output for layer in self.model.layers if isinstance(layer, Recurrent)]
-        if any(flipped[-1:]):
-            mask = flip(mask)
-        mask = tf.transpose(mask) if self.program.time_major else mask
+        if mask is not None:
+            mask = flip(mask) if any(flipped[-1:]) else mask
+            mask = tf.transpose(mask) if self.program.time_major else mask
         return (mask, mask) if self.model.separate else mask
 
     @tf.autograph.experimental.do_not_convert
@@ -184,13 +180,13 @@ def load(
 
     Args:
         dtype: "float32" or "float64".
-        path: "native" takes Keras's own layers; "fused" our loops for RNN, LSTM and GRU, with gradients of their own;
-            "generic" each cell's `step`; "auto" the fastest that there is: native on a GPU, where it is cuDNN, fused
-            on a CPU, generic where a cell has neither.
+        path: "native" takes Keras's own layers; "fused" our loops with gradients of their own, for plain RNN and GRU,
+            and LSTM without or with peepholes, layer norm and `clip_cell`; "generic" each cell's `step`; "auto" the
+            fastest that each cell has: native on a GPU, where it is cuDNN, fused on a CPU, else generic.
         time_major: x and sequence outputs are (time, batch, …).
         return_state: with False, calls return the output alone, as `fit` needs it.
-        seed: of dropout and zoneout in training, which then draw the same in every framework: the n-th training call,
-            counted from 0, what the n-th call of the reference draws. Without a seed TensorFlow draws, which is faster.
+        seed: of noise in training, the same in every framework: the n-th training call, counted from 0, draws what the
+            n-th call of the reference draws. Without a seed TensorFlow draws, which is faster.
 
     Raises:
         SpecError: the file or an option is wrong.

@@ -33,7 +33,11 @@ def rematerialize(
     time, batch = (z[0].shape[k] or tf.shape(z[0])[k] for k in range(2))
     rows, steps = (tf.range(tf.shape(z[0], tf.int64)[k])[:, None] for k in (1, 0))
     clock = [steps] if ops.training else []  # for noise that a step draws itself
-    arguments = (z, [state[name] for name in names], [start[name] for name in names if start], tf.nest.flatten(p))
+    # Each tensor once, wherever `prepare` put it: a tape would count the gradient of one that came twice two times.
+    refs = [tensor.ref() for tensor in tf.nest.flatten(p)]
+    distinct = list(dict.fromkeys(refs))
+    parameters_ = [ref.deref() for ref in distinct]
+    arguments = (z, [state[name] for name in names], [start[name] for name in names if start], parameters_)
 
     def step(ops, p, z, flags, states, start):
         """The output and the states after one step, of as many rows as there are."""
@@ -45,7 +49,8 @@ def rematerialize(
     @tf.custom_gradient
     def run(*arrays):
         z, initial, start, parameters = tf.nest.pack_sequence_as(arguments, arrays)
-        p_ = tf.nest.pack_sequence_as(p, parameters)
+        by_ref = dict(zip(distinct, parameters, strict=True))
+        p_ = tf.nest.pack_sequence_as(p, [by_ref[ref] for ref in refs])
         inside = ops.looped([k for k in parameters if k.shape.rank > 1])
 
         def once(t, z, flags, states):
@@ -53,7 +58,8 @@ def rematerialize(
             return step(at, p_, z, flags, states, start)
 
         def forward(inputs, states):
-            y, new = once(*tf.nest.pack_sequence_as((clock, z, flags), inputs), states)
+            t, z_t, flags_t = tf.nest.pack_sequence_as((clock, z, flags), inputs)
+            y, new = once(t, z_t, flags_t, states)
             return new, (y, *new)
 
         zeros = [tf.zeros((batch, n), z[0].dtype) for n in (outputs, *(s.shape[-1] for s in initial))]

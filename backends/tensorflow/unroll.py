@@ -8,11 +8,12 @@ import tensorflow as tf
 from rnnspec.backends.tensorflow import kernels
 from rnnspec.backends.tensorflow.fused_gru import gru
 from rnnspec.backends.tensorflow.fused_lstm import lstm
+from rnnspec.backends.tensorflow.fused_lstm_variants import lstm_variant
 from rnnspec.backends.tensorflow.fused_rnn import rnn
-from rnnspec.backends.tensorflow.plain import obstacle, parts
+from rnnspec.backends.tensorflow.plain import obstacle, variant
 from rnnspec.backends.tensorflow.rematerialize import rematerialize
 from rnnspec.backends.tensorflow.sequences import begins, steps
-from rnnspec.cells import GRU, LSTM, RNN
+from rnnspec.cells import GRU, LSTM, RNN, Cell
 from rnnspec.errors import UnsupportedError
 from rnnspec.ops import Parameters, States
 from rnnspec.valid import Valid
@@ -21,13 +22,21 @@ from rnnspec.valid import Valid
 FUSED: dict[Any, Callable] = {RNN: rnn, LSTM: lstm, GRU: gru}
 
 
+def fused_loop(cell: Cell) -> Callable | None:
+    """The loop with a gradient of its own that means what the cell means."""
+    if not obstacle(cell):
+        return FUSED[type(cell)]
+    return lstm_variant if variant(cell) else None
+
+
 def check(layer, path: str) -> None:
     """Raise UnsupportedError where a path was asked for and some cell of the layer does not have it."""
-    reasons = [reason for cell, _ in layer.directions.values() for _, c in parts(cell) if (reason := obstacle(c))]
-    if reasons and path == "native":
-        raise UnsupportedError(f"layer {layer.name!r}: no native path: {reasons[0]}; use path='auto'")
-    if reasons and path == "fused":
-        raise UnsupportedError(f"layer {layer.name!r}: no fused loop: {reasons[0]}; use path='auto'")
+    for _, cell in kernels.places(layer):
+        reason = obstacle(cell)
+        if reason and path == "native":
+            raise UnsupportedError(f"layer {layer.name!r}: no native path: {reason}; use path='auto'")
+        if reason and path == "fused" and not variant(cell):
+            raise UnsupportedError(f"layer {layer.name!r}: no fused loop: {reason}; use path='auto'")
 
 
 def describe(layer, stock: kernels.Stock, fused: bool) -> str:
@@ -36,8 +45,9 @@ def describe(layer, stock: kernels.Stock, fused: bool) -> str:
     def way(place: str, cell) -> str:
         if place in stock:
             return f"native: {kernels.NAMES[type(cell)]}"
-        reason = obstacle(cell) if fused else "asked for"
-        return f"generic: {reason}" if reason else "fused: a loop with a gradient of its own"
+        if fused and fused_loop(cell):
+            return "fused: a loop with a gradient of its own"
+        return f"generic: {obstacle(cell) if fused else 'asked for'}"
 
     return "; ".join(dict.fromkeys(way(place, cell) for place, cell in kernels.places(layer)))
 
@@ -46,16 +56,16 @@ def unroll(
     ops, cell, p: Parameters, x: tf.Tensor, valid: Valid, state: States, start: States, reverse: bool
 ) -> tuple[tf.Tensor, States]:
     """UNROLL-1 to UNROLL-6, UNROLL-12: x (batch, time, inputs), both leading axes free → outputs, states."""
-    plain = valid.reset is None and not obstacle(cell)
-    if plain and ops.place in ops.stock:
+    free = valid.reset is None
+    if free and ops.place in ops.stock and not obstacle(cell):
         return kernels.run(ops.stock[ops.place], cell, p, x, valid, state, reverse)
     x = tf.transpose(x, (1, 0, 2))
     flags = steps(valid, tf.shape(x)[0]), begins(valid, reverse)
     mask, first = (None if m is None else tf.transpose(m) for m in flags)
     prepared = cell.prepare(ops, p)
     projected = cell.project(ops, prepared, x)
-    if plain and ops.fused:
-        y, new = FUSED[type(cell)](cell, p, projected, state, mask, reverse)
+    if free and ops.fused and (loop := fused_loop(cell)):
+        y, new = loop(cell, p, projected, state, mask, reverse)
     else:
         outputs = cell.outputs(x.shape[-1])
         y, new = rematerialize(ops, cell, prepared, projected, outputs, state, start, mask, first, reverse)

@@ -5,6 +5,7 @@ from torch import Tensor
 
 from rnnspec.backends.torch import kernels
 from rnnspec.cells import LSTM, Cell, CellDropout, Residual, Stack
+from rnnspec.cells.wrapper import Wrapper
 from rnnspec.ops import States, scope, under
 
 _STEPS = {
@@ -19,7 +20,7 @@ def fits(cell: Cell, training: bool) -> bool:
     """Whether fused cells run it: torch's have no projection, and no noise."""
     if type(cell) is Stack:
         return all(fits(inner, training) for inner in cell.cells)
-    if type(cell) in (CellDropout, Residual):
+    if isinstance(cell, Wrapper) and type(cell) in (CellDropout, Residual):
         return not (training and type(cell) is CellDropout) and fits(cell.cell, training)
     return kernels.obstacle(cell) is None and not (isinstance(cell, LSTM) and cell.projection)
 

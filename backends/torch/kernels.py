@@ -6,9 +6,11 @@ torch's `weight_ih (gates·units, inputs)`, for the LSTM (i, f, g, o) and for th
 
 import torch
 import torch.nn.functional as F
+from msgspec.structs import fields
 from torch import Tensor
 from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_sequence
 
+from rnnspec.backends.torch.steps import compact, reversed_, spread
 from rnnspec.cells import GRU, LSTM, RNN, Cell, CellDropout, Residual, Stack
 from rnnspec.cells.wrapper import Wrapper
 from rnnspec.errors import UnsupportedError
@@ -16,6 +18,14 @@ from rnnspec.ops import States, scope, under
 from rnnspec.valid import Valid
 
 _NAMES = {LSTM: "torch.lstm", GRU: "torch.gru"}
+# The fields that torch's layers do not have, with the values that leave them out. (A table, and not a cell to compare
+# with, which torch.compile could not make.)
+_PRESENT = {"units", "bias", "activation", "projection", "reset_after"}
+_ABSENT: dict[type, dict] = {
+    RNN: {field.name: field.default for field in fields(RNN) if field.name not in _PRESENT},
+    LSTM: {field.name: field.default for field in fields(LSTM) if field.name not in _PRESENT},
+    GRU: {field.name: field.default for field in fields(GRU) if field.name not in _PRESENT - {"activation"}},
+}
 _FUNCTIONS = {
     "torch.rnn_tanh": torch.rnn_tanh,
     "torch.rnn_relu": torch.rnn_relu,
@@ -42,7 +52,7 @@ def obstacle(cell: Cell, training: bool = False) -> str | None:
         return next((reason for inner in cell.cells if (reason := obstacle(inner, training))), None)
     if type(cell) is CellDropout and cell.state and training:
         return "torch has no dropout on the recurrent state"
-    if type(cell) in (CellDropout, Residual):
+    if isinstance(cell, Wrapper) and type(cell) in (CellDropout, Residual):
         return obstacle(cell.cell, training)
     if type(cell) not in (RNN, LSTM, GRU):
         return f"torch has no {type(cell).__name__}"
@@ -52,18 +62,8 @@ def obstacle(cell: Cell, training: bool = False) -> str | None:
         return "torch's GRU resets after the product"
     if type(cell) is LSTM and cell.projection and cell.projection >= cell.units:
         return "torch's LSTM projects to fewer outputs than units"
-    plain = _plain(cell)
-    other = [field for field in cell.__struct_fields__ if getattr(cell, field) != getattr(plain, field)]
-    return f"torch's {type(cell).__name__} has no {other[0]}={getattr(cell, other[0])!r}" if other else None
-
-
-def _plain(cell: Cell) -> Cell:
-    """The cell with nothing but what torch's layer has."""
-    if isinstance(cell, RNN):
-        return RNN(units=cell.units, bias=cell.bias, activation=cell.activation)
-    if isinstance(cell, GRU):
-        return GRU(units=cell.units, bias=cell.bias, reset_after=True)
-    return LSTM(units=cell.units, bias=cell.bias, projection=cell.projection)
+    other = next((name for name, value in _ABSENT[type(cell)].items() if getattr(cell, name) != value), None)
+    return other and f"torch's {type(cell).__name__} has no {other}={getattr(cell, other)!r}"
 
 
 def layer_obstacle(layer, training: bool = False) -> str | None:
@@ -81,7 +81,7 @@ def insist(layer, valid: Valid, training: bool = False) -> None:
 def pairs(layer) -> bool:
     """Whether one fused call can run both directions."""
     cell, other = layer.cell, layer.backward_cell
-    same = layer.direction == "bidirectional" and (other is None or type(other) is type(cell) and other == cell)
+    same = layer.direction == "bidirectional" and (other is None or other == cell)
     return same and type(cell) in (RNN, LSTM, GRU) and obstacle(cell) is None
 
 
@@ -89,9 +89,9 @@ def both(cell: Cell, p: dict[str, Tensor], x: Tensor, valid: Valid, state: State
     """Both directions in one fused call: x (batch, time, inputs) → their outputs, final states."""
     prefixes = ("forward", "backward")
     outputs = cell.outputs(x.shape[-1])
-    packed, lengths = _compact(x, valid)
+    packed, lengths = compact(x, valid)
     y, final = _call(cell, [scope(p, k) for k in prefixes], packed, lengths, [scope(state, k) for k in prefixes])
-    y = _spread(y, valid, lengths)
+    y = spread(y, valid, lengths)
     return list(y.split(outputs, -1)), under(prefixes[0], final[0]) | under(prefixes[1], final[1])
 
 
@@ -99,40 +99,9 @@ def unroll(
     cell: Cell, p: dict[str, Tensor], x: Tensor, valid: Valid, state: States, reverse: bool
 ) -> tuple[Tensor, States]:
     """One direction by a fused call: x (batch, time, inputs) → outputs, final states."""
-    packed, lengths = _compact(x, valid)
-    y, final = _call(cell, [p], _reverse(packed, lengths) if reverse else packed, lengths, [state])
-    return _spread(_reverse(y, lengths) if reverse else y, valid, lengths), final[0]
-
-
-def _compact(x: Tensor, valid: Valid) -> tuple[Tensor, Tensor | None]:
-    """The valid steps of each row at its front, and how many there are, on the CPU; None where all are valid."""
-    mask, lengths = valid.mask, valid.lengths
-    if mask is not None:
-        lengths = mask.sum(1).cpu()
-    if lengths is None or (lengths == x.shape[1]).all():
-        return x, None
-    if mask is not None:
-        order = (~mask).to(torch.uint8).argsort(dim=1, stable=True)
-        x = x.gather(1, order.unsqueeze(-1).expand_as(x))
-    return x, lengths
-
-
-def _spread(y: Tensor, valid: Valid, lengths: Tensor | None) -> Tensor:
-    """The inverse of `_compact`, with zeros at invalid steps."""
-    mask = valid.mask
-    if mask is None or lengths is None:
-        return y
-    place = (mask.cumsum(1) - 1).clamp(min=0).unsqueeze(-1)
-    return torch.where(mask.unsqueeze(-1), y.gather(1, place.expand_as(y)), y.new_zeros(()))
-
-
-def _reverse(x: Tensor, lengths: Tensor | None) -> Tensor:
-    """The valid steps of each row in reverse; the rest stays."""
-    if lengths is None:
-        return x.flip(1)
-    steps = torch.arange(x.shape[1])
-    index = torch.where(steps < lengths[:, None], lengths[:, None] - 1 - steps, steps).to(x.device)
-    return x.gather(1, index.unsqueeze(-1).expand_as(x))
+    packed, lengths = compact(x, valid)
+    y, final = _call(cell, [p], reversed_(packed, lengths) if reverse else packed, lengths, [state])
+    return spread(reversed_(y, lengths) if reverse else y, valid, lengths), final[0]
 
 
 def _call(
@@ -148,6 +117,8 @@ def _call(
     initial = [_stack([state[name] for state in states]) for name in names]
     options = ("bias" in each[0], 1, 0.0, torch.is_grad_enabled(), len(each) == 2)
     function = _FUNCTIONS[name(cell)]
+    if lengths is None and "projection" in each[0]:  # torch warns of projections in all but packed sequences
+        lengths = torch.full((x.shape[0],), x.shape[1])
     if lengths is None:
         y, *final = function(x, _states(initial), each_weight, *options, True)
     else:
@@ -192,7 +163,7 @@ def weights(cell: Cell, p: dict[str, Tensor]) -> list[Tensor]:
     if "bias" in p:
         bias = p["bias"].flatten()
         if "recurrent_bias" in p:  # of the new gate, the last
-            parts += [bias, F.pad(p["recurrent_bias"], (bias.numel() - cell.units, 0))]
+            parts += [bias, F.pad(p["recurrent_bias"], (bias.numel() - p["bias"].shape[-1], 0))]
         else:
             parts += [bias, torch.zeros_like(bias)]
     return parts + ([p["projection"]] if "projection" in p else [])

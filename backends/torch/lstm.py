@@ -6,7 +6,7 @@ over all steps after it. Where second derivatives are asked for, `plain` is diff
 """
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -47,20 +47,21 @@ def run(loop: Loop, *arguments: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
     if torch.is_grad_enabled() and any(a is not None and a.requires_grad for a in arguments):
         return _Unrolled.apply(loop, *arguments)
     with torch.no_grad():
-        return _Forward(loop, *arguments, keep=False).results()
+        return _Forward(loop, False, *arguments).results()
 
 
 class _Forward:
     """The loop. Tensors over all steps are (time, batch, …); `hs`, `cs` have one step more, the initial state, at the
     end where the loop begins. With `keep`, all that the backward loop needs stays."""
 
-    def __init__(self, loop: Loop, z, h, c, h0, c0, kernel, gamma, beta, cell_gamma, cell_beta, peephole, keep) -> None:
+    def __init__(self, loop: Loop, keep: bool, *arguments) -> None:
+        z, h, c, h0, c0, kernel, gamma, beta, cell_gamma, cell_beta, peephole = arguments
         cell, (time, batch, _), units = loop.cell, z.shape, loop.cell.units
         norm = cell.layer_norm
         self.loop = loop
         groups = 4 if norm and norm.over == "gate" else 1
-        self.norm = Norm(gamma, beta, norm.epsilon, groups) if norm else None
-        self.cell_norm = Norm(cell_gamma, cell_beta, norm.epsilon, 1) if norm and norm.cell else None
+        self.norm: Any = Norm(gamma, beta, norm.epsilon, groups) if norm else None
+        self.cell_norm: Any = Norm(cell_gamma, cell_beta, norm.epsilon, 1) if norm and norm.cell else None
         self.hs, self.cs = z.new_empty(time + 1, batch, units), z.new_empty(time + 1, batch, units)
         many = time if keep else 1
         self.product = z.new_empty(many, batch, 4 * units)
@@ -131,7 +132,12 @@ class _Forward:
         """Outputs (batch, time, units), h and c."""
         mask, last = self.loop.mask, 0 if self.loop.reverse else -1
         y = self.after(self.hs).transpose(0, 1)
-        y = y.contiguous() if mask is None else torch.where(mask.transpose(0, 1), y, y.new_zeros(()))
+        # A copy always: for one row the transpose is a view, and who changes the outputs must not change what is kept.
+        y = (
+            y.clone(memory_format=torch.contiguous_format)
+            if mask is None
+            else torch.where(mask.transpose(0, 1), y, y.new_zeros(()))
+        )
         return y, self.hs[last].clone(), self.cs[last].clone()
 
 
@@ -143,7 +149,7 @@ def _each(a: Tensor, time: int) -> list[Tensor]:
 class _Unrolled(Function):
     @staticmethod
     def forward(ctx, loop, *arguments):
-        kept = _Forward(loop, *arguments, keep=True)
+        kept = _Forward(loop, True, *arguments)
         ctx.kept = kept
         ctx.save_for_backward(*arguments)
         return kept.results()

@@ -1,5 +1,7 @@
 """The gradients of `lstm`'s loop."""
 
+from typing import Any
+
 import torch
 from torch import Tensor
 
@@ -18,9 +20,9 @@ def backward(kept, dy, dh, dc, z, h, c, h0, c0, kernel, gamma, beta, cell_gamma,
     h_old, c_old, c_new = kept.before(kept.hs, h0), kept.before(kept.cs, c0), kept.after(kept.cs)
     da = torch.empty_like(z)  # of the preactivations
     dr = torch.empty_like(z) if norm else da  # of R h, or what is normalised with it
-    dn = torch.empty_like(c_new) if cell_kind else None  # of N_c(…)
-    dh0 = torch.zeros_like(dh) if resets is not None else None
-    dc0 = torch.zeros_like(dc) if resets is not None else None
+    dn: Any = torch.empty_like(c_new) if cell_kind else None  # of N_c(…)
+    dh0: Any = torch.zeros_like(dh) if resets is not None else None
+    dc0: Any = torch.zeros_like(dc) if resets is not None else None
     dys = (dy if loop.mask is None else torch.where(loop.mask.transpose(0, 1), dy, dy.new_zeros(()))).unbind(1)
     zero = dy.new_zeros(())
     tmp = torch.empty_like(dh)
@@ -64,10 +66,8 @@ def backward(kept, dy, dh, dc, z, h, c, h0, c0, kernel, gamma, beta, cell_gamma,
     dcg = dcb = None
     if cell_kind:
         dcg, dcb = kept.cell_norm.grad_parameters(dn, c_new if cell_kind == "output" else kept.carried)
-    return (
-        dr if joint else da, dh, dc, dh0, dc0, dkernel,
-        _as(dgamma, gamma), _as(dbeta, beta), _as(dcg, cell_gamma), _as(dcb, cell_beta), _peephole(peephole, da, c_old, c_new),
-    )  # fmt: skip
+    norms = _as(dgamma, gamma), _as(dbeta, beta), _as(dcg, cell_gamma), _as(dcb, cell_beta)
+    return dr if joint else da, dh, dc, dh0, dc0, dkernel, *norms, _peephole(peephole, da, c_old, c_new)
 
 
 def _as(gradient: Tensor | None, parameter: Tensor | None) -> Tensor | None:

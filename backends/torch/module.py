@@ -109,7 +109,8 @@ class Net(nn.Module):
 
     def _ops(self) -> TorchOps:
         """Operations for one call, of which only those in training count."""
-        self._calls += self.training
+        if self.seed is not None:  # torch.compile would compile anew for every number
+            self._calls += self.training
         return TorchOps(self.training, self.path, self.seed, self._calls - 1)
 
     def _turned(self, y: Tensor) -> Tensor:

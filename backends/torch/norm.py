@@ -13,15 +13,15 @@ class Norm:
         self.epsilon = epsilon
         self.groups = groups
         self.shape = [self.gamma.numel() // groups]
-        # torch's own has one γ and β for all groups, so that with several they are applied outside.
+        # torch's own has the same gamma and beta in all groups; with several they are applied outside.
         self._inside = (self.gamma, self.beta) if groups == 1 else (None, None)
 
     def __call__(self, x: Tensor) -> tuple[Tensor, tuple[Tensor, Tensor]]:
         """N(x), and what `grad` needs."""
         y, mean, scale = torch.native_layer_norm(self._parts(x), self.shape, *self._inside, self.epsilon)
         if self.groups > 1:
-            y = y.view(x.shape).mul_(self.gamma)
-            y = y if self.beta is None else y.add_(self.beta)
+            y = y.view(x.shape)
+            y = y.mul_(self.gamma) if self.beta is None else torch.addcmul(self.beta, y, self.gamma, out=y)
         return y, (mean, scale)
 
     def grad(self, dy: Tensor, x: Tensor, stats: tuple[Tensor, Tensor]) -> Tensor:

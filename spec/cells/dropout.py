@@ -56,7 +56,8 @@ class CellDropout(Wrapper, tag="dropout", frozen=True, kw_only=True):
     def unroll(
         self, ops: Ops, p: dict[str, Array], x: Array, valid, state: States, start: States, reverse: bool
     ) -> tuple[Array, States]:
-        if self.state and ops.training:
+        # In the loop where the state is masked, and where a derived cell may mean something else.
+        if (self.state and ops.training) or type(self).step is not CellDropout.step:
             return ops.unroll(self, p, x, valid, state, start, reverse)
         x = ops.dropout(x, self.input, "input", self.per)
         y, new = self.cell.unroll(ops, p, x, valid, state, start, reverse)

@@ -1,6 +1,6 @@
 """The long short-term memory."""
 
-from typing import ClassVar, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 
@@ -69,7 +69,8 @@ class LSTM(Gated, tag="lstm", frozen=True, kw_only=True):
         if name not in _PRESETS:
             raise SpecError(f"LSTM.preset: unknown {name!r}; expected one of {', '.join(_PRESETS)}")
         norm, bias = _PRESETS[name]
-        return cls(**{"units": units, "layer_norm": norm, "bias": bias} | fields)
+        values: dict[str, Any] = {"units": units, "layer_norm": norm, "bias": bias}
+        return cls(**values | fields)
 
     def outputs(self, inputs: int) -> int:
         return self.projection or self.units
@@ -88,8 +89,8 @@ class LSTM(Gated, tag="lstm", frozen=True, kw_only=True):
     def prepare(self, ops: Ops, p: dict[str, Array]) -> Parameters:
         if not self.peephole:
             return p
-        *i_f, o = (ops.flat(p["peephole"][k : k + 1]) for k in range(len(self.gates) - 1))
-        return p | {"peephole_i": i_f[0], "peephole_f": i_f[-1], "peephole_o": o}
+        gates = ("f", "o") if self.coupled_input_forget else ("i", "f", "o")
+        return p | {f"peephole_{gate}": ops.flat(p["peephole"][k : k + 1]) for k, gate in enumerate(gates)}
 
     def step(self, ops: Ops, p: Parameters, projected: Array, state: States) -> tuple[Array, States]:
         c, n = state["c"], len(self.gates)

@@ -64,6 +64,8 @@ class Stack(Cell, tag="stack", frozen=True, kw_only=True):
         self, ops: Ops, p: dict[str, Array], x: Array, valid, state: States, start: States, reverse: bool
     ) -> tuple[Array, States]:
         """Cell after cell, which is the same (STACK-1): each has its input product done for all steps at once."""
+        if type(self).step is not Stack.step:  # a derived cell may mean something else
+            return ops.unroll(self, p, x, valid, state, start, reverse)
         new: States = {}
         for k, cell in enumerate(self.cells):
             place = f"cells.{k}"

@@ -82,5 +82,7 @@ class Residual(Wrapper, tag="residual", frozen=True, kw_only=True):
     def unroll(
         self, ops: Ops, p: dict[str, Array], x: Array, valid, state: States, start: States, reverse: bool
     ) -> tuple[Array, States]:
+        if type(self).step is not Residual.step:  # a derived cell may mean something else
+            return ops.unroll(self, p, x, valid, state, start, reverse)
         y, new = self.cell.unroll(ops, p, x, valid, state, start, reverse)
         return ops.masked(x, valid) + y, new

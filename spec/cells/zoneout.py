@@ -30,12 +30,12 @@ class Zoneout(Wrapper, tag="zoneout", frozen=True, kw_only=True):
 
     def step(self, ops: Ops, p: Parameters, projected: Projected, state: States) -> tuple[Array, States]:
         inner, *noise = projected
-        _, new = self.cell.step(ops, p, inner, state)
+        y, new = self.cell.step(ops, p, inner, state)
         new = dict(new)
         for k, (name, rate) in enumerate(self._rates()):
             old, change = state[name], new[name] - state[name]
             new[name] = old + (change * noise[k] if noise else change * (1 - rate))
-        return new["h"], new
+        return new["h"] if self.h else y, new
 
     def _rates(self) -> list[tuple[str, float]]:
         return [(name, rate) for name, rate in (("h", self.h), ("c", self.c)) if rate]

@@ -1,5 +1,6 @@
 """A cell unrolled over time, in one direction or both."""
 
+from functools import partial
 from typing import Literal
 
 import numpy as np
@@ -100,9 +101,12 @@ class Recurrent(Layer, tag="recurrent", frozen=True, kw_only=True):
         return (forward + backward) * 0.5 if self.merge == "ave" else forward + backward
 
     def unroll(
-        self, ops: Ops, p: dict[str, Array], x: Array, valid: Valid, state: States
+        self, ops: Ops, p: dict[str, Array], x: Array, valid: Valid, state: States, apart: bool = True
     ) -> tuple[list[Array], States]:
-        """What the layer means, in terms of one direction of one cell: every backend's generic path."""
+        """What the layer means, in terms of one direction of one cell: every backend's generic path.
+
+        `apart`: cells made of cells run each by itself where they can; the reference runs the whole cell step by step.
+        """
         ops = ops.at(self.name)
         start: States = {}
         if valid.reset is not None:
@@ -112,7 +116,8 @@ class Recurrent(Layer, tag="recurrent", frozen=True, kw_only=True):
         new: States = {}
         for prefix, (cell, reverse) in self.directions.items():
             p_, state_, start_ = scope(p, prefix), scope(state, prefix), scope(start, prefix)
-            y, s = cell.unroll(ops.at(prefix), p_, x, valid, state_, start_, reverse)
+            unroll = cell.unroll if apart else partial(Cell.unroll, cell)
+            y, s = unroll(ops.at(prefix), p_, x, valid, state_, start_, reverse)
             outputs.append(y)
             new |= under(prefix, s)
         return outputs, new

@@ -75,7 +75,7 @@ class NumpyOps:
         return x - np.log(np.exp(x).sum(-1, keepdims=True))
 
     def layer_norm(self, x: Array, gamma: Array, beta: Array | None, epsilon: float, groups: int) -> Array:
-        a = x.reshape(*x.shape[:-1], groups, -1)
+        a = x.reshape(*x.shape[:-1], groups, x.shape[-1] // groups)
         a = a - a.mean(-1, keepdims=True)
         a = a / np.sqrt((a * a).mean(-1, keepdims=True) + x.dtype.type(epsilon))
         y = a.reshape(x.shape) * gamma.reshape(-1)
@@ -118,7 +118,7 @@ class NumpyOps:
     def recurrent(
         self, layer, p: dict[str, Array], x: Array, valid: Valid, state: States
     ) -> tuple[list[Array], States]:
-        return layer.unroll(self, p, x, valid, state)
+        return layer.unroll(self, p, x, valid, state, apart=False)
 
     def recurrent_step(self, layer, p: dict[str, Array], x: Array, state: States) -> tuple[Array, States]:
         return layer.cell_step(self, p, x, state)
@@ -151,11 +151,12 @@ class NumpyOps:
         return outputs, state
 
     def masked(self, x: Array, valid: Valid) -> Array:
-        return np.where(steps(valid, *x.shape[:2], False)[0][:, :, None], x, 0)
+        mask, _ = steps(valid, x.shape[0], x.shape[1], False)
+        return np.where(mask[:, :, None], x, 0)
 
     def hold(self, y: Array, valid: Valid, reverse: bool) -> Array:
         """Each step's output, or where it is invalid the one before it, since the sequence began (UNROLL-9)."""
-        mask, begins = steps(valid, *y.shape[:2], reverse)
+        mask, begins = steps(valid, y.shape[0], y.shape[1], reverse)
         held = np.zeros_like(y)
         last = np.zeros_like(y[:, 0]) if y.shape[1] else None
         for t in reversed(range(y.shape[1])) if reverse else range(y.shape[1]):

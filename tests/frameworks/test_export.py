@@ -6,10 +6,14 @@ import numpy as np
 import onnx
 import onnxruntime
 import pytest
+from click.testing import CliRunner
 
 import rnnspec.backends.onnxruntime as backend
 from rnnspec import GRU, LSTM, RNN, Dense, Embedding, Model, Recurrent, SpecError, Stack, UnsupportedError, accuracy
-from rnnspec.export import build, export_onnx
+from rnnspec.activations import Elu, HardSigmoid, LeakyRelu, ScaledTanh
+from rnnspec.cells import LayerNorm, Residual, Zoneout
+from rnnspec.cli import rnnspec as command
+from rnnspec.export import build, export_onnx, paths
 from rnnspec.reference import Net
 
 from ..conftest import random_checkpoint
@@ -44,6 +48,16 @@ def call(path, checkpoint, batch, time, lengths=None, time_major=False):
     results = dict(zip(names, session.run(None, feeds), strict=True))
     y, final = Net(checkpoint, "float64", time_major)(x, lengths=lengths, state=state)
     return results, {"y": y} | {f"{name}.out": value for name, value in final.items()}
+
+
+def check(checkpoint, net, x, **steps):
+    """Compare with the reference, from random states and from none."""
+    model = checkpoint.model
+    state = {name: RNG.standard_normal((len(x), size)).astype("float32") for name, size in model.states().items()}
+    for given in (state, None):
+        y, final = net(x, state=given, **steps)
+        expected, states = Net(checkpoint, "float64")(x, state=given, **steps)
+        assert accuracy.worst(model.named(y) | final, model.named(expected) | states)[1] < 1e-5
 
 
 def test_a_plain_session_gives_the_numbers_at_any_size(tmp_path):
@@ -144,15 +158,15 @@ def test_a_wrong_opset_is_refused(tmp_path):
 
 @pytest.mark.parametrize("wrong", [[0, 1, 2, 3], [2, 1, 0, 3]])
 def test_a_wrong_export_is_noticed_and_not_written(tmp_path, monkeypatch, wrong):
-    from rnnspec.export import recurrent
+    from rnnspec.export import native
 
-    meaning = recurrent._meaning
+    right = native._node
 
-    def mistaken(cell, directions):
-        kind, order, attributes = meaning(cell, directions)
-        return kind, wrong if kind == "LSTM" else order, attributes
+    def mistaken(cell):
+        node = right(cell)
+        return node._replace(gates=wrong) if node.kind == "LSTM" else node
 
-    monkeypatch.setattr(recurrent, "_meaning", mistaken)
+    monkeypatch.setattr(native, "_node", mistaken)
     with pytest.raises(SpecError, match="differs from the reference by"):
         export_onnx(random_checkpoint(MODEL), tmp_path / "model.onnx")
     assert not list(tmp_path.iterdir())
@@ -203,11 +217,19 @@ def test_masks(tmp_path):
     x = RNG.standard_normal((2, 5, 3))
     mask = np.array([[1, 1, 0, 0, 0], [1, 1, 1, 1, 0]], bool)
     np.testing.assert_array_equal(net(x, mask=mask)[0], net(x, lengths=[2, 4])[0])
-    with pytest.raises(UnsupportedError, match="mask: with holes or left padding"):
-        net(x, mask=mask[:, ::-1])
+    check(checkpoint, net, x, mask=mask[:, ::-1])
+    export_onnx(checkpoint, tmp_path / "mask.onnx", mask=True, reset=True)
+    loaded = backend.load(tmp_path / "mask.onnx")
+    for steps in ({}, {"lengths": [5, 0]}, {"mask": mask[:, ::-1]}, {"reset": mask}):
+        check(checkpoint, loaded, x, **steps)
     export_onnx(checkpoint, tmp_path / "model.onnx", lengths=False)
-    with pytest.raises(UnsupportedError, match="lengths: the file was exported without them"):
-        backend.load(tmp_path / "model.onnx")(x, lengths=[2, 4])
+    loaded = backend.load(tmp_path / "model.onnx")
+    for name, steps in (("lengths", [2, 4]), ("mask", mask[:, ::-1]), ("reset", mask)):
+        with pytest.raises(UnsupportedError, match=f"{name}: .*the file was exported without"):
+            loaded(x, **{name: steps})
+    for name in ("mask", "reset"):
+        with pytest.raises(SpecError, match=f"{name}: a single step has none"):
+            build(random_checkpoint(STREAM), step=True, **{name: True})
 
 
 def test_no_steps_at_all():
@@ -248,21 +270,123 @@ def test_time_major_only_turns_the_boundary(tmp_path):
         np.testing.assert_allclose(backend.load(source)(x.swapaxes(0, 1), lengths=[6, 0, 2])[0], y.swapaxes(0, 1))
 
 
-class Doubled(Stack, tag="doubled_stack", frozen=True, kw_only=True):
-    """A stack whose output is doubled: nothing that has a node."""
+class Doubled(LSTM, tag="doubled_lstm", frozen=True, kw_only=True):
+    """An LSTM whose output is doubled: nothing that has a node."""
+
+    emits = None
 
     def step(self, ops, p, projected, state):
         y, new = super().step(ops, p, projected, state)
         return y + y, new
 
 
+NORM = LayerNorm(gates="joint", over="gate", epsilon=1e-5)
+NATIVE = {
+    "activations": LSTM(
+        units=4,
+        gate_activation=HardSigmoid(alpha=0.25, beta=0.4),
+        cell_activation=ScaledTanh(alpha=1.5, beta=0.6),
+        output_activation=LeakyRelu(alpha=0.1),
+    ),
+    "softsign": LSTM(units=4, cell_activation="softsign", output_activation="elu"),
+    "gru": GRU(units=4, reset_after=True, gate_activation="sparse_sigmoid", activation=Elu(alpha=0.4)),
+    "rnn": RNN(units=4, activation="softplus", clip_gates=0.7),
+    "peephole": LSTM(units=4, peephole=True, clip_gates=0.4),
+    "coupled": LSTM(units=4, coupled_input_forget=True, peephole=True),
+    "clip": GRU(units=4, reset_after=False, bias=False, clip_gates=0.3),
+}
+SCAN = {
+    "layer norm in LSTM": LSTM(units=4, layer_norm=LayerNorm(gates="split", over="all", epsilon=1e-3, cell="carry")),
+    "layer norm in GRU": GRU(units=4, reset_after=False, layer_norm=NORM),
+    "diagonal recurrence in RNN": RNN(units=4, recurrence="diagonal"),
+    "projection in LSTM": LSTM(units=4, projection=3, clip_projection=0.3),
+    "clip_cell in LSTM": LSTM(units=4, clip_cell=0.2),
+    "coupled tanh gates in LSTM": LSTM(units=4, coupled_input_forget=True, gate_activation="tanh"),
+    "gelu in RNN": RNN(units=4, activation="gelu"),
+    "Zoneout": Zoneout(cell=LSTM(units=4), h=0.1, c=0.3),
+    "Doubled": Doubled(units=4),
+}
+MASK = np.array([[0, 1, 1, 0, 1, 0], [0, 0, 0, 0, 0, 0], [1, 1, 1, 1, 1, 1]], bool)
+RESET = np.array([[1, 0, 0, 1, 1, 0], [0, 1, 0, 0, 0, 0], [0, 0, 1, 0, 0, 1]], bool)
+STEPS = [{}, {"lengths": [6, 0, 2]}, {"mask": MASK}, {"reset": RESET}, {"mask": MASK, "reset": RESET}]
+
+
 @pytest.mark.parametrize("direction", ["forward", "bidirectional"])
-def test_a_cell_derived_from_a_known_one_is_not_taken_for_it(direction):
-    layer = Recurrent(name="r", cell=Doubled(cells=(LSTM(units=4),)), direction=direction)
+@pytest.mark.parametrize("name", [*NATIVE, *SCAN])
+def test_every_cell_runs_natively_or_as_a_scan_that_says_why(name, direction):
+    layer = Recurrent(name="r", cell=NATIVE.get(name) or SCAN[name], direction=direction)
     checkpoint = random_checkpoint(Model(inputs=3, layers=(layer,)))
     net = backend.load(checkpoint)
-    x = RNG.standard_normal((2, 5, 3))
-    with pytest.raises(UnsupportedError, match="ONNX has no node for Doubled; export it with step=True"):
-        net(x)
+    path = net.paths()["r"]
+    assert path == f"Scan: ONNX has no {name}" if name in SCAN else path.startswith("native ")
+    x = RNG.standard_normal((3, 6, 3))
+    for steps in STEPS:
+        check(checkpoint, net, x, **steps)
     if direction == "forward":
-        np.testing.assert_allclose(net.step(x[:, 0])[0], Net(checkpoint, "float64")(x)[0][:, 0], atol=1e-5)
+        np.testing.assert_allclose(net.step(x[:, 0])[0], Net(checkpoint, "float64").step(x[:, 0])[0], atol=1e-5)
+
+
+@pytest.mark.parametrize("cell", [LSTM(units=3), SCAN["Zoneout"]])
+@pytest.mark.parametrize("merge", ["concat", "ave", "mul", "none"])
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"padded_output": "hold"},
+        {"padded_output": "hold", "reverse_output": True, "learned_state": True},
+        {"return_sequences": False, "learned_state": True},
+    ],
+)
+def test_what_a_layer_does_around_its_cell(cell, merge, options):
+    layer = Recurrent(name="r", cell=cell, direction="bidirectional", merge=merge, **options)
+    checkpoint = random_checkpoint(Model(inputs=3, layers=(layer,)))
+    net = backend.load(checkpoint)
+    for steps in STEPS:
+        check(checkpoint, net, RNG.standard_normal((3, 6, 3)), **steps)
+    check(checkpoint, net, np.zeros((2, 0, 3)))
+
+
+MIXED = Model(
+    layers=(
+        Embedding(name="e", vocabulary=6, units=4),
+        Recurrent(name="s", cell=Stack(cells=(GRU(units=4, reset_after=False), Residual(cell=SCAN["Zoneout"])))),
+        Recurrent(
+            name="l", cell=SCAN["layer norm in LSTM"], backward_cell=LSTM(units=3), direction="bidirectional",
+            learned_state=True, merge="none",
+        ),
+    )
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("opset", [14, 16, 17, 18, 22])
+def test_a_mixed_model_at_every_opset(tmp_path, opset):
+    checkpoint = random_checkpoint(MIXED)
+    ids = RNG.integers(0, 6, (3, 6))
+    for options in ({}, {"mask": True}, {"reset": True, "time_major": True}, {"mask": True, "reset": True}):
+        export_onnx(checkpoint, tmp_path / "model.onnx", opset=opset, **options)
+        check(checkpoint, backend.load(tmp_path / "model.onnx"), ids)
+    kinds = {node.op_type for node in build(checkpoint, opset=opset).graph.node}
+    assert {"Scan", "GRU", "LSTM"} <= kinds
+    outputs = [node.name for node in onnx.load(tmp_path / "model.onnx").graph.output]
+    assert outputs[:2] == ["y.forward", "y.backward"]
+    assert paths(build(checkpoint)) == {
+        "s": "cells.0: native GRU; cells.1: Scan: ONNX has no Zoneout",
+        "l": "forward: Scan: ONNX has no layer norm in LSTM; backward: native LSTM",
+    }
+
+
+def test_every_cell_has_a_step_without_a_loop(tmp_path):
+    cells = tuple(cell for cell in (NATIVE | SCAN).values())
+    checkpoint = random_checkpoint(Model(inputs=3, layers=(Recurrent(name="r", cell=Stack(cells=cells)),)))
+    for opset in (14, 17):
+        export_onnx(checkpoint, tmp_path / "step.onnx", step=True, opset=opset)
+        kinds = {node.op_type for node in onnx.load(tmp_path / "step.onnx").graph.node}
+        assert not kinds & {"Scan", "Loop", "If", "LSTM", "GRU", "RNN"}
+
+
+def test_the_command_says_which_way_each_layer_went(tmp_path):
+    random_checkpoint(MIXED).save(tmp_path / "m.safetensors")
+    arguments = ["export", str(tmp_path / "m.safetensors"), "-o", str(tmp_path / "m.onnx"), "--mask", "--reset"]
+    result = CliRunner().invoke(command, arguments, catch_exceptions=False)
+    assert result.exit_code == 0, result.output
+    assert "s: cells.0: Scan: ONNX has no resets inside sequences" in result.output
+    assert {"mask", "reset"} <= {node.name for node in onnx.load(tmp_path / "m.onnx").graph.input}

@@ -8,8 +8,11 @@ import torch
 
 import rnnspec.backends.torch as backend
 from rnnspec import GRU, LSTM, RNN, Dense, Dropout, Embedding, Model, Recurrent, SpecError, Stack, UnsupportedError
-from rnnspec.backends.torch import kernels
+from rnnspec.backends.torch import kernels, lstm
+from rnnspec.backends.torch.ops import TorchOps
+from rnnspec.cells import CellDropout, LayerNorm, Zoneout
 from rnnspec.reference import Net
+from rnnspec.reference.ops import NumpyOps
 
 from ..conftest import random_checkpoint
 
@@ -82,16 +85,115 @@ def test_the_path_that_runs_is_the_one_that_was_chosen(path, monkeypatch):
     assert calls == (["lstm"] if path == "native" else [])
 
 
-def test_a_mask_takes_the_generic_path():
-    checkpoint = one_layer(LSTM(units=4), direction="bidirectional")
-    mask = np.array([[1, 0, 1, 1, 0, 1], [0] * 6, [1] * 6, [0, 1, 1, 0, 0, 0]], bool)
-    y, final = Net(checkpoint, "float64")(X, mask=mask)
-    y_torch, final_torch = backend.load(checkpoint)(X, mask=torch.tensor(mask))
-    np.testing.assert_allclose(y_torch, y, atol=1e-5)
-    for name in final:
-        np.testing.assert_allclose(final_torch[name], final[name], atol=1e-5)
-    with pytest.raises(UnsupportedError, match="packed sequences hold no masks"):
-        backend.load(checkpoint, path="native")(X, mask=mask)
+MASK = np.array([[1, 0, 1, 1, 0, 1], [0] * 6, [1] * 6, [0, 1, 1, 0, 0, 0]], bool)
+RESET = np.array([[0, 0, 1, 0, 0, 1], [0, 1, 0, 0, 0, 0], [1, 0, 0, 0, 1, 0], [0] * 6], bool)
+GIVEN = {
+    "lengths": {"lengths": np.array([6, 0, 3, 2])},
+    "mask": {"mask": MASK},
+    "reset": {"reset": RESET},
+    "both": {"mask": MASK, "reset": RESET},
+}
+FUSED = (
+    LSTM(units=4, peephole=True),
+    LSTM.preset("torch", units=4),
+    LSTM.preset("char_rnn", units=4, peephole=True),
+    LSTM(units=4, peephole=True, layer_norm=LayerNorm(gates="split", over="gate", epsilon=1e-3, cell="carry")),
+    LSTM(units=4, bias=False, layer_norm=LayerNorm(gates="joint", over="all", epsilon=1e-3, beta=False)),
+)
+
+
+def both(model, y, state):
+    return {name: np.asarray(value.detach()) for name, value in {**model.named(y), **state}.items()}
+
+
+def assert_equals_reference(checkpoint, **given):
+    expected = Net(checkpoint, "float64")(X, **given)
+    expected = {**checkpoint.model.named(expected[0]), **expected[1]}
+    for path in ("auto", "generic"):
+        found = both(checkpoint.model, *backend.load(checkpoint, dtype="float64", path=path)(X, **given))
+        assert found.keys() == expected.keys()
+        for name in expected:
+            np.testing.assert_allclose(found[name], expected[name], atol=1e-10, err_msg=f"{path} {name}")
+
+
+@pytest.mark.parametrize("given", GIVEN)
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"direction": "backward", "padded_output": "hold", "learned_state": True},
+        {"direction": "bidirectional", "merge": "none", "reverse_output": True},
+        {"direction": "bidirectional", "merge": "mul", "backward_cell": LSTM(units=4, peephole=True)},
+        {"direction": "bidirectional", "merge": "ave", "return_sequences": False},
+    ],
+    ids=lambda options: " ".join(options) or "plain",
+)
+def test_sequences_with_holes_and_resets(options, given):
+    for cell in (LSTM(units=4), LSTM(units=5, projection=4), GRU(units=4, reset_after=True), *FUSED):
+        assert_equals_reference(one_layer(cell, **options), **GIVEN[given])
+
+
+def test_holes_take_the_native_path_and_resets_do_not():
+    net = backend.load(one_layer(LSTM(units=4), direction="bidirectional"), path="native")
+    net(X, mask=MASK)
+    with pytest.raises(UnsupportedError, match="layer 'r': no native path: torch's layers never begin anew"):
+        net(X, reset=RESET)
+
+
+@pytest.mark.parametrize(
+    "cell",
+    [
+        CellDropout(cell=LSTM(units=4), input=0.3, output=0.2),
+        CellDropout(cell=GRU(units=4, reset_after=False), input=0.3, state=0.4, output=0.2, per="sequence"),
+        Zoneout(cell=LSTM(units=4), h=0.3, c=0.2),
+    ],
+    ids=["dropout", "per sequence", "zoneout"],
+)
+def test_seeded_noise_is_that_of_the_reference(cell):
+    layers = (Dropout(name="d", rate=0.3), Recurrent(name="r", cell=cell, direction="bidirectional"))
+    checkpoint = random_checkpoint(Model(inputs=3, layers=layers))
+    reference = Net(checkpoint, "float64", training=True, seed=2**33 + 5)
+    for path in ("auto", "generic"):
+        reference._calls = 0
+        net = backend.load(checkpoint, dtype="float64", path=path, seed=2**33 + 5)
+        net(X)  # not in training: not counted
+        net.train()
+        for _ in range(2):
+            y, state = reference(X, lengths=[6, 0, 3, 2])
+            y_torch, state_torch = net(X, lengths=[6, 0, 3, 2])
+            np.testing.assert_allclose(y_torch.detach(), y, atol=1e-10)
+            for name in state:
+                np.testing.assert_allclose(state_torch[name].detach(), state[name], atol=1e-10)
+
+
+def test_noise_is_bit_for_bit_that_of_the_reference():
+    for t, per in ((7, "step"), (7, "sequence"), (1, "step")):
+        expected = NumpyOps(True, 3, 2).at("r").at("forward").noise(np.zeros((t, 5, 1)), 6, 0.4, "state", per)
+        ops = TorchOps(True, "auto", 3, 2).at("r").at("forward")
+        np.testing.assert_array_equal(ops.noise(torch.zeros(t, 5, 1), 6, 0.4, "state", per), expected)
+
+
+@pytest.mark.parametrize("given", [{}, *GIVEN.values()], ids=["all", *GIVEN])
+@pytest.mark.parametrize("cell", FUSED)
+def test_the_gradients_by_hand_are_those_of_autograd(cell, given, monkeypatch):
+    net = backend.load(one_layer(cell, direction="bidirectional", learned_state=True), dtype="float64").train()
+    x = torch.tensor(X, dtype=torch.float64, requires_grad=True)
+    state = {name: torch.randn(4, 4, dtype=torch.float64, requires_grad=True) for name in net.model.states()}
+    variables = [x, *state.values(), *net.parameters()]
+    weights = torch.randn(4, 6, 8, dtype=torch.float64)
+
+    def gradients(**options):
+        y, final = net(x, state=state, **given)
+        loss = (y * weights).sum() + sum(value.sin().sum() for value in final.values())
+        return torch.autograd.grad(loss, variables, allow_unused=True, materialize_grads=True, **options)
+
+    def second():
+        return torch.autograd.grad(sum(g.square().sum() for g in gradients(create_graph=True)), variables[:1])
+
+    by_hand = *gradients(), *second()
+    monkeypatch.setattr(lstm, "fits", lambda cell, x: False)
+    for found, expected in zip(by_hand, (*gradients(), *second()), strict=True):
+        torch.testing.assert_close(found, expected, rtol=1e-10, atol=1e-10)
 
 
 def test_arrays_are_inference_and_tensors_record():
@@ -189,7 +291,7 @@ def test_cudnn_order_changes_no_weight():
     weights = [
         w
         for prefix in ("forward", "backward")
-        for w in kernels._weights(net.model.layers[0].cell, {k.split(".")[1]: v for k, v in p.items() if prefix in k})
+        for w in kernels.weights(net.model.layers[0].cell, {k.split(".")[1]: v for k, v in p.items() if prefix in k})
     ]
     views = kernels._contiguous(weights, 2)
     base = views[0].untyped_storage().data_ptr()

@@ -191,7 +191,8 @@ def test_paths_of_cells_inside_cells():
     fused, forced = "fused: a loop with a gradient of its own", "generic: there is none for "
     nested = random_checkpoint(layer(VARIANTS["nested"]))
     assert backend.load(nested).paths() == {"r": f"{fused}; {forced}Zoneout; {forced}CellDropout"}
-    assert "LSTM with layer_norm" in backend.load(random_checkpoint(layer(VARIANTS["torch"]))).paths()["r"]
+    assert backend.load(random_checkpoint(layer(VARIANTS["torch"]))).paths() == {"r": fused}
+    assert "peephole, coupled_input_forget" in backend.load(random_checkpoint(layer(VARIANTS["coupled"]))).paths()["r"]
     for path in ("native", "fused"):
         with pytest.raises(UnsupportedError, match="none for Zoneout; use path='auto'"):
             backend.load(nested, path=path)
