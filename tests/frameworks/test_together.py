@@ -89,7 +89,7 @@ def test_info_shows_the_path_of_every_layer():
     for line in (
         "torch: lstm: native: torch.lstm",
         "tensorflow: gru: fused: a loop with a gradient of its own",
-        "onnxruntime: gru: native: ONNX node",
+        "onnxruntime: gru: native GRU",
     ):
         assert line in result.output
 

@@ -128,7 +128,7 @@ def test_learned_states_and_resets_have_gradients(name, direction):
         {"merge": "sum", "reverse_output": True},
     ],
 )
-@pytest.mark.parametrize("path", ["native", "auto"])
+@pytest.mark.parametrize("path", ["generic", "auto"])
 def test_what_becomes_of_the_outputs(options, path):
     checkpoint = random_checkpoint(layer(LSTM(units=5), direction="bidirectional", **options))
     for time_major in (False, True):
