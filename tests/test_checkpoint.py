@@ -137,3 +137,31 @@ def test_a_tensor_does_not_depend_on_the_rest_of_the_model():
     two = Model(inputs=3, layers=(Recurrent(name="r", cell=LSTM(units=4)), Dense(name="d", units=2)))
     a, b = (Checkpoint.initialize(model, 0).weights["r.kernel"] for model in (one, two))
     np.testing.assert_array_equal(a, b)
+
+
+def test_torch_starting_values():
+    """U(±1/√units) for a cell, biases too, U(±1/√inputs) for a dense layer, N(0, 1) for embeddings (INIT-3)."""
+    model = Model(
+        layers=(
+            Embedding(name="e", vocabulary=300, units=50),
+            Recurrent(name="r", cell=LSTM(units=64, projection=16), learned_state=True),
+            Dense(name="d", units=400),
+        )
+    )
+    weights = Checkpoint.initialize(model, 0, scheme="torch").weights
+    bounds = {f"r.{name}": 1 / 8 for name in ("kernel", "recurrent_kernel", "bias", "projection")}
+    for name, bound in (bounds | {"d.kernel": 1 / 4, "d.bias": 1 / 4}).items():
+        largest = np.abs(weights[name]).max()
+        assert 0.95 * bound < largest <= bound, name
+        assert abs(weights[name].mean()) < 0.1 * bound, name
+    assert abs(weights["e.embeddings"].std() - 1) < 0.05
+    assert (weights["r.initial.c"] == 0).all()
+    with pytest.raises(SpecError, match="scheme: expected 'keras' or 'torch', found 'jax'"):
+        Checkpoint.initialize(model, 0, scheme="jax")
+
+
+def test_layer_norms_start_at_one_and_the_forget_bias_moves_to_their_beta():
+    model = Model(inputs=3, layers=(Recurrent(name="r", cell=LSTM.preset("tf1", 4)),))
+    weights = Checkpoint.initialize(model, 0).weights
+    assert (weights["r.gates_gamma"] == 1).all()
+    assert (weights["r.gates_beta"] == np.array([[0], [1], [0], [0]])).all()
