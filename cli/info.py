@@ -82,7 +82,11 @@ def show(report: dict) -> None:
     console.print(f"[bold]{escape(report['file'])}[/bold]: {report['parameters']:,} parameters, {report['dtype']}")
     layers = Table("layer", "type", "configuration")
     for layer in report["model"]["layers"]:
-        rest = [f"{key}={configuration(value)}" for key, value in layer.items() if key not in ("name", "type")]
+        rest = [
+            f"{key}={configuration(value)}"
+            for key, value in layer.items()
+            if value is not None and key not in ("name", "type")
+        ]
         layers.add_row(layer["name"], layer["type"], escape(", ".join(rest)))
     console.print(layers)
     table = Table("tensor", "gate", "shape", "mean", "std", "min", "max")

@@ -15,6 +15,7 @@ import safetensors.numpy
 
 from rnnspec.errors import SpecError
 from rnnspec.model import Model
+from rnnspec.ops import under
 
 SPEC_VERSION = 1
 _KEY = "rnnspec"  # the one entry of the safetensors metadata: with more, their order would not be fixed
@@ -63,13 +64,11 @@ class Checkpoint:
         if scheme not in ("keras", "torch"):
             raise SpecError(f"scheme: expected 'keras' or 'torch', found {scheme!r}")
         weights = {}
-        for layer in model.layers:
-            for name, shape in model.parameters().items():
-                if name.startswith(layer.name + "."):
-                    rng = np.random.Generator(np.random.Philox(key=[seed, zlib.crc32(name.encode())]))
-                    weights[name] = layer.initialize(name.removeprefix(layer.name + "."), shape, rng, scheme).astype(
-                        dtype
-                    )
+        for layer, inputs in model.chain():
+            for name, shape in under(layer.name, layer.parameters(inputs)).items():
+                rng = np.random.Generator(np.random.Philox(key=[seed, zlib.crc32(name.encode())]))
+                place = name.removeprefix(layer.name + ".")
+                weights[name] = layer.initialize(place, shape, inputs, rng, scheme).astype(dtype)
         return cls(model, weights, metadata or {})
 
     def save(self, path: str | os.PathLike) -> None:

@@ -35,14 +35,14 @@ class Model(Config, frozen=True, kw_only=True):
             if names.count(name) > 1:
                 raise SpecError(f"Model.layers: two layers are named {name!r}; names must be unique")
         sequence = True
-        for layer, inputs in self._chain():
+        for layer, inputs in self.chain():
             layer.outputs(inputs)
             sequence = check_follows(layer, sequence)
         for layer in self.layers[:-1]:
             if isinstance(layer, Recurrent) and layer.merge == "none":
                 raise SpecError(f"layer {layer.name!r}: merge='none' gives two outputs; no layer may follow")
 
-    def _chain(self) -> Iterator[tuple[Layer, int | None]]:
+    def chain(self) -> Iterator[tuple[Layer, int | None]]:
         """Each layer with the features that reach it."""
         features = self.inputs
         for layer in self.layers:
@@ -52,7 +52,7 @@ class Model(Config, frozen=True, kw_only=True):
     @property
     def outputs(self) -> int:
         """Features of the output."""
-        *_, (last, features) = self._chain()
+        *_, (last, features) = self.chain()
         return last.outputs(features)
 
     @property
@@ -67,7 +67,7 @@ class Model(Config, frozen=True, kw_only=True):
         """Tensor name → shape, for the whole model."""
         return {
             name: shape
-            for layer, inputs in self._chain()
+            for layer, inputs in self.chain()
             for name, shape in under(layer.name, layer.parameters(inputs)).items()
         }
 
@@ -75,7 +75,7 @@ class Model(Config, frozen=True, kw_only=True):
         """State name → size, for the whole model."""
         return {
             name: size
-            for layer, inputs in self._chain()
+            for layer, inputs in self.chain()
             for name, size in under(layer.name, layer.states(inputs)).items()
         }
 

@@ -48,7 +48,12 @@ class Layer(Config, frozen=True, kw_only=True):
         return self.apply(ops, p, x, Valid(), state)
 
     def initialize(
-        self, name: str, shape: tuple[int, ...], rng: "np.random.Generator", scheme: str = "keras"
+        self,
+        name: str,
+        shape: tuple[int, ...],
+        inputs: int | None,
+        rng: "np.random.Generator",
+        scheme: str = "keras",
     ) -> np.ndarray:
-        """A starting value for the parameter `name` in float64 (INIT-1)."""
+        """A starting value for the parameter `name` in float64 (INIT-1, INIT-3)."""
         raise NotImplementedError(f"{type(self).__name__} has the parameter {name!r} but no initialize")

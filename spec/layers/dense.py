@@ -32,6 +32,12 @@ class Dense(Layer, tag="dense", frozen=True, kw_only=True):
         return activate(ops, self.activation, ops.linear(x, p["kernel"], p.get("bias"))), {}
 
     def initialize(
-        self, name: str, shape: tuple[int, ...], rng: "np.random.Generator", scheme: str = "keras"
+        self,
+        name: str,
+        shape: tuple[int, ...],
+        inputs: int | None,
+        rng: "np.random.Generator",
+        scheme: str = "keras",
     ) -> np.ndarray:
-        return initializers.dense(name, shape, shape[-1], rng, scheme)
+        assert inputs is not None
+        return initializers.dense(name, shape, inputs, rng, scheme)

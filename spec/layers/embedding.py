@@ -30,6 +30,11 @@ class Embedding(Layer, tag="embedding", frozen=True, kw_only=True):
         return ops.take(p["embeddings"], x), {}
 
     def initialize(
-        self, name: str, shape: tuple[int, ...], rng: "np.random.Generator", scheme: str = "keras"
+        self,
+        name: str,
+        shape: tuple[int, ...],
+        inputs: int | None,
+        rng: "np.random.Generator",
+        scheme: str = "keras",
     ) -> np.ndarray:
         return rng.uniform(-0.05, 0.05, shape) if scheme == "keras" else rng.standard_normal(shape)

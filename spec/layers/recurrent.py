@@ -136,7 +136,12 @@ class Recurrent(Layer, tag="recurrent", frozen=True, kw_only=True):
         return self.cell.step(ops, prepared, self.cell.project(ops, prepared, x), state)
 
     def initialize(
-        self, name: str, shape: tuple[int, ...], rng: "np.random.Generator", scheme: str = "keras"
+        self,
+        name: str,
+        shape: tuple[int, ...],
+        inputs: int | None,
+        rng: "np.random.Generator",
+        scheme: str = "keras",
     ) -> np.ndarray:
         if name.startswith("initial."):
             return np.zeros(shape)
