@@ -1,9 +1,11 @@
 """Architectures: strict, and the same as their JSON (CONFIG, MODEL, NAME)."""
 
 import json
+import os
 import subprocess
 import sys
 from importlib.resources import files
+from pathlib import Path
 
 import jsonschema
 import pytest
@@ -155,3 +157,23 @@ def test_the_schema_accepts_and_refuses_what_the_types_do():
         assert not validator.is_valid(wrong)
         with pytest.raises(SpecError):
             Model.from_builtins(wrong)
+
+
+def test_a_cell_is_found_by_its_entry_point(tmp_path):
+    """An installed package offers its cells in the group `rnnspec.cells`: a file that names one can be read."""
+    own = (Path(__file__).parents[1] / "examples" / "own_cell.py").read_text(encoding="utf-8")
+    (tmp_path / "own_cells.py").write_text(own, encoding="utf-8")
+    described = tmp_path / "own_cells-1.0.dist-info"
+    described.mkdir()
+    (described / "METADATA").write_text("Metadata-Version: 2.1\nName: own-cells\nVersion: 1.0\n")
+    (described / "entry_points.txt").write_text("[rnnspec.cells]\nleaky = own_cells:Leaky\n")
+    text = '{"inputs": 2, "layers": [{"type": "recurrent", "name": "r", "cell": {"type": "leaky", "units": 3}}]}'
+    code = f"import rnnspec; print(rnnspec.Model.from_json('{text}').states())"
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env=os.environ | {"PYTHONPATH": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.strip() == "{'r.h': 3}"
