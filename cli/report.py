@@ -28,8 +28,12 @@ def results_table(results: list, title: str) -> int:
     for row in results:
         if row.outcome == "unsupported":
             refused[re.sub(r"^layer '[^']*': ", "", row.detail)].add(row.variant)
-    for reason, names in refused.items():
-        console.print(f"unsupported by {', '.join(sorted(names))}: {escape(reason)}", style="dim", highlight=False)
+    by_names: dict[str, list[str]] = defaultdict(list)
+    for reason, variants in refused.items():
+        by_names[", ".join(sorted(variants))].append(reason)
+    for names, reasons in by_names.items():
+        more = f" (and {len(reasons) - 1} more reasons; --json FILE has them)" if len(reasons) > 1 else ""
+        console.print(f"unsupported by {names}: {escape(reasons[0] + more)}", style="dim", highlight=False)
     failed = [row for row in results if row.outcome == "fail"]
     for row in failed:
         line = f"FAIL {row.variant}: {row.case}: {row.detail}"

@@ -81,9 +81,12 @@ class Net(keras.Model):
 
         Raises:
             SpecError: x, lengths, mask, state or reset do not fit the model (INPUT-1 to INPUT-5).
+            UnsupportedError: `path="native"` or `"fused"`, and a reset.
             tf.errors.InvalidArgumentError: the same, where values are known only when a graph runs.
         """
         given = arguments.separate(self.model, x, lengths, mask, state, reset)
+        if "reset" in given and self.path_option in ("native", "fused"):
+            raise UnsupportedError(f"reset: the {self.path_option} path never begins anew; use path='auto'")
         if arguments.symbolic(given):
             return super().__call__(given, **options)
         attached = getattr(given["x"], "_keras_mask", None)
@@ -98,8 +101,6 @@ class Net(keras.Model):
         """What `__call__` runs, on checked arguments by name."""
         if not isinstance(given, Mapping):  # Keras's stateless_call comes here directly
             given = {"x": given}
-        if "reset" in given and self.path_option in ("native", "fused"):
-            raise UnsupportedError(f"reset: the {self.path_option} path never begins anew; use path='auto'")
         if training:
             given = given | {"seed": tf.cast(self._seeds.next(), tf.int64)}
         y, new = self.program.run(self.tensors(), given)
