@@ -8,14 +8,15 @@ from rnnspec.ops import Array, Ops, Parameters, Projected, States
 
 
 class CellDropout(Wrapper, tag="dropout", frozen=True, kw_only=True):
-    """Dropout on what enters and leaves a cell (TensorFlow 1 `DropoutWrapper`; Keras `dropout`, `recurrent_dropout`).
+    """Dropout on what enters and leaves a cell (TensorFlow 1 `DropoutWrapper`; Keras `dropout`).
 
         y, s' = cell(m_x ⊙ x, s with h replaced by m_h ⊙ h)         CELLDROP-1
         y is multiplied by m_y, the states are not                   CELLDROP-2
 
     `input`, `state`, `output`: the rates of m_x, m_h, m_y, whose elements are 0 with that probability and otherwise
     1/(1 − rate). `per`: a mask for each `step`, or one for the whole `sequence` (Gal & Ghahramani 2016). It is the
-    identity outside training (CELLDROP-3).
+    identity outside training (CELLDROP-3). Keras's `recurrent_dropout` draws a mask for each gate, and a GRU of Keras
+    carries its state on undropped: `state` is not quite that.
     """
 
     input: Rate = 0.0
