@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from rnnspec import GRU, LSTM, CellDropout, Checkpoint, Dropout, Model, Recurrent, SpecError, Zoneout
+from rnnspec import GRU, LSTM, SRU, CellDropout, Checkpoint, Dropout, Model, Recurrent, SpecError, Zoneout
 from rnnspec.philox import philox
 from rnnspec.reference import Net
 from rnnspec.reference.ops import NumpyOps
@@ -62,22 +62,29 @@ def test_dropout_scales_and_is_the_identity_outside_training():
     assert 0 < (y == 0).sum() < y.size
 
 
-def test_cell_dropout_by_hand():
-    cell = CellDropout(cell=GRU(units=4, reset_after=True), input=0.4, state=0.3, output=0.2)
-    model = Model(inputs=3, layers=(Recurrent(name="r", cell=cell),))
-    plain = Model(inputs=3, layers=(Recurrent(name="r", cell=cell.cell),))
-    checkpoint = random_weights(model)
+@pytest.mark.parametrize("reset_after", [False, True])
+def test_cell_dropout_by_hand(reset_after):
+    """R sees the dropped state; what the update gate carries on is not dropped."""
+    cell = CellDropout(cell=GRU(units=4, reset_after=reset_after), input=0.4, state=0.3, output=0.2)
+    checkpoint = random_weights(Model(inputs=3, layers=(Recurrent(name="r", cell=cell),)))
     x = np.random.default_rng(1).standard_normal((2, 5, 3))
     y, final = Net(checkpoint, "float64", training=True, seed=5)(x)
-    ops, net = NumpyOps(True, 5, 0).at("r"), Net(Checkpoint(plain, checkpoint.weights), "float64")
+    ops = NumpyOps(True, 5, 0).at("r")
     rates = {"input": (3, 0.4), "state": (4, 0.3), "output": (4, 0.2)}
     masks = {k: ops.noise(x.swapaxes(0, 1), n, rate, k, "step") / (1 - rate) for k, (n, rate) in rates.items()}
-    state = {"r.h": np.zeros((2, 4))}
+    w = {name.removeprefix("r."): value for name, value in checkpoint.weights.items()}
+    h = np.zeros((2, 4))
     for t in range(5):
-        state = {"r.h": state["r.h"] * masks["state"][t]}
-        out, state = net.step(x[:, t] * masks["input"][t], state)
-        np.testing.assert_allclose(y[:, t], out * masks["output"][t], atol=1e-14)
-    np.testing.assert_allclose(final["r.h"], state["r.h"], atol=1e-14)
+        seen = h * masks["state"][t]
+        z = [x[:, t] * masks["input"][t] @ k.T + b for k, b in zip(w["kernel"], w["bias"], strict=True)]
+        r, u = (1 / (1 + np.exp(-z[k] - seen @ w["recurrent_kernel"][k].T)) for k in (0, 1))
+        if reset_after:
+            n = np.tanh(z[2] + r * (seen @ w["recurrent_kernel"][2].T + w["recurrent_bias"]))
+        else:
+            n = np.tanh(z[2] + (r * seen) @ w["recurrent_kernel"][2].T)
+        h = u * h + (1 - u) * n
+        np.testing.assert_allclose(y[:, t], h * masks["output"][t], atol=1e-14)
+    np.testing.assert_allclose(final["r.h"], h, atol=1e-14)
 
 
 @pytest.mark.parametrize("training", [False, True])
@@ -102,5 +109,5 @@ def test_zoneout_by_hand(training):
 def test_what_has_no_state_of_its_own_is_refused():
     with pytest.raises(SpecError, match=r"Zoneout\.c: GRU has no such state"):
         Zoneout(cell=GRU(units=3, reset_after=True), c=0.1)
-    with pytest.raises(SpecError, match=r"CellDropout\.state: CellDropout has no such state"):
-        CellDropout(cell=CellDropout(cell=LSTM(units=3), output=0.1), state=0.1)
+    with pytest.raises(SpecError, match=r"CellDropout\.state: SRU has no recurrent kernel"):
+        CellDropout(cell=SRU(units=3), state=0.1)

@@ -2,21 +2,23 @@
 
 from typing import Literal
 
+from rnnspec.cells.gated import Gated
 from rnnspec.cells.wrapper import Rate, Wrapper
 from rnnspec.config import Config
+from rnnspec.errors import SpecError
 from rnnspec.ops import Array, Ops, Parameters, Projected, States
 
 
 class CellDropout(Wrapper, tag="dropout", frozen=True, kw_only=True):
-    """Dropout on what enters and leaves a cell (TensorFlow 1 `DropoutWrapper`; Keras `dropout`).
+    """Dropout on what a cell sees and gives (TensorFlow 1 `DropoutWrapper`; Keras `dropout` and `recurrent_dropout`).
 
-        y, s' = cell(m_x ⊙ x, s with h replaced by m_h ⊙ h)         CELLDROP-1
+        W sees m_x ⊙ x, R sees m_h ⊙ h                               CELLDROP-1
         y is multiplied by m_y, the states are not                   CELLDROP-2
 
     `input`, `state`, `output`: the rates of m_x, m_h, m_y, whose elements are 0 with that probability and otherwise
     1/(1 − rate). `per`: a mask for each `step`, or one for the whole `sequence` (Gal & Ghahramani 2016). It is the
-    identity outside training (CELLDROP-3). Keras's `recurrent_dropout` draws a mask for each gate, and a GRU of Keras
-    carries its state on undropped: `state` is not quite that.
+    identity outside training (CELLDROP-3). What a GRU carries on is not dropped, nor is c. Keras 3 draws a mask for
+    each gate; here all gates see the same one, as in Keras 2. `state` needs a cell of `Gated`'s kind.
     """
 
     input: Rate = 0.0
@@ -26,8 +28,14 @@ class CellDropout(Wrapper, tag="dropout", frozen=True, kw_only=True):
 
     def __post_init__(self) -> None:
         Config.__post_init__(self)
-        if self.state:
-            self._needs_state("state", "h")
+        inner = self.cell
+        while isinstance(inner, Wrapper):
+            inner = inner.cell
+        if self.state and not isinstance(inner, Gated):
+            raise SpecError(
+                f"CellDropout.state: {type(inner).__name__} has no recurrent kernel that sees h alone; leave it 0, or "
+                "put the wrapper around an inner cell"
+            )
 
     @property
     def emits(self) -> str | None:  # type: ignore[override]
@@ -50,7 +58,7 @@ class CellDropout(Wrapper, tag="dropout", frozen=True, kw_only=True):
     def step(self, ops: Ops, p: Parameters, projected: Projected, state: States) -> tuple[Array, States]:
         inner, *noise = projected
         if noise and self.state:
-            state = state | {"h": state["h"] * noise.pop(0) * (1 / (1 - self.state))}
+            state = state | {"seen": state["h"] * noise.pop(0) * (1 / (1 - self.state))}
         y, new = self.cell.step(ops, p, inner, state)
         return (y * noise.pop(0) * (1 / (1 - self.output)) if noise else y), new
 

@@ -8,7 +8,7 @@ from rnnspec.cells.base import Cell
 from rnnspec.cells.layer_norm import LayerNorm
 from rnnspec.config import Config, Size
 from rnnspec.errors import SpecError
-from rnnspec.ops import Array, Ops, Parameters
+from rnnspec.ops import Array, Ops, Parameters, States
 
 Limit = Annotated[float, msgspec.Meta(gt=0)]
 
@@ -51,6 +51,10 @@ class Gated(Cell, frozen=True, kw_only=True):
         if self.bias:
             shapes["bias"] = (gates, self.units)
         return shapes | (self.layer_norm.parameters(gates, self.units) if self.layer_norm else {})
+
+    def seen(self, state: States) -> Array:
+        """h as R sees it: what a dropout around the cell left of it, else h itself (CELLDROP-1)."""
+        return state.get("seen", state["h"])
 
     def project(self, ops: Ops, p: Parameters, x: Array) -> Array:
         norm = self.layer_norm

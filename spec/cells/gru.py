@@ -54,18 +54,21 @@ class GRU(Gated, tag="gru", frozen=True, kw_only=True):
         return super().project(ops, p["all"], x)
 
     def step(self, ops: Ops, p: Parameters, projected: Array, state: States) -> tuple[Array, States]:
-        h, norm, d = state["h"], self.layer_norm, p["all"].get("recurrent_bias")
+        h, seen = state["h"], self.seen(state)
+        norm, d = self.layer_norm, p["all"].get("recurrent_bias")
         x_ru, x_n = ops.split(projected, (2 * self.units, self.units))
         if norm and norm.over == "all":
-            product = norm.apply(ops, p["all"], "recurrent", self.product(ops, p["all"]["recurrent_kernel"], h, 3), 3)
+            product = norm.apply(
+                ops, p["all"], "recurrent", self.product(ops, p["all"]["recurrent_kernel"], seen, 3), 3
+            )
             r_ru, m = ops.split(product, (2 * self.units, self.units))
             a_ru, m = x_ru + r_ru, m if d is None else m + ops.flat(d)
         else:
-            a_ru = self.preactivations(ops, p["gates"], x_ru, h, 2)
-            m = self._recurrent_new(ops, p["new"], h, d) if self.reset_after else None
+            a_ru = self.preactivations(ops, p["gates"], x_ru, seen, 2)
+            m = self._recurrent_new(ops, p["new"], seen, d) if self.reset_after else None
         r, u = ops.split(activate(ops, self.gate_activation, self.clipped(ops, a_ru)), 2)
         if not self.reset_after:
-            a_n = self.preactivations(ops, p["new"], x_n, r * h, 1)
+            a_n = self.preactivations(ops, p["new"], x_n, r * seen, 1)
         elif norm and norm.gates == "joint":
             a_n = norm.apply(ops, p["new"], "gates", x_n + r * m, 1)
         else:

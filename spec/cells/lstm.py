@@ -94,7 +94,7 @@ class LSTM(Gated, tag="lstm", frozen=True, kw_only=True):
 
     def step(self, ops: Ops, p: Parameters, projected: Array, state: States) -> tuple[Array, States]:
         c, n = state["c"], len(self.gates)
-        *i_f, g, o = ops.split(self.preactivations(ops, p, projected, state["h"], n), n)
+        *i_f, g, o = ops.split(self.preactivations(ops, p, projected, self.seen(state), n), n)
         f = self._gate(ops, i_f[-1], p.get("peephole_f"), c)
         g = activate(ops, self.cell_activation, self.clipped(ops, g))
         if self.coupled_input_forget:

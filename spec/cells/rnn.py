@@ -22,6 +22,6 @@ class RNN(Gated, tag="rnn", frozen=True, kw_only=True):
     activation: Activation = "tanh"
 
     def step(self, ops: Ops, p: Parameters, projected: Array, state: States) -> tuple[Array, States]:
-        a = self.preactivations(ops, p, projected, state["h"], 1)
+        a = self.preactivations(ops, p, projected, self.seen(state), 1)
         h = activate(ops, self.activation, self.clipped(ops, a))
         return h, {"h": h}

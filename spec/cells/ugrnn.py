@@ -28,7 +28,7 @@ class UGRNN(Gated, tag="ugrnn", frozen=True, kw_only=True):
 
     def step(self, ops: Ops, p: Parameters, projected: Array, state: States) -> tuple[Array, States]:
         h = state["h"]
-        u, n = ops.split(self.clipped(ops, self.preactivations(ops, p, projected, h, 2)), 2)
+        u, n = ops.split(self.clipped(ops, self.preactivations(ops, p, projected, self.seen(state), 2)), 2)
         n = activate(ops, self.activation, n)
         h = n + activate(ops, self.gate_activation, u) * (h - n)
         return h, {"h": h}
