@@ -5,6 +5,7 @@ import sys
 import click
 
 from rnnspec.cli.conformance import conformance
+from rnnspec.cli.convert import convert
 from rnnspec.cli.demo import demo
 from rnnspec.cli.export import export
 from rnnspec.cli.info import info
@@ -24,7 +25,7 @@ def rnnspec(modules: tuple[str, ...]) -> None:
         import_module(module)
 
 
-for command in (info, run, verify, export, conformance, demo):
+for command in (info, convert, run, verify, export, conformance, demo):
     rnnspec.add_command(command)
 
 

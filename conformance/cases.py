@@ -21,6 +21,7 @@ from rnnspec.reference import Net
 
 BATCH, TIME, INPUTS = 4, 9, 5
 MASK = ([0, 1, 1, 0, 1, 0, 0, 1, 0], [1] * 9, [0] * 9, [0, 0, 0, 0, 0, 1, 1, 1, 1])
+PADDED = ([0, 1, 1, 0, 1, 1, 1, 1, 1], [1] * 6 + [0] * 3, [0] * 9, [1] * 9)
 RESET = ([0, 0, 1, 0, 0, 1, 0, 0, 0], [0] * 9, [1, 0, 0, 0, 1, 0, 0, 0, 0], [0, 0, 0, 0, 0, 0, 1, 0, 1])
 LENGTHS = {"full": None, "ragged": (9, 2, 6, 4), "zero": (3, 0, 9, 5)}
 
@@ -60,6 +61,8 @@ class Case:
             values: dict[str, np.ndarray] = {"x": rng.integers(0, first.vocabulary, (BATCH, TIME))}
         else:
             values = {"x": rng.standard_normal((BATCH, TIME, self.model.inputs or 0)).astype("float32")}
+        if self.model.padding is not None:
+            values["x"][~np.array(PADDED, bool)] = self.model.padding
         if self.lengths is not None:
             values["lengths"] = np.array(self.lengths, "int32")
         if self.mask:
@@ -137,6 +140,7 @@ def cases() -> Iterator[Case]:
     yield from _masks()
     yield from _options()
     yield from _characters()
+    yield from _padding()
     yield from variations()
 
 
@@ -181,6 +185,21 @@ def _options() -> Iterator[Case]:
         layer = Recurrent(name="layer", cell=cell, direction="bidirectional")
         yield Case(id, clauses, _chain(layer), LENGTHS["zero"], True)
         yield Case(f"{id}-steps", (*clauses, "STEP-1"), _chain(Recurrent(name="layer", cell=cell)), None, True, "steps")
+
+
+def _padding() -> Iterator[Case]:
+    """Ids or features that mark padding: at the front, inside, at the end, and everywhere in a row."""
+    hold = Recurrent(name="hold", cell=LSTM(units=6), padded_output="hold")
+    both = Recurrent(name="both", cell=GRU(units=4, reset_after=True), direction="bidirectional")
+    for id, lengths, mask in (
+        ("padding", None, False),
+        ("padding-lengths", LENGTHS["zero"], False),
+        ("padding-mask", None, True),
+    ):
+        features = Model(inputs=INPUTS, padding=0.25, layers=[hold, both])
+        ids = Model(padding=3, layers=[Embedding(name="embedding", vocabulary=8, units=5), hold, both])
+        yield Case(id, ("MODEL-5",), features, lengths, True, mask=mask)
+        yield Case(f"{id}-ids", ("MODEL-5",), ids, lengths, True, mask=mask)
 
 
 def _characters() -> Iterator[Case]:

@@ -165,6 +165,9 @@ class OnnxOps:
         (y,), new = recurrent.write(self.graph, cell, "reverse" if reverse else "forward", p, x, valid, state)
         return y, new
 
+    def unpadded(self, x: Value, padding: float, valid: Valid) -> Valid:
+        return sequences.unpadded(self.graph, x, padding, valid)
+
     def masked(self, x: Value, valid: Valid) -> Value:
         return sequences.masked(self.graph, x, sequences.valid_steps(self.graph, valid, x))
 

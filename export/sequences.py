@@ -31,12 +31,28 @@ def valid_steps(graph: Graph, valid: Valid, x: Value) -> Value | None:
     if valid.lengths is None:
         return None
     lengths = valid.lengths
+    return graph.shared(("valid",), lambda: _before(graph, lengths, x))
 
-    def before() -> Value:
-        rows = graph.unsqueeze(graph.node("Cast", [lengths], lengths.shape, to=_INT64), 0)
-        return graph.node("Less", [time_index(graph, x), rows], x.shape[:2])
 
-    return graph.shared(("valid",), before)
+def unpadded(graph: Graph, x: Value, padding: float, valid: Valid) -> Valid:
+    """Without the steps of x (time, batch, …) whose features, or id, all equal `padding` (MODEL-5)."""
+    ids = len(x.shape) == 2
+    value = graph.integer(int(padding)) if ids else graph.scalar(padding)
+    mask = graph.node("Not", [graph.node("Equal", [x, value], x.shape)], x.shape)
+    if not ids:
+        ones = graph.node("Cast", [mask], x.shape, to=_INT64)
+        count = graph.node("ReduceSum", [ones, graph.integers(2)], x.shape[:2], keepdims=0)
+        mask = graph.node("Greater", [count, graph.integer(0)], x.shape[:2])
+    if valid.mask is not None:
+        mask = graph.node("And", [mask, graph.transpose(valid.mask, 1, 0)], x.shape[:2])
+    if valid.lengths is not None:
+        mask = graph.node("And", [mask, _before(graph, valid.lengths, x)], x.shape[:2])
+    return Valid(mask=graph.transpose(mask, 1, 0), reset=valid.reset)
+
+
+def _before(graph: Graph, lengths: Value, x: Value) -> Value:
+    rows = graph.unsqueeze(graph.node("Cast", [lengths], lengths.shape, to=_INT64), 0)
+    return graph.node("Less", [time_index(graph, x), rows], x.shape[:2])
 
 
 def begins(graph: Graph, valid: Valid, reverse: bool) -> Value | None:

@@ -15,7 +15,10 @@ ByLayer = dict[str, dict[str, Array]]  # layer name → its parameters by their 
 
 
 class Model(Config, frozen=True, kw_only=True):
-    """A chain of layers. `inputs`: features per step; left out when an embedding comes first (MODEL-1).
+    """A chain of layers.
+
+    `inputs`: features per step; left out when an embedding comes first (MODEL-1). `padding`: the number that fills up
+    short sequences: steps whose features, or id, all equal it are invalid (MODEL-5).
 
     Raises:
         SpecError: no layers, a name used twice, or layers that do not fit each other.
@@ -23,6 +26,7 @@ class Model(Config, frozen=True, kw_only=True):
 
     layers: tuple[Layer, ...]
     inputs: Size | None = None
+    padding: float | None = None
 
     def __post_init__(self) -> None:
         Config.__post_init__(self)
@@ -30,6 +34,8 @@ class Model(Config, frozen=True, kw_only=True):
             raise SpecError("Model.layers: expected at least one layer, found none")
         if self.inputs is None and not isinstance(self.layers[0], Embedding):
             raise SpecError("Model.inputs: missing; give the features per step, or put an embedding first")
+        if self.inputs is None and self.padding is not None and self.padding != int(self.padding):
+            raise SpecError(f"Model.padding: expected an id, an integer, found {self.padding}")
         names = [layer.name for layer in self.layers]
         for name in names:
             if names.count(name) > 1:
@@ -99,6 +105,8 @@ class Model(Config, frozen=True, kw_only=True):
     def apply(self, ops: Ops, p: ByLayer, x: Array, valid: Valid, state: States) -> tuple[Array, States]:
         """Whole sequences: x (batch, time, inputs) or ids (batch, time) → outputs, final states."""
         new: States = {}
+        if self.padding is not None:
+            valid = ops.unpadded(x, self.padding, valid)
         for layer in self.layers:
             x, s = layer.apply(ops, p[layer.name], x, valid, scope(state, layer.name))
             new |= under(layer.name, s)

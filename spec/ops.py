@@ -109,6 +109,9 @@ class Ops(Protocol):
         that `valid.reset` restarts from.
         """
 
+    def unpadded(self, x: Array, padding: float, valid: Any) -> Any:
+        """`valid` without the steps of x whose features, or id, all equal `padding` (MODEL-5)."""
+
     def masked(self, x: Array, valid: Any) -> Array:
         """x (batch, time, features), 0 at invalid steps."""
 

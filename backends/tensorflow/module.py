@@ -12,7 +12,7 @@ import tensorflow as tf
 from rnnspec import inputs
 from rnnspec.backends.tensorflow import arguments, kernels, saved_model
 from rnnspec.backends.tensorflow.program import Program
-from rnnspec.backends.tensorflow.sequences import flip, steps
+from rnnspec.backends.tensorflow.sequences import flip, steps, unpadded
 from rnnspec.backends.tensorflow.unroll import check, describe
 from rnnspec.checkpoint import Checkpoint, as_checkpoint
 from rnnspec.errors import SpecError, UnsupportedError
@@ -111,7 +111,11 @@ class Net(keras.Model):
         if not self.model.return_sequences or arguments.symbolic(given):
             return None
         time = tf.shape(given["x"])[0 if self.program.time_major else 1]
-        mask = steps(Valid(given.get("lengths"), given.get("mask")), time)
+        valid = Valid(given.get("lengths"), given.get("mask"))
+        if self.model.padding is not None:
+            x = tf.experimental.numpy.swapaxes(given["x"], 0, 1) if self.program.time_major else given["x"]
+            valid = unpadded(x, self.model.padding, valid)
+        mask = steps(valid, time)
         flipped = [layer.reverse_output for layer in self.model.layers if isinstance(layer, Recurrent)]
         if mask is not None:
             mask = flip(mask) if any(flipped[-1:]) else mask

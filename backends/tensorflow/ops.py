@@ -125,6 +125,7 @@ class TensorFlowOps:
     ) -> tuple[tf.Tensor, States]:
         return unroll(self, cell, p, x, valid, state, start, reverse)
 
+    unpadded = staticmethod(sequences.unpadded)
     masked = staticmethod(sequences.masked)
     hold = staticmethod(sequences.hold)
     last = staticmethod(sequences.last)

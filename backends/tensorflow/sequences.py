@@ -20,6 +20,13 @@ def begins(valid: Valid, reverse: bool) -> tf.Tensor | None:
     return tf.pad(valid.reset, [[0, 0], [0, 1]])[:, 1:]
 
 
+def unpadded(x: tf.Tensor, padding: float, valid: Valid) -> Valid:
+    """Without the steps of x whose features, or id, all equal `padding` (MODEL-5)."""
+    given, mask = steps(valid, tf.shape(x)[1]), tf.not_equal(x, tf.cast(padding, x.dtype))
+    mask = mask if x.shape.rank == 2 else tf.reduce_any(mask, -1)
+    return Valid(mask=mask if given is None else mask & given, reset=valid.reset)
+
+
 def masked(x: tf.Tensor, valid: Valid) -> tf.Tensor:
     """x, 0 at invalid steps."""
     mask = steps(valid, tf.shape(x)[1])

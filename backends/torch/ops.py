@@ -123,6 +123,11 @@ class TorchOps:
         mask, _ = steps(valid, x, False)
         return x if mask is None else torch.where(mask.unsqueeze(-1), x, x.new_zeros(()))
 
+    def unpadded(self, x: Tensor, padding: float, valid: Valid) -> Valid:
+        given, _ = steps(valid, x, False)
+        mask = x.ne(padding) if x.ndim == 2 else x.ne(padding).any(-1)
+        return Valid(mask=mask if given is None else mask & given, reset=valid.reset)
+
     def hold(self, y: Tensor, valid: Valid, reverse: bool) -> Tensor:
         index, time = self._markers(y, valid, reverse), y.shape[1]
         if not time:

@@ -154,6 +154,11 @@ class NumpyOps:
         mask, _ = steps(valid, x.shape[0], x.shape[1], False)
         return np.where(mask[:, :, None], x, 0)
 
+    def unpadded(self, x: Array, padding: float, valid: Valid) -> Valid:
+        mask, _ = steps(valid, x.shape[0], x.shape[1], False)
+        differs = x != padding
+        return Valid(mask=mask & (differs if x.ndim == 2 else differs.any(-1)), reset=valid.reset)
+
     def hold(self, y: Array, valid: Valid, reverse: bool) -> Array:
         """Each step's output, or where it is invalid the one before it, since the sequence began (UNROLL-9)."""
         mask, begins = steps(valid, y.shape[0], y.shape[1], reverse)

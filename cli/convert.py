@@ -1,0 +1,59 @@
+"""`rnnspec convert`: models of other frameworks in, and ours out to them."""
+
+from pathlib import Path
+
+import click
+
+
+@click.command()
+@click.argument("source", type=click.Path(path_type=Path))
+@click.option("-o", "--output", "target", type=click.Path(path_type=Path), required=True, metavar="MODEL")
+@click.option("--from", "format", metavar="FORMAT",
+              help="torch, keras, tf1, onnx or flax; recognised by the contents if left out.")  # fmt: skip
+@click.option("--to", "to", type=click.Choice(["torch", "keras", "flax"]),
+              help="SOURCE is a model file of ours: write it for the stock layers of that framework.")  # fmt: skip
+@click.option("--config", type=click.Path(path_type=Path), metavar="FILE",
+              help="What the source does not say: Keras's JSON beside weights, or an architecture of ours.")  # fmt: skip
+@click.option("--set", "pairs", multiple=True, metavar="KEY=VALUE",
+              help="What the source does not say, for all cells (forget_bias=0) or one (rnn.cells.1.forget_bias=0).")  # fmt: skip
+@click.option("--ema", is_flag=True, help="Take the moving averages of the variables (TensorFlow checkpoints).")
+@click.option("--part", metavar="NAME", help="The chain to take from a model that is not one.")
+def convert(source: Path, target: Path, format: str | None, to: str | None, pairs: tuple[str, ...], **options) -> None:
+    """Turn SOURCE, a model of TensorFlow 1, Keras, PyTorch, ONNX or Flax, into MODEL, or say why it cannot be."""
+    if to:
+        write(source, target, to, {"--from": format, "--set": pairs, **{f"--{k}": v for k, v in options.items()}})
+        return
+    from rnnspec.convert import convert
+    from rnnspec.convert.settings import Settings
+
+    checkpoint = convert(source, format, settings=Settings.parse(pairs), **options)
+    checkpoint.save(target)
+    report = checkpoint.metadata.get("conversion", {"format": "rnnspec", "notes": [], "ignored": {}})
+    click.echo(f"{target}: {len(checkpoint.weights)} tensors, {checkpoint.dtype}, from {report['format']}")
+    for layer, inputs in checkpoint.model.chain():
+        click.echo(f"{layer.name}: {describe(layer)}: {'ids' if inputs is None else inputs} → {layer.outputs(inputs)}")
+    for note in report["notes"]:
+        click.echo(f"note: {note}")
+    for name, reason in report["ignored"].items():
+        click.echo(f"ignored: {name}: {reason}")
+
+
+def write(source: Path, target: Path, to: str, foreign: dict) -> None:
+    """A model file of ours for another framework."""
+    import importlib
+
+    import rnnspec
+
+    if given := [option for option, value in foreign.items() if value]:
+        raise click.ClickException(f"{given[0]}: is for reading; leave it out with --to")
+    checkpoint = rnnspec.load(source)
+    importlib.import_module(f"rnnspec.convert.{to}.write").write(checkpoint, target)
+    click.echo(f"{target}: for {to}")
+
+
+def describe(layer) -> str:
+    """A layer in one line."""
+    from rnnspec.cli.info import configuration
+
+    rest = {key: value for key, value in layer.to_builtins().items() if key != "name" and value is not None}
+    return configuration(rest)

@@ -1,0 +1,88 @@
+"""Models of other frameworks → checkpoints of ours, exactly, or not at all.
+
+from rnnspec.convert import convert
+checkpoint = convert("model.keras")                              # .metadata["conversion"] says what was assumed
+checkpoint = convert("model.ckpt", settings={"forget_bias": 0})
+"""
+
+import importlib
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from rnnspec.checkpoint import Checkpoint, check_weights
+from rnnspec.convert.detect import FORMATS, format_of
+from rnnspec.convert.request import Network, Request
+from rnnspec.convert.settings import Settings
+from rnnspec.errors import SpecError
+from rnnspec.model import Model
+from rnnspec.ops import under
+
+__all__ = ["FORMATS", "convert"]
+
+
+def convert(
+    source: str | os.PathLike,
+    format: str | None = None,
+    *,
+    config: str | os.PathLike | None = None,
+    settings: Mapping[str, Any] | Settings | None = None,
+    ema: bool = False,
+    part: str | None = None,
+) -> Checkpoint:
+    """The model in `source`, with every variable used, or listed with the reason why not.
+
+    Args:
+        source: a file, a folder (SavedModel, TensorFlow checkpoint), or the prefix of a TensorFlow checkpoint.
+        format: one of FORMATS; recognised by the contents if left out.
+        config: a file that says what the source does not (Keras's JSON beside weights, an architecture of ours).
+        settings: what the source does not say, by key (`Settings`).
+        ema: take the moving averages of a TensorFlow checkpoint.
+        part: the chain to take from a model that is not one.
+
+    Returns:
+        A checkpoint in float32, or float64 where the source is. Its `metadata["conversion"]` has `format`, `source`,
+        `notes` (what was assumed or changed) and `ignored` (variable → reason).
+
+    Raises:
+        OSError: a file is not there.
+        SpecError: a variable is left over, missing or of an impossible shape; the file is damaged or dangerous; an
+            option does not apply.
+        UnsupportedError: the model does something that ours cannot; or the package that reads the format is missing.
+    """
+    source = Path(source)
+    if format is not None and format not in FORMATS:
+        raise SpecError(f"--from: expected one of {', '.join(FORMATS)}, found {format!r}")
+    format = format or format_of(source)
+    settings = settings if isinstance(settings, Settings) else Settings(settings)
+    request = Request(settings, Path(config) if config is not None else None, ema, part)
+    found = importlib.import_module(f"rnnspec.convert.{format}").read(source, request)
+    for option in ("config", "ema", "part"):
+        if getattr(request, option) and option not in request.looked_at:
+            raise SpecError(f"--{option}: means nothing for {source}; leave it out")
+    settings.finish()
+    return found if isinstance(found, Checkpoint) else assemble(found, request, format, source.name)
+
+
+def assemble(network: Network, request: Request, format: str, name: str) -> Checkpoint:
+    """The checkpoint of what a reader found; raises SpecError where a variable is left over."""
+    network.variables.finish()
+    model = Model(
+        layers=[layer for layer, _ in network.layers],  # type: ignore[arg-type]
+        inputs=network.inputs,
+        padding=network.padding,
+    )
+    weights = {k: array for layer, arrays in network.layers for k, array in under(layer.name, arrays).items()}
+    dtype = np.result_type(np.float32, *weights.values())
+    weights = {name: np.ascontiguousarray(array, dtype) for name, array in weights.items()}
+    check_weights(model, weights, network.variables.where)
+    conversion = {
+        "format": format,
+        "source": name,
+        "notes": request.notes,
+        "ignored": dict(sorted(network.variables.ignored.items())),
+    }
+    return Checkpoint(model, weights, {"conversion": conversion})

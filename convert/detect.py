@@ -1,0 +1,55 @@
+"""Which format a source is in, by what is in it."""
+
+from pathlib import Path
+
+from rnnspec.convert.archives import open_zip
+from rnnspec.errors import SpecError
+
+FORMATS = ("tf1", "keras", "torch", "onnx", "flax")
+
+
+def format_of(source: Path) -> str:
+    """The format of a file, a folder, or the prefix of a TensorFlow checkpoint.
+
+    Raises:
+        FileNotFoundError: there is nothing there.
+        SpecError: it is in none of the formats; the message says what would do.
+    """
+    if source.is_dir():
+        if (source / "saved_model.pb").exists():
+            return "keras"
+        if (source / "checkpoint").exists() or list(source.glob("*.index")):
+            return "tf1"
+        raise SpecError(f"{source}: a folder without saved_model.pb or a TensorFlow checkpoint")
+    if source.suffix in (".index", ".meta") or source.with_name(source.name + ".index").exists():
+        return "tf1"
+    with source.open("rb") as file:
+        head = file.read(16)
+        file.seek(max(0, source.stat().st_size - 8))
+        tail = file.read()
+    if head.startswith(b"\x89HDF"):
+        return "keras"
+    if head.startswith(b"PK"):
+        return _zip(source)
+    if head[8:9] == b"{":
+        return "torch"
+    if tail == bytes.fromhex("57fb808b247547db"):  # the end of every SSTable: a V1 checkpoint
+        return "tf1"
+    if head.startswith(b"\x80") and head[1:2] in b"\x02\x03\x04\x05" and b"\x8a" in head:
+        return "torch"  # before zip archives: pickled numbers that say so, then the state dict
+    for suffixes, name in (((".pt", ".pth"), "torch"), ((".onnx",), "onnx"), ((".msgpack",), "flax")):
+        if source.suffix in suffixes:
+            return name
+    raise SpecError(f"{source}: not recognised; give --from {'|'.join(FORMATS)}")
+
+
+def _zip(source: Path) -> str:
+    with open_zip(source) as archive:
+        names = archive.namelist()
+    if any(name.endswith("data.pkl") for name in names):
+        return "torch"
+    if "config.json" in names:
+        return "keras"
+    if names and all(name.endswith(".npy") for name in names):
+        return "flax"
+    raise SpecError(f"{source}: a zip archive that is not .keras, .pt or .npz")

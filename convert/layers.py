@@ -1,0 +1,36 @@
+"""Layers with their weights."""
+
+from rnnspec import Dense, Embedding, Recurrent, Stack
+from rnnspec.convert.layouts import Part
+from rnnspec.convert.request import WithWeights
+from rnnspec.ops import under
+
+
+def stack(*parts: Part) -> Part:
+    """Cells in one cell."""
+    weights = {name: a for k, (_, w) in enumerate(parts) for name, a in under(f"cells.{k}", w).items()}
+    return Stack(cells=tuple(cell for cell, _ in parts)), weights
+
+
+def recurrent(part: Part, name="rnn", last=False, **options) -> WithWeights:
+    """One direction; `last`: its last output only."""
+    return Recurrent(name=name, cell=part[0], return_sequences=not last, **options), part[1]
+
+
+def bidirectional(forward: Part, backward: Part, name="rnn", last=False, **options) -> WithWeights:
+    """Both directions, whose cells may differ."""
+    weights = under("forward", forward[1]) | under("backward", backward[1])
+    if forward[0] != backward[0]:
+        options["backward_cell"] = backward[0]
+    layer = Recurrent(name=name, cell=forward[0], direction="bidirectional", return_sequences=not last, **options)
+    return layer, weights
+
+
+def dense(kernel, bias, name="head", activation="linear") -> WithWeights:
+    """`tf.matmul(x, kernel) + bias` and Keras `Dense`: kernel (inputs, units)."""
+    return Dense(name=name, units=bias.size, activation=activation), {"kernel": kernel.T, "bias": bias}
+
+
+def embedding(table) -> WithWeights:
+    """`tf.nn.embedding_lookup`, Keras `Embedding`, `nn.Embedding`: (vocabulary, units)."""
+    return Embedding(name="embedding", vocabulary=table.shape[0], units=table.shape[1]), {"embeddings": table}

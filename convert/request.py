@@ -1,0 +1,52 @@
+"""What is asked of a reader, and what it hands back."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from rnnspec.convert.settings import Settings
+from rnnspec.convert.variables import Variables
+from rnnspec.layers import Layer
+
+WithWeights = tuple[Layer, dict[str, np.ndarray]]
+
+
+@dataclass
+class Request:
+    """What the user asked for, and the notes that the reader makes.
+
+    `config`: a file that says what the source does not; `ema`: take moving averages in place of the variables that they
+    average; `part`: the chain inside a model that is not one. A reader that has no use for one of them leaves it be:
+    what nobody looked at is an error.
+    """
+
+    settings: Settings = field(default_factory=Settings)
+    config: Path | None = None
+    ema: bool = False
+    part: str | None = None
+    notes: list[str] = field(default_factory=list)
+    looked_at: set[str] = field(default_factory=set)
+
+    def look(self, option: str):
+        """The option `config`, `ema` or `part`, from here on the reader's business."""
+        self.looked_at.add(option)
+        return getattr(self, option)
+
+    def note(self, text: str) -> None:
+        """Something that the reader assumed or changed, in words for the user."""
+        if text not in self.notes:
+            self.notes.append(text)
+
+
+@dataclass
+class Network:
+    """What a reader found: layers with their weights by our names, in the order of the chain.
+
+    `inputs` and `padding` as in `Model`.
+    """
+
+    layers: list[WithWeights]
+    inputs: int | None
+    variables: Variables
+    padding: float | None = None
