@@ -13,9 +13,9 @@ import click
 @click.option("--to", "to", type=click.Choice(["torch", "keras", "flax"]),
               help="SOURCE is a model file of ours: write it for the stock layers of that framework.")  # fmt: skip
 @click.option("--config", type=click.Path(path_type=Path), metavar="FILE",
-              help="What the source does not say: Keras's JSON beside weights, or an architecture of ours.")  # fmt: skip
+              help="What the source does not say: Keras's JSON beside weights, or our architecture.")  # fmt: skip
 @click.option("--set", "pairs", multiple=True, metavar="KEY=VALUE",
-              help="What the source does not say, for all cells (forget_bias=0) or one (rnn.cells.1.forget_bias=0).")  # fmt: skip
+              help="What the source does not say: forget_bias=0, or rnn.cells.1.forget_bias=0 for one cell.")  # fmt: skip
 @click.option("--ema", is_flag=True, help="Take the moving averages of the variables (TensorFlow checkpoints).")
 @click.option("--part", metavar="NAME", help="The chain to take from a model that is not one.")
 def convert(source: Path, target: Path, format: str | None, to: str | None, pairs: tuple[str, ...], **options) -> None:
