@@ -15,7 +15,7 @@ import click
 @click.option("--config", type=click.Path(path_type=Path), metavar="FILE",
               help="What the source does not say: Keras's JSON beside weights, or our architecture.")  # fmt: skip
 @click.option("--set", "pairs", multiple=True, metavar="KEY=VALUE",
-              help="What the source does not say: forget_bias=0, or rnn.cells.1.forget_bias=0 for one cell.")  # fmt: skip
+              help="What the source does not say: forget_bias=0, or rnn.cells.1.forget_bias=0.")  # fmt: skip
 @click.option("--ema", is_flag=True, help="Take the moving averages of the variables (TensorFlow checkpoints).")
 @click.option("--part", metavar="NAME", help="The chain to take from a model that is not one.")
 def convert(source: Path, target: Path, format: str | None, to: str | None, pairs: tuple[str, ...], **options) -> None:

@@ -4,7 +4,8 @@ from rnnspec.conformance import cases, run
 results = [run(case, variant) for variant in variants(module) for case in cases()]
 """
 
-from rnnspec.conformance.cases import Case, cases
+from rnnspec.conformance.cases import Case
 from rnnspec.conformance.runner import Result, Variant, run, variants
+from rnnspec.conformance.vectors import cases
 
 __all__ = ["Case", "Result", "Variant", "cases", "run", "variants"]

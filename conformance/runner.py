@@ -1,7 +1,12 @@
-"""Run cases on a backend: any module with `load(checkpoint) -> net` (CONF-1 to CONF-4)."""
+"""Run cases on a backend: any module with `load(checkpoint) -> net` (CONF-1 to CONF-7)."""
 
 import inspect
+import tempfile
+import zlib
+from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -9,8 +14,13 @@ import numpy as np
 
 from rnnspec import accuracy
 from rnnspec.checkpoint import Checkpoint
-from rnnspec.conformance.cases import Case
-from rnnspec.errors import UnsupportedError
+from rnnspec.conformance.cases import SEED, Arrays, Case, as_call
+from rnnspec.conformance.declaration import Declaration, declaration
+from rnnspec.conformance.invalid import Invalid
+from rnnspec.errors import SpecError, UnsupportedError
+from rnnspec.model import Model
+
+FRESH = 8  # of so many cases, one is run with other numbers too, which no file holds
 
 
 @dataclass(frozen=True)
@@ -19,29 +29,49 @@ class Variant:
 
     module: ModuleType
     dtype: str = "float32"
-    options: tuple[tuple[str, Any], ...] = ()
+    path: str | None = None
 
     @property
     def name(self) -> str:
-        path = f" {dict(self.options)['path']}" if self.options else ""
-        return f"{self.module.__name__.removeprefix('rnnspec.backends.')}{path} {self.dtype}"
+        return f"{self.module.__name__.removeprefix('rnnspec.backends.')} {self.short}"
 
-    def load(self, checkpoint: Checkpoint) -> Any:
-        """A net; `dtype` is only passed where it is not the default, so that `load(checkpoint)` is all one needs."""
-        dtype = {} if self.dtype == "float32" else {"dtype": self.dtype}
-        return self.module.load(checkpoint, **dtype, **dict(self.options))
+    @property
+    def short(self) -> str:
+        """Its name without the backend's: what declarations are about."""
+        return f"{self.path or 'default'} {self.dtype}"
+
+    @cached_property
+    def declared(self) -> Declaration:
+        return declaration(self.module)
+
+    @cached_property
+    def takes(self) -> set[str]:
+        """The keywords of the module's `load`."""
+        return set(inspect.signature(self.module.load).parameters)
+
+    def load(self, checkpoint: Checkpoint, training: bool = False) -> Any:
+        """A net; options are only passed where they are not the default: `load(checkpoint)` is all one needs."""
+        options: dict[str, Any] = {} if self.dtype == "float32" else {"dtype": self.dtype}
+        options |= {"path": self.path} if self.path else {}
+        return self.module.load(checkpoint, **options, **({"seed": SEED} if training else {}))
 
 
 @dataclass(frozen=True)
 class Result:
-    """What came of a case: "pass", "fail" or "unsupported" (the backend raised UnsupportedError)."""
+    """What came of a case: "pass", "fail", "unsupported" (refused, as declared) or "expected failure" (as declared).
+
+    `error` is the worst of all arrays, `headroom` how many times it would fit into what ACC-2 allows; `paths`: the path
+    that each layer took, as the net says.
+    """
 
     case: str
     variant: str
     outcome: str
     error: float = 0.0
+    headroom: float = float("inf")
     detail: str = ""
     clauses: tuple[str, ...] = field(default=())
+    paths: dict[str, str] = field(default_factory=dict)
 
 
 def variants(module: ModuleType) -> list[Variant]:
@@ -49,57 +79,145 @@ def variants(module: ModuleType) -> list[Variant]:
     takes = inspect.signature(module.load).parameters
     dtypes = ("float32", "float64") if "dtype" in takes else ("float32",)
     paths = module.PATHS if "path" in takes else (None,)
-    return [Variant(module, dtype, (("path", path),) if path else ()) for path in paths for dtype in dtypes]
+    return [Variant(module, dtype, path) for path in paths for dtype in dtypes]
 
 
-def run(case: Case, variant: Variant) -> Result:
+def run(case: Case | Invalid, variant: Variant) -> Result:
     """One case on one variant; any exception other than UnsupportedError is a failure."""
+    if isinstance(case, Invalid):
+        return _refused(case, variant)
+    paths: dict[str, str] = {}
+    error, allowed, detail = 0.0, case.allowed(variant.dtype, variant.declared.looseness), ""
+    declared = variant.declared.refusal(variant.short, features(case, variant))
     try:
-        actual = _call(case, variant.load(case.checkpoint))
+        for found, expected, factor in _answers(case, variant, paths):
+            error = max(error, _worst(found, expected) / factor)
+            detail = detail or _compare(found, expected, variant.dtype, allowed * factor)
     except UnsupportedError as refusal:
-        outcome, error, detail = "unsupported", 0.0, str(refusal)
+        if declared or not variant.declared.strict:
+            return Result(case.id, variant.name, "unsupported", 0.0, float("inf"), str(refusal), case.clauses)
+        error, detail = float("inf"), f"refused, but not declared: {refusal}"
     except Exception as problem:
-        outcome, error, detail = "fail", float("inf"), f"{type(problem).__name__}: {problem}"
+        error, detail = float("inf"), f"{type(problem).__name__}: {problem}"
     else:
-        error, detail = _compare(actual, case, variant.dtype)
-        outcome = "fail" if detail else "pass"
-    return Result(case.id, variant.name, outcome, error, detail, case.clauses)
+        if declared and not detail:
+            detail = f"declared unsupported, but it answered: {declared}"
+    headroom = allowed / error if error else float("inf")
+    outcome = "fail" if detail else "pass"
+    if known := variant.declared.failure(variant.short, case.id):
+        outcome = "expected failure" if detail else "fail"
+        detail = known.reason if detail else f"expected to fail, but it passed: {known.reason}"
+    return Result(case.id, variant.name, outcome, error, headroom, detail, case.clauses, paths)
 
 
-def _compare(actual: dict[str, np.ndarray], case: Case, dtype: str) -> tuple[float, str]:
-    """The largest error, and what is wrong; nothing is where the second is empty (ACC-1 to ACC-3)."""
-    if set(actual) != set(case.expected):
-        return float("inf"), f"expected {', '.join(case.expected)}, found {', '.join(actual)}"
-    for name, array in actual.items():
-        if array.dtype != dtype:
-            return float("inf"), f"{name}: expected {dtype}, found {array.dtype}"
-    name, error = accuracy.worst(actual, case.expected)
-    return error, "" if error <= accuracy.TOLERANCE[dtype] else _where(name, actual, case)
+def _refused(case: Invalid, variant: Variant) -> Result:
+    """Whether an invalid case is refused by the right error, in one line that says what is wrong."""
+    if declared := variant.declared.refusal(variant.short, {f"dtype.{variant.dtype}"}):
+        return Result(case.id, variant.name, "unsupported", detail=declared, clauses=case.clauses)
+    try:
+        _attempt(case, variant)
+    except (SpecError, UnsupportedError) as refusal:
+        text, kind = str(refusal), type(refusal).__name__
+        missing = [word for word in case.says if word not in text]
+        detail = f"expected {case.error}, found {kind}: {text}" if kind != case.error else ""
+        detail = detail or (f"the error does not say {missing[0]!r}: {text}" if missing else "")
+        detail = detail or ("the error has more than one line" if "\n" in text else "")
+    except Exception as problem:
+        detail = f"expected {case.error}, found {type(problem).__name__}: {problem}"
+    else:
+        detail = f"accepted; expected {case.error}"
+    return Result(case.id, variant.name, "fail" if detail else "pass", detail=detail, clauses=case.clauses)
 
 
-def _call(case: Case, net: Any) -> dict[str, np.ndarray]:
+def _attempt(case: Invalid, variant: Variant) -> None:
+    if case.file is not None:
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "model.safetensors"
+            path.write_bytes(case.file)
+            variant.module.load(path)
+            return
+    model = Model.from_builtins(case.model)
+    net = variant.load(Checkpoint(model, case.weights))
+    states = {name: value for name, value in case.inputs.items() if name not in ("x", "lengths", "mask", "reset")}
+    call = as_call(model, case.inputs) | ({"state": states} if states else {})
+    if case.step:
+        net.step(call["x"], call.get("state"))
+    else:
+        net(**call)
+
+
+def features(case: Case, variant: Variant) -> set[str]:
+    """What is asked of this variant: the case's features, its dtype, and gradients where they are tried."""
+    gradients = {"call.gradients"} if _trains(case, variant) else set()
+    return case.features | {f"dtype.{variant.dtype}"} | gradients
+
+
+def _trains(case: Case, variant: Variant) -> bool:
+    """Gradients are tried in float64, or in float32 where there is no float64; noise needs a training call."""
+    return case.training or (bool(case.gradients) and hasattr(variant.module, "vjp") and variant.dtype == "float64")
+
+
+def _answers(case: Case, variant: Variant, paths: dict[str, str]) -> Iterator[tuple[Arrays, Arrays, float]]:
+    """What the backend answers, what it should, and by how much more than ACC-2 says the first may be off."""
+    if case.training and not {"vjp", "seed"} <= variant.takes | set(vars(variant.module)):
+        raise UnsupportedError("no `vjp`, or `load` takes no `seed`: the backend does not train")
+    net = variant.load(case.checkpoint, case.training)
+    if hasattr(net, "paths"):
+        paths |= net.paths()
+    if _trains(case, variant):
+        results, gradients = variant.module.vjp(net, case.cotangents, **case.call, training=case.training)
+        yield _arrays(results), case.expected, 1.0
+        yield _arrays(gradients), case.gradients, _summed(case)
+        return
+    yield _call(case, net), case.expected, 1.0
+    if zlib.crc32(case.id.encode()) % FRESH == 0:
+        fresh = case.fresh(seed=1)
+        yield _call(fresh, variant.load(fresh.checkpoint)), fresh.expected, fresh.condition / case.condition
+
+
+def _summed(case: Case) -> float:
+    """A gradient is summed over rows and steps, and as large as its parts are many: √(batch · time) · its size."""
+    batch, time = case.inputs["x"].shape[:2]
+    largest = max((float(np.abs(array).max(initial=0)) for array in case.gradients.values()), default=0.0)
+    return (batch * time) ** 0.5 * max(1.0, largest)
+
+
+def _call(case: Case, net: Any) -> Arrays:
     """y and final states as arrays, by the way of calling that the case asks for."""
-    call = case.call(case.inputs)
-    x, state = call["x"], call["state"]
+    call = case.call
     if case.split == "whole":
-        y, state = net(x, **{name: value for name, value in call.items() if name != "x" and value is not None})
-    elif case.split == "chunks":
-        first, state = net(x[:, :4], state=state)
-        second, state = net(x[:, 4:], state=state)
-        y = np.concatenate([np.asarray(first), np.asarray(second)], 1)
+        y, state = net(**call)
     else:
+        x, state = call["x"], call.get("state")
         outputs = []
-        for t in range(x.shape[1]):
-            y, state = net.step(x[:, t], state)
+        for part in np.split(x, [2], 1) if case.split == "chunks" else np.moveaxis(x, 1, 0):
+            y, state = net(part, state=state) if case.split == "chunks" else net.step(part, state)
             outputs.append(np.asarray(y))
-        y = np.stack(outputs, 1)
-    results = {**case.model.named(y), **state}
+        y = np.concatenate(outputs, 1) if case.split == "chunks" else np.stack(outputs, 1)
+    return _arrays({**case.model.named(y), **state})
+
+
+def _arrays(results: dict) -> Arrays:
     return {name: np.asarray(value) for name, value in results.items()}
 
 
-def _where(name: str, actual: dict[str, np.ndarray], case: Case) -> str:
+def _worst(found: Arrays, expected: Arrays) -> float:
+    return accuracy.worst(found, expected)[1] if set(found) == set(expected) else float("inf")
+
+
+def _compare(found: Arrays, expected: Arrays, dtype: str, allowed: float) -> str:
+    """What is wrong; empty where nothing is (ACC-1 to ACC-3)."""
+    if set(found) != set(expected):
+        return f"expected {', '.join(expected)}, found {', '.join(found)}"
+    for name, array in found.items():
+        if array.dtype != dtype:
+            return f"{name}: expected {dtype}, found {array.dtype}"
+    name, error = accuracy.worst(found, expected)
+    return "" if error <= allowed else _where(name, found[name], expected[name])
+
+
+def _where(name: str, found: np.ndarray, expected: np.ndarray) -> str:
     """The place that is off the most, in words."""
-    found, expected = actual[name], case.expected[name]
     if found.shape != expected.shape:
         return f"{name}: expected shape {expected.shape}, found {found.shape}"
     distance = np.abs(found - expected)

@@ -18,5 +18,6 @@ if keras.backend.backend() != "tensorflow":
     )
 
 from rnnspec.backends.tensorflow.module import PATHS, Net, checkpoint, load  # noqa: E402
+from rnnspec.backends.tensorflow.vjp import vjp  # noqa: E402
 
-__all__ = ["PATHS", "Net", "checkpoint", "load"]
+__all__ = ["PATHS", "Net", "checkpoint", "load", "vjp"]

@@ -9,5 +9,6 @@ from rnnspec import backends
 backends.require("torch")
 
 from rnnspec.backends.torch.module import PATHS, Net, checkpoint, load  # noqa: E402 (the check comes first)
+from rnnspec.backends.torch.vjp import vjp  # noqa: E402
 
-__all__ = ["PATHS", "Net", "checkpoint", "load"]
+__all__ = ["PATHS", "Net", "checkpoint", "load", "vjp"]

@@ -1,0 +1,38 @@
+"""Gradients by name, for whoever does not write a training loop (CONF-4)."""
+
+from collections.abc import Mapping
+
+import numpy as np
+import tensorflow as tf
+
+from rnnspec.backends.tensorflow.module import Net
+
+
+def vjp(
+    net: Net, cotangents: Mapping, x, lengths=None, mask=None, state: Mapping | None = None, reset=None, training=False
+) -> tuple[dict[str, tf.Tensor], dict[str, tf.Tensor]]:
+    """The results, y and final states by name, and the gradients of Σ cotangent ⊙ result over all results.
+
+    Gradients are with respect to every weight, x where it is floating, and every given state, by name.
+
+    Args:
+        cotangents: result name → array of its shape.
+        training: whether the call draws noise.
+    """
+    arguments = dict(zip(net.model.parameters(), net.trainable_variables, strict=True))
+    x = np.asarray(x)
+    if x.dtype.kind == "f":
+        arguments["x"] = x = tf.constant(x, net.dtype)
+    start = {name: tf.constant(value, net.dtype) for name, value in (state or {}).items()}
+    arguments |= start
+    with tf.GradientTape() as tape:
+        tape.watch([value for value in arguments.values() if tf.is_tensor(value)])
+        y, new = net(x, lengths, mask, start or None, reset, training=training)
+        results = {**net.model.named(y), **new}
+    gradients = tape.gradient(
+        [results[name] for name in cotangents],
+        [getattr(value, "value", value) for value in arguments.values()],
+        [tf.constant(cotangent, net.dtype) for cotangent in cotangents.values()],
+        unconnected_gradients=tf.UnconnectedGradients.ZERO,
+    )
+    return results, {name: tf.convert_to_tensor(g) for name, g in zip(arguments, gradients, strict=True)}

@@ -1,0 +1,94 @@
+"""Draw the cases of the catalogue and keep them on disk.
+
+python -m rnnspec.conformance.write           # add what the catalogue has and the disk has not
+python -m rnnspec.conformance.write --check   # compute everything again: the same bytes?
+"""
+
+import json
+import sys
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import safetensors.numpy
+
+from rnnspec import accuracy
+from rnnspec.conformance import oracle
+from rnnspec.conformance.cases import SEED, Case
+from rnnspec.conformance.catalogue import catalogue
+from rnnspec.conformance.invalid import Invalid, invalid
+from rnnspec.conformance.vectors import FOLDER, INVALID, VALID
+
+
+def files(case: Case | Invalid) -> dict[str, bytes]:
+    """The files of a case, by name."""
+    header: dict[str, Any] = {"id": case.id, "comment": case.comment, "valid": isinstance(case, Case)}
+    header["clauses"] = list(case.clauses)
+    found: dict[str, bytes] = {}
+    if isinstance(case, Case):
+        header |= {
+            "features": sorted(case.features),
+            "split": case.split,
+            "training": case.training,
+            "seed": SEED if case.training else None,
+            "condition": case.condition,
+            "model": case.model.to_builtins(),
+        }
+    else:
+        header |= {"says": list(case.says), "error": case.error, "step": case.step, "model": case.model}
+        found |= {f"{case.id}.model": case.file} if case.file is not None else {}
+    arrays = {
+        f"{group}/{name}": np.ascontiguousarray(array)
+        for group in (VALID if isinstance(case, Case) else INVALID)
+        for name, array in sorted(getattr(case, group).items())
+    }
+    found |= {f"{case.id}.safetensors": safetensors.numpy.save(arrays)} if arrays else {}
+    return {f"{case.id}.json": (json.dumps(header, indent=1, ensure_ascii=False) + "\n").encode(), **found}
+
+
+def computed(case: Case) -> Case:
+    """The case with what the oracle answers, and the gradients where it is one call over whole sequences."""
+    training = {"training": case.training, "seed": SEED}
+    spread = oracle.spread(case.checkpoint, case.call, **training)
+    steps, terms = case.inputs["x"].shape[1], accuracy.terms(case.model)
+    case = replace(case, condition=accuracy.condition(spread, terms, steps))
+    if case.split != "whole":
+        return replace(case, expected=oracle.run(case.checkpoint, case.call))
+    rng = np.random.default_rng([len(case.id), *case.id.encode()])
+    cotangents = {name: rng.standard_normal(value.shape).astype("float32") for name, value in case.expected.items()}
+    expected, gradients = oracle.vjp(case.checkpoint, case.call, cotangents, **training)
+    return replace(case, expected=expected, cotangents=cotangents, gradients=gradients)
+
+
+def catalogued() -> Iterator[Case | Invalid]:
+    """What should be on disk, valid cases without their answers."""
+    yield from catalogue()
+    yield from invalid()
+
+
+def changed(case: Case | Invalid) -> list[str]:
+    """The files of a case that would not come out as they are on disk."""
+    found = files(computed(case) if isinstance(case, Case) else case)
+    return [name for name, data in found.items() if (FOLDER / name).read_bytes() != data]
+
+
+def main(check: bool) -> int:
+    """Write the cases that are new; with `check` compute the others anew. 1 where a file is changed or unknown."""
+    FOLDER.mkdir(exist_ok=True)
+    known, wrong = {FOLDER / "schema.json"}, []
+    for case in catalogued():
+        if not (FOLDER / f"{case.id}.json").exists():
+            for name, data in files(computed(case) if isinstance(case, Case) else case).items():
+                (FOLDER / name).write_bytes(data)
+        elif check:
+            wrong += changed(case)
+        known |= set(FOLDER.glob(f"{case.id}.*"))
+    wrong += [path.name for path in sorted(set(FOLDER.iterdir()) - known)]
+    for name in wrong:
+        print(f"{name}: not what the catalogue gives")
+    return 1 if wrong else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main("--check" in sys.argv[1:]))
