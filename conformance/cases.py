@@ -62,8 +62,13 @@ class Case:
         given = {f"call.{key}" for key in ("lengths", "mask", "reset") if key in self.inputs}
         given |= {"call.state"} if set(self.model.states()) & set(self.inputs) else set()
         given |= {f"call.{self.split}"} if self.split != "whole" else set()
-        given |= {"call.training"} if self.training else set()
-        return given | features(self.model)
+        asked = features(self.model)
+        if self.training:
+            given |= {
+                "call.training",
+                *(f"training.{f}" for f in asked if f.startswith(("cell.dropout", "cell.zoneout"))),
+            }
+        return given | asked
 
     @property
     def call(self) -> dict[str, Any]:

@@ -112,7 +112,8 @@ def run(case: Case | Invalid, variant: Variant) -> Result:
 
 def _refused(case: Invalid, variant: Variant) -> Result:
     """Whether an invalid case is refused by the right error, in one line that says what is wrong."""
-    if declared := variant.declared.refusal(variant.short, {f"dtype.{variant.dtype}"}):
+    asked = {f"dtype.{variant.dtype}", *(f"call.{key}" for key in ("lengths", "mask", "reset") if key in case.inputs)}
+    if declared := variant.declared.refusal(variant.short, asked):
         return Result(case.id, variant.name, "unsupported", detail=declared, clauses=case.clauses)
     try:
         _attempt(case, variant)

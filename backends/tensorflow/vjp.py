@@ -26,7 +26,7 @@ def vjp(
     start = {name: tf.constant(value, net.dtype) for name, value in (state or {}).items()}
     arguments |= start
     with tf.GradientTape() as tape:
-        tape.watch([value for value in arguments.values() if tf.is_tensor(value)])
+        tape.watch([arguments[name] for name in ("x", *start) if name in arguments])
         y, new = net(x, lengths, mask, start or None, reset, training=training)
         results = {**net.model.named(y), **new}
     gradients = tape.gradient(
