@@ -31,6 +31,7 @@ class Case:
         id: unique, words joined by `-`.
         clauses: what of SPEC.md it tries.
         split: "whole", "chunks" (two calls, the state carried) or "steps" (`net.step`).
+        time_major: whether x and y are (time, batch, …) in the call; here they are batch-major all the same.
         training: whether noise is drawn, with SEED, in the first call.
         inputs: x, and where the call has them lengths, mask, reset and all states, under the names of an .npz file.
         expected: y (or y.forward, y.backward) and every final state by name, in float64.
@@ -47,6 +48,7 @@ class Case:
     expected: Arrays
     split: str = "whole"
     training: bool = False
+    time_major: bool = False
     comment: str = ""
     condition: float = 1.0
     cotangents: Arrays = field(default_factory=dict)
@@ -62,6 +64,7 @@ class Case:
         given = {f"call.{key}" for key in ("lengths", "mask", "reset") if key in self.inputs}
         given |= {"call.state"} if set(self.model.states()) & set(self.inputs) else set()
         given |= {f"call.{self.split}"} if self.split != "whole" else set()
+        given |= {"call.time_major"} if self.time_major else set()
         asked = features(self.model)
         if self.training:
             given |= {
@@ -83,7 +86,7 @@ class Case:
     def fresh(self, seed: int) -> "Case":
         """The same case with other weights and inputs, which are on no disk."""
         given = {key: self.inputs[key] for key in ("lengths", "mask", "reset") if key in self.inputs}
-        return draw(f"{self.id}-{seed}", self.clauses, self.model, split=self.split, training=self.training,
+        return draw(f"{self.id}-{seed}", self.clauses, self.model, split=self.split, training=self.training, time_major=self.time_major,
                     state=bool(set(self.model.states()) & set(self.inputs)), **given)  # fmt: skip
 
 
@@ -105,6 +108,7 @@ def draw(
     state: bool = False,
     split: str = "whole",
     training: bool = False,
+    time_major: bool = False,
     comment: str = "",
     weights: Arrays | None = None,
 ) -> Case:
@@ -125,7 +129,9 @@ def draw(
     if state:
         for name, size in model.states().items():
             inputs[name] = (rng.standard_normal((BATCH, size)) / 2).astype("float32")
-    case = Case(id, clauses, model, random if weights is None else weights, inputs, {}, split, training, comment)
+    case = Case(
+        id, clauses, model, random if weights is None else weights, inputs, {}, split, training, time_major, comment
+    )
     expected, rough = (_reference(case, dtype) for dtype in ("float64", "float32"))
     steps, terms = inputs["x"].shape[1], accuracy.terms(model)
     condition = accuracy.condition(accuracy.worst(rough, expected)[1], terms, steps)
@@ -140,6 +146,8 @@ def _x(model: Model, rng: np.random.Generator) -> np.ndarray:
         x = rng.standard_normal((BATCH, TIME, model.inputs or 0)).astype("float32")
     if model.padding is not None:
         x[~np.array(PADDED, bool)] = model.padding
+        if x.ndim == 3:
+            x[0, 1, 2] = model.padding  # one feature alone is no padding
     return x
 
 

@@ -37,6 +37,7 @@ def catalogue() -> Iterator[Case]:
     yield from _cells()
     yield from _unrolls()
     yield from _models()
+    yield from _time_major()
     yield from _training()
 
 
@@ -173,6 +174,16 @@ def _models() -> Iterator[Case]:
     for id, call in (("padding", {}), ("padding-lengths", {"lengths": ZERO}), ("padding-mask", {"mask": MASK})):
         yield case(id, "MODEL-5", hold, both, padding=0.25, state=True, **call)
         yield case(f"{id}-ids", "MODEL-5", embedding, hold, both, padding=3, state=True, **call)
+
+
+def _time_major() -> Iterator[Case]:
+    """Time first at the boundary."""
+    both = Recurrent(name="rnn", cell=PLAIN["gru_before"], direction="bidirectional")
+    last = Recurrent(name="last", cell=PLAIN["lstm"], return_sequences=False)
+    for id, layers in (("sequences", (both,)), ("last", (both, last)), ("pair", (_with(both, merge="none"),))):
+        yield case(f"time-major-{id}", "LAYOUT-1", *layers, lengths=ZERO, state=True, time_major=True)
+    embedding = Embedding(name="embedding", vocabulary=11, units=INPUTS)
+    yield case("time-major-ids", "LAYOUT-1", embedding, both, mask=MASK, time_major=True)
 
 
 def _training() -> Iterator[Case]:

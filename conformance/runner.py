@@ -49,11 +49,25 @@ class Variant:
         """The keywords of the module's `load`."""
         return set(inspect.signature(self.module.load).parameters)
 
-    def load(self, checkpoint: Checkpoint, training: bool = False) -> Any:
-        """A net; options are only passed where they are not the default: `load(checkpoint)` is all one needs."""
-        options: dict[str, Any] = {} if self.dtype == "float32" else {"dtype": self.dtype}
-        options |= {"path": self.path} if self.path else {}
-        return self.module.load(checkpoint, **options, **({"seed": SEED} if training else {}))
+    @property
+    def options(self) -> dict[str, Any]:
+        """What `load` is given besides the checkpoint."""
+        return ({} if self.dtype == "float32" else {"dtype": self.dtype}) | ({"path": self.path} if self.path else {})
+
+    def load(self, case: Case) -> Any:
+        """A net; options are only passed where they are not the default: `load(checkpoint)` is all one needs.
+
+        Raises:
+            UnsupportedError: the module has not what the case asks for.
+        """
+        if case.training and not {"vjp", "seed"} <= self.takes | set(vars(self.module)):
+            raise UnsupportedError("no `vjp`, or `load` takes no `seed`: the backend does not train")
+        if case.time_major and "time_major" not in self.takes:
+            raise UnsupportedError("`load` takes no `time_major`")
+        options = dict(self.options)
+        options |= {"seed": SEED} if case.training else {}
+        options |= {"time_major": True} if case.time_major else {}
+        return self.module.load(case.checkpoint, **options)
 
 
 @dataclass(frozen=True)
@@ -138,7 +152,7 @@ def _attempt(case: Invalid, variant: Variant) -> None:
             variant.module.load(path)
             return
     model = Model.from_builtins(case.model)
-    net = variant.load(Checkpoint(model, case.weights))
+    net = variant.module.load(Checkpoint(model, case.weights), **variant.options)
     states = {name: value for name, value in case.inputs.items() if name not in ("x", "lengths", "mask", "reset")}
     call = as_call(model, case.inputs) | ({"state": states} if states else {})
     if case.step:
@@ -160,9 +174,7 @@ def _trains(case: Case, variant: Variant) -> bool:
 
 def _answers(case: Case, variant: Variant, paths: dict[str, str]) -> Iterator[tuple[Arrays, Arrays, float]]:
     """What the backend answers, what it should, and by how much more than ACC-2 says the first may be off."""
-    if case.training and not {"vjp", "seed"} <= variant.takes | set(vars(variant.module)):
-        raise UnsupportedError("no `vjp`, or `load` takes no `seed`: the backend does not train")
-    net = variant.load(case.checkpoint, case.training)
+    net = variant.load(case)
     if hasattr(net, "paths"):
         paths |= net.paths()
     if _trains(case, variant):
@@ -173,7 +185,7 @@ def _answers(case: Case, variant: Variant, paths: dict[str, str]) -> Iterator[tu
     yield _call(case, net), case.expected, 1.0
     if zlib.crc32(case.id.encode()) % FRESH == 0:
         fresh = case.fresh(seed=1)
-        yield _call(fresh, variant.load(fresh.checkpoint)), fresh.expected, fresh.condition / case.condition
+        yield _call(fresh, variant.load(fresh)), fresh.expected, fresh.condition / case.condition
 
 
 def _summed(case: Case) -> float:
@@ -186,7 +198,10 @@ def _summed(case: Case) -> float:
 def _call(case: Case, net: Any) -> Arrays:
     """y and final states as arrays, by the way of calling that the case asks for."""
     call = case.call
-    if case.split == "whole":
+    if case.time_major:
+        y, state = net(**call | {"x": call["x"].swapaxes(0, 1)})
+        y = tuple(map(_batch_major, y)) if case.model.separate else _batch_major(y)
+    elif case.split == "whole":
         y, state = net(**call)
     else:
         x, state = call["x"], call.get("state")
@@ -196,6 +211,11 @@ def _call(case: Case, net: Any) -> Arrays:
             outputs.append(np.asarray(y))
         y = np.concatenate(outputs, 1) if case.split == "chunks" else np.stack(outputs, 1)
     return _arrays({**case.model.named(y), **state})
+
+
+def _batch_major(y: Any) -> np.ndarray:
+    y = np.asarray(y)
+    return y.swapaxes(0, 1) if y.ndim == 3 else y
 
 
 def _arrays(results: dict) -> Arrays:

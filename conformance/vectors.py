@@ -41,7 +41,7 @@ def _read(path: Path) -> Case | Invalid:
     fields = {key: header[key] for key in ("id", "comment")} | {"clauses": tuple(header["clauses"])}
     if header.pop("valid"):
         groups = {group: arrays.get(group, {}) for group in VALID}
-        call = {key: header[key] for key in ("split", "training", "condition")}
+        call = {key: header[key] for key in ("split", "training", "time_major", "condition")}
         return Case(**fields, **call, **groups, model=Model.from_builtins(header["model"], str(path)))
     groups = {group: arrays.get(group, {}) for group in INVALID}
     bad = path.with_suffix(".model")

@@ -31,6 +31,7 @@ def files(case: Case | Invalid) -> dict[str, bytes]:
             "features": sorted(case.features),
             "split": case.split,
             "training": case.training,
+            "time_major": case.time_major,
             "seed": SEED if case.training else None,
             "condition": case.condition,
             "model": case.model.to_builtins(),
@@ -49,11 +50,11 @@ def files(case: Case | Invalid) -> dict[str, bytes]:
 
 def computed(case: Case) -> Case:
     """The case with what the oracle answers, and the gradients where it is one call over whole sequences."""
-    training = {"training": case.training, "seed": SEED}
+    training: dict[str, Any] = {"training": case.training, "seed": SEED}
     spread = oracle.spread(case.checkpoint, case.call, **training)
     steps, terms = case.inputs["x"].shape[1], accuracy.terms(case.model)
     case = replace(case, condition=accuracy.condition(spread, terms, steps))
-    if case.split != "whole":
+    if case.split != "whole" or case.time_major:
         return replace(case, expected=oracle.run(case.checkpoint, case.call))
     rng = np.random.default_rng([len(case.id), *case.id.encode()])
     cotangents = {name: rng.standard_normal(value.shape).astype("float32") for name, value in case.expected.items()}

@@ -10,6 +10,8 @@ from rnnspec import philox
 from rnnspec.ops import Array, Parameters, States
 from rnnspec.valid import Valid
 
+ERF: np.ufunc = np.frompyfunc(math.erf, 1, 1)
+
 
 class NumpyOps:
     """Plain NumPy, one line an operation. With `training`, noise is keyed by `seed` and the number of the `call`."""
@@ -53,7 +55,7 @@ class NumpyOps:
         return np.exp(x)
 
     def erf(self, x: Array) -> Array:
-        return np.vectorize(math.erf, otypes=[x.dtype])(x)
+        return ERF(x).astype(x.dtype)
 
     def softplus(self, x: Array) -> Array:
         return np.logaddexp(x, np.zeros((), x.dtype))
@@ -139,16 +141,17 @@ class NumpyOps:
         batch, time = x.shape[:2]
         mask, begins = steps(valid, batch, time, reverse)
         p = cell.prepare(self, p)
-        outputs = np.zeros((batch, time, cell.outputs(x.shape[-1])), x.dtype)
+        outputs: dict[int, Array] = dict.fromkeys(range(time))
         for t in reversed(range(time)) if reverse else range(time):
             self._t = t
             if valid.reset is not None:
                 state = {name: np.where(begins[:, t, None], start[name], state[name]) for name in state}
             y, new = cell.step(self, p, cell.project(self, p, x[:, t]), state)
             keep = mask[:, t, None]
-            outputs[:, t] = np.where(keep, y, 0)
+            outputs[t] = np.where(keep, y, 0)
             state = {name: np.where(keep, new[name], state[name]) for name in state}
-        return outputs, state
+        y = np.stack([*outputs.values()], 1) if time else np.zeros((batch, 0, cell.outputs(x.shape[-1])), x.dtype)
+        return y, state
 
     def masked(self, x: Array, valid: Valid) -> Array:
         mask, _ = steps(valid, x.shape[0], x.shape[1], False)
@@ -162,12 +165,11 @@ class NumpyOps:
     def hold(self, y: Array, valid: Valid, reverse: bool) -> Array:
         """Each step's output, or where it is invalid the one before it, since the sequence began (UNROLL-9)."""
         mask, begins = steps(valid, y.shape[0], y.shape[1], reverse)
-        held = np.zeros_like(y)
-        last = np.zeros_like(y[:, 0]) if y.shape[1] else None
-        for t in reversed(range(y.shape[1])) if reverse else range(y.shape[1]):
-            last = np.where((mask | begins)[:, t, None], y[:, t], last)
-            held[:, t] = last
-        return held
+        held: dict[int, Array] = dict.fromkeys(range(y.shape[1]))
+        last = np.zeros((len(y), y.shape[-1]), y.dtype)
+        for t in reversed(held) if reverse else held:
+            held[t] = last = np.where((mask | begins)[:, t, None], y[:, t], last)
+        return np.stack([*held.values()], 1) if held else y
 
     def last(self, y: Array, valid: Valid, reverse: bool) -> Array:
         """The held output of the last step visited (UNROLL-7)."""

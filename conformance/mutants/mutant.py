@@ -1,0 +1,111 @@
+"""A mutant: the reference, wrong in one way, as a backend module."""
+
+import importlib
+import inspect
+import textwrap
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from types import ModuleType
+from typing import Any
+
+from rnnspec.checkpoint import Checkpoint
+from rnnspec.conformance import oracle
+from rnnspec.reference import Net
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """A wrong implementation that someone could have written.
+
+    Args:
+        clause: what of SPEC.md it breaks.
+        wrong: what it does, in words; unique among the mutants of the clause.
+        target: for a change to the source: "cells.lstm:LSTM.step", or "activations:_NAMED[gelu]".
+        old, new: the piece of the target's source, which occurs in it once, and what stands in its place.
+        weights: for a change to the weights: a checkpoint → the checkpoint as it is misread.
+        gradients: for a change to the gradients, and not to the results.
+    """
+
+    clause: str
+    wrong: str
+    target: str = ""
+    old: str = ""
+    new: str = ""
+    weights: Callable[[Checkpoint], Checkpoint] | None = None
+    gradients: Callable[[dict, dict], dict] | None = None
+
+    @property
+    def id(self) -> str:
+        return f"{self.clause}: {self.wrong}"
+
+    @contextmanager
+    def alive(self) -> Iterator[ModuleType]:
+        """A backend module that is wrong while the context lasts."""
+        if not self.target:
+            yield self._backend()
+            return
+        owner, name = _owner(self.target)
+        right = _get(owner, name)
+        _set(owner, name, rewritten(right, owner, self.old, self.new))
+        try:
+            yield self._backend()
+        finally:
+            _set(owner, name, right)
+
+    def _backend(self) -> ModuleType:
+        module = ModuleType("mutant")
+
+        def load(checkpoint: Any, dtype: str = "float32", seed: int = 0, time_major: bool = False) -> Net:
+            if not isinstance(checkpoint, Checkpoint):
+                from rnnspec.checkpoint import load as read
+
+                checkpoint = read(checkpoint)
+            return Net(self.weights(checkpoint) if self.weights else checkpoint, dtype, time_major, seed=seed)
+
+        def vjp(net: Net, cotangents: dict, training: bool = False, **call: Any) -> tuple[dict, dict]:
+            results, gradients = oracle.vjp(net.checkpoint, call, cotangents, training=training, seed=net.seed)
+            gradients = self.gradients(call, gradients) if self.gradients else gradients
+            return tuple({k: a.astype(net.dtype) for k, a in arrays.items()} for arrays in (results, gradients))
+
+        module.load, module.vjp = load, vjp  # type: ignore[attr-defined]
+        return module
+
+
+def rewritten(function: Callable, owner: Any, old: str, new: str) -> Callable:
+    """The function with one piece of its source exchanged.
+
+    Raises:
+        ValueError: the piece does not occur exactly once: the catalogue is behind the reference.
+    """
+    function = inspect.unwrap(function)
+    source = textwrap.dedent(inspect.getsource(function))
+    if source.count(old) != 1:
+        raise ValueError(f"{function.__qualname__}: {old!r} occurs {source.count(old)} times, expected once")
+    source = source.replace(old, new)
+    scope = vars(inspect.getmodule(function)) | {}
+    if function.__name__ == "<lambda>":
+        return eval(source[source.index("lambda") :].strip().rstrip(","), scope)
+    body = textwrap.indent(source, " ")
+    exec(f"def make(__class__):\n{body}\n return {function.__name__}", scope)  # `super()` finds its class there
+    return scope["make"](owner)
+
+
+def _owner(target: str) -> tuple[Any, str]:
+    module, _, path = target.partition(":")
+    owner: Any = importlib.import_module(f"rnnspec.{module}")
+    *outer, name = path.rstrip("]").replace("[", ".").split(".")
+    for part in outer:
+        owner = getattr(owner, part)
+    return owner, name
+
+
+def _get(owner: Any, name: str) -> Any:
+    return owner[name] if isinstance(owner, dict) else inspect.getattr_static(owner, name)
+
+
+def _set(owner: Any, name: str, value: Any) -> None:
+    if isinstance(owner, dict):
+        owner[name] = value
+    else:
+        setattr(owner, name, value)

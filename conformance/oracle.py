@@ -1,0 +1,117 @@
+"""What is right: results, final states and gradients from the reference itself, in 80 bits and then rounded."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from rnnspec import accuracy, inputs
+from rnnspec.checkpoint import Checkpoint
+from rnnspec.conformance.tape import Tape, Traced
+from rnnspec.errors import SpecError
+from rnnspec.reference.ops import NumpyOps
+from rnnspec.valid import Valid
+
+Arrays = dict[str, np.ndarray]
+
+
+def run(
+    checkpoint: Checkpoint, call: Mapping[str, Any], *, training: bool = False, seed: int = 0, steps: str = "whole"
+) -> Arrays:
+    """y (or y.forward and y.backward) and every final state by name, `rounded`.
+
+    Args:
+        call: x and, where given, lengths, mask, reset and state, as `reference.Net` takes them.
+        training, seed: whether noise is drawn, that of the first call of a network with this seed.
+        steps: "whole" sequences, or "steps" one by one (`net.step`), each a call of its own.
+
+    Raises:
+        SpecError: lengths or states do not fit, or `steps` is something else.
+    """
+    results, _ = _traced(Tape(), checkpoint, call, training, seed, steps)
+    return {name: rounded(result.value) for name, result in results.items()}
+
+
+def vjp(
+    checkpoint: Checkpoint,
+    call: Mapping[str, Any],
+    cotangents: Mapping[str, np.ndarray],
+    *,
+    training: bool = False,
+    seed: int = 0,
+) -> tuple[Arrays, Arrays]:
+    """The results of `run`, and the gradients of Σ cotangent ⊙ result over all of them, by name and `rounded`: with
+    respect to every weight, x where the model takes features, and every state that is given.
+
+    Where a function has a kink, the gradient is the one that torch and TensorFlow give: relu'(0) = 0, and a clipped
+    value has the derivative 1 on the border, 0 beyond it. Of equal maxima, each has its share. What has no influence
+    has the gradient 0.
+
+    Raises:
+        SpecError: the cotangents have not the names and shapes of the results, or the call does not fit.
+    """
+    tape = Tape()
+    results, arguments = _traced(tape, checkpoint, call, training, seed)
+    expected = {name: result.shape for name, result in results.items()}
+    found = {name: np.shape(cotangent) for name, cotangent in cotangents.items()}
+    if found != expected:
+        raise SpecError(f"cotangents: expected one for each result, {expected}, found {found}")
+    tape.backward([(results[name], cotangent) for name, cotangent in cotangents.items()])
+    return (
+        {name: rounded(result.value) for name, result in results.items()},
+        {name: rounded(argument.gradient) for name, argument in arguments.items()},
+    )
+
+
+def spread(checkpoint: Checkpoint, call: Mapping[str, Any], *, training: bool = False, seed: int = 0) -> float:
+    """The error (ACC-1) that float32 alone brings in: the reference with every operation rounded to float32."""
+    rough, _ = _traced(Tape(np.float32), checkpoint, call, training, seed)
+    exact = run(checkpoint, call, training=training, seed=seed)
+    return accuracy.worst({name: result.value.astype("float64") for name, result in rough.items()}, exact)[1]
+
+
+def rounded(array: np.ndarray) -> np.ndarray:
+    """In float64, with the leading 40 bits of each number and none below 2⁻⁵².
+
+    Two versions of NumPy may sum in different orders, and so differ in the last of 64 bits; in what is left of them
+    they do not, and a sum that should vanish does.
+    """
+    _, exponent = np.frexp(array)
+    unit = np.maximum(exponent - 40, -52)
+    return np.ldexp(np.rint(np.ldexp(array, -unit)), unit).astype("float64") + 0.0  # which turns -0 into 0
+
+
+def _traced(
+    tape: Tape, checkpoint: Checkpoint, call: Mapping[str, Any], training: bool, seed: int, steps: str = "whole"
+) -> tuple[dict[str, Traced], dict[str, Traced]]:
+    """Results and arguments by name, on the tape. The noise is exact: zeros and ones."""
+    model = checkpoint.model
+    optional = dict(call)
+    x, given = optional.pop("x"), optional.pop("state", None)
+    valid = Valid(**optional)
+    if valid.lengths is not None:
+        inputs.check_lengths(valid.lengths, *x.shape[:2])
+    arguments = {name: Traced(tape, array) for name, array in checkpoint.weights.items()}
+    p = model.by_layer(arguments)
+    if model.inputs is not None:
+        x = arguments["x"] = Traced(tape, x)
+    if given is None:
+        zeros = {name: Traced(tape, np.zeros((len(x), size))) for name, size in model.states().items()}
+        state = model.start(NumpyOps(), p, zeros)
+    else:
+        inputs.check_state(model.states(), given, len(x))
+        state = {name: Traced(tape, array) for name, array in given.items()}
+        arguments |= state
+    if steps == "whole":
+        y, state = model.apply(NumpyOps(training, seed), p, x, valid, state)
+    elif steps == "steps" and valid.all and valid.reset is None:
+        outputs = []
+        for t in range(x.shape[1]):
+            y, state = model.step(NumpyOps(training, seed, t), p, x[:, t], state)
+            outputs.append(y)
+        y = np.stack(outputs, 1)
+    else:
+        raise SpecError(f"steps: expected 'whole', or 'steps' where all are valid, found {steps!r}")
+    results = model.named(y) | state
+    # Without time steps, an output is no array of the tape.
+    return {name: r if isinstance(r, Traced) else Traced(tape, r) for name, r in results.items()}, arguments
