@@ -55,6 +55,10 @@ def case(id: str, clauses: str, *layers: Layer, **call) -> Case:
     cited += ["UNROLL-2", "UNROLL-3"] if {"lengths", "mask"} & set(call) else []
     cited += ["UNROLL-4"] if call.get("lengths") == ZERO or "mask" in call else []
     cited += ["STEP-1"] if call.get("split", "whole") != "whole" else []
+    if call.get("split", "whole") == "whole" and not call.get("time_major"):
+        cited += ["GRAD-1"] + ["GRAD-2"] * bool({"lengths", "mask"} & set(call))
+        kinked = any("clip" in feature or "relu" in feature or "hard" in feature for feature in features(model))
+        cited += ["GRAD-3"] * kinked
     return draw(id, tuple(dict.fromkeys(cited)), model, **call)
 
 
