@@ -1,33 +1,35 @@
-"""`rnnspec conformance`: the suite, on any backend."""
+"""`rnnspec conformance`: the suite, on any backend; or what the suite does to wrong ones."""
 
 from pathlib import Path
 
 import click
 
-from rnnspec.cli.options import backend_option, chosen_backends
+from rnnspec.cli.options import backend_option, load_backend
 
 
 @click.command()
 @backend_option("A backend or importable module with load(checkpoint); again for more. Default: all installed.")
 @click.option("--json", "report", type=click.Path(path_type=Path), metavar="FILE", help="Also write every result.")
-def conformance(backends: tuple[str, ...], report: Path | None) -> int:
+@click.option("--case", "pattern", default="*", metavar="PATTERN", help='Only cases whose ids match, as "lstm-*".')
+@click.option("--mutants", is_flag=True, help="Run the suite on wrong implementations instead: it must catch each.")
+@click.option("-j", "--jobs", type=click.IntRange(min=1), default=1, show_default=True, help="Processes.")
+def conformance(backends: tuple[str, ...], report: Path | None, pattern: str, mutants: bool, jobs: int) -> int:
     """Run the conformance suite; exit 1 when any case fails."""
-    from rich.console import Console
-    from rich.progress import track
+    from rnnspec import backends as known
+    from rnnspec.cli.report import mutants_table, results_table
+    from rnnspec.conformance import record
 
-    from rnnspec.cli.report import results_table
-    from rnnspec.conformance import cases, run, variants
-
-    modules = chosen_backends(backends)
-    tried = [(case, variant) for module in modules.values() for variant in variants(module) for case in cases()]
-    console = Console(stderr=True)
-    results = [run(case, variant) for case, variant in track(tried, "running", console=console, transient=True)]
+    if mutants:
+        scores = record.scores(jobs)
+        if report:
+            record.write(report, {"mutants": scores})
+        return mutants_table(scores)
+    names = backends or tuple(known.installed())
+    for name in names:
+        load_backend(name)  # what is wrong with a name is known now, and TensorFlow's notices are gone
+    found = record.results(names, pattern, jobs)
+    if not found:
+        raise click.ClickException(f"--case {pattern}: no case has such an id")
     if report:
-        import dataclasses
-        import json
-
-        from rnnspec.checkpoint import write_atomically
-
-        rows = [dataclasses.asdict(result) | {"error": f"{result.error:.3e}"} for result in results]
-        write_atomically(report, (json.dumps(rows, indent=1) + "\n").encode())
-    return results_table(results, f"{len(list(cases()))} cases")
+        record.write(report, record.described(names, found))
+    return results_table(found, f"{len({row.case for row in found})} cases")

@@ -15,14 +15,16 @@ def results_table(results: list, title: str) -> int:
     for result in results:
         groups[result.variant].append(result)
     table = Table("backend", title=escape(title), title_justify="left")
-    for header in ("passed", "failed", "unsupported", "worst error"):
+    for header in ("passed", "failed", "unsupported", "worst error", "headroom"):
         table.add_column(header, justify="right")
     for variant, rows in groups.items():
         count = {outcome: sum(row.outcome == outcome for row in rows) for outcome in ("pass", "fail", "unsupported")}
-        worst = max((row.error for row in rows if row.outcome != "unsupported"), default=None)
+        compared = [row for row in rows if row.outcome != "unsupported" and row.error]
+        worst = max((row.error for row in compared), default=None)
+        room = min((row.headroom for row in compared), default=None)
         style = "red" if count["fail"] else "green" if count["pass"] else "dim"
-        shown = "" if worst is None else f"{worst:.1e}"
-        table.add_row(escape(variant), *map(str, count.values()), shown, style=style)
+        shown = ["" if worst is None else f"{worst:.1e}", "" if room is None else f"{room:.1f} ×"]
+        table.add_row(escape(variant), *map(str, count.values()), *shown, style=style)
     console.print(table)
     refused: dict[str, set[str]] = defaultdict(set)
     for row in results:
@@ -39,3 +41,27 @@ def results_table(results: list, title: str) -> int:
         line = f"FAIL {row.variant}: {row.case}: {row.detail}"
         console.print(escape(line), style="red", highlight=False)
     return 1 if failed else 0
+
+
+def mutants_table(scores: list[dict]) -> int:
+    """Print how many mutants of each clause were caught, and those that were not; return 1 when there are any."""
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.table import Table
+
+    console = Console()
+    alive = [row for row in scores if row["caught_by"] is None]
+    families: dict[str, list[dict]] = defaultdict(list)
+    for row in scores:
+        families[row["clause"].rsplit("-", 1)[0]].append(row)
+    table = Table("clauses", title=f"{len(scores)} wrong implementations", title_justify="left")
+    table.add_column("mutants", justify="right")
+    table.add_column("caught", justify="right")
+    for family, rows in families.items():
+        table.add_row(family, str(len(rows)), str(sum(row["caught_by"] is not None for row in rows)))
+    table.add_section()
+    table.add_row("all", str(len(scores)), str(len(scores) - len(alive)))
+    console.print(table)
+    for row in alive:
+        console.print(escape(f"NOT CAUGHT {row['clause']}: {row['mutant']}"), style="red", highlight=False)
+    return 1 if alive else 0

@@ -33,15 +33,17 @@ def compare(checkpoint, modules: dict):
 
 def model_cases(checkpoint) -> list:
     """The calls to try: full, ragged with an empty row, and, where it streams, step by step."""
-    from rnnspec.conformance.cases import LENGTHS, Case
+    from rnnspec.conformance.case import ZERO, draw
     from rnnspec.layers import Recurrent
 
     model = checkpoint.model
+    given = {"state": True, "weights": {name: array.astype("float32") for name, array in checkpoint.weights.items()}}
     cases = [
-        Case("whole sequence", (), model, None, True, weights=checkpoint.weights),
-        Case("lengths, one row empty", (), model, LENGTHS["zero"], True, weights=checkpoint.weights),
+        draw("whole sequence", (), model, **given),
+        draw("lengths, one row empty", (), model, lengths=ZERO, **given),
     ]
-    forward = all(layer.direction == "forward" for layer in model.layers if isinstance(layer, Recurrent))
-    if forward and model.return_sequences:
-        cases.append(Case("step by step", (), model, None, True, "steps", weights=checkpoint.weights))
+    recurrent = [layer for layer in model.layers if isinstance(layer, Recurrent)]
+    forward = all(layer.direction == "forward" and not layer.reverse_output for layer in recurrent)
+    if forward and model.return_sequences and model.padding is None:
+        cases.append(draw("step by step", (), model, split="steps", **given))
     return cases

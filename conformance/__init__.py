@@ -1,11 +1,19 @@
-"""The conformance suite: cases with the reference's answers, and a runner for any backend module.
+"""The conformance suite: cases on disk with the oracle's answers, and a runner for any backend module.
 
-from rnnspec.conformance import cases, run
+from rnnspec.conformance import cases, run, variants
 results = [run(case, variant) for variant in variants(module) for case in cases()]
 """
 
-from rnnspec.conformance.cases import Case
-from rnnspec.conformance.runner import Result, Variant, run, variants
-from rnnspec.conformance.vectors import cases
+import importlib
+from typing import Any
 
-__all__ = ["Case", "Result", "Variant", "cases", "run", "variants"]
+_HOMES = {"Case": "cases", "Invalid": "invalid", "Result": "runner", "Variant": "runner", "cases": "vectors",
+          "run": "runner", "variants": "runner"}  # fmt: skip
+__all__ = ["Case", "Invalid", "Result", "Variant", "cases", "run", "variants"]
+
+
+def __getattr__(name: str) -> Any:
+    """Each name when it is first asked for: pytest loads the plugin of this package whenever it runs."""
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)

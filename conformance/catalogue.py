@@ -10,7 +10,7 @@ from itertools import product
 import msgspec
 
 from rnnspec.cells import GRU, LSTM, RNN, Cell, CellDropout, Residual, Stack
-from rnnspec.conformance.cases import INPUTS, MASK, RAGGED, RESET, ZERO, Case, draw
+from rnnspec.conformance.case import INPUTS, MASK, RAGGED, RESET, ZERO, Case, draw
 from rnnspec.conformance.features import features
 from rnnspec.conformance.options import CELLS, FUNCTIONS, NOISY, OF_CELL, UNITS
 from rnnspec.layers import Dense, Dropout, Embedding, Layer, Recurrent

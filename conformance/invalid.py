@@ -10,7 +10,7 @@ import numpy as np
 
 from rnnspec.cells import GRU, LSTM, RNN
 from rnnspec.checkpoint import Checkpoint
-from rnnspec.conformance.cases import BATCH, INPUTS, RAGGED, TIME, Arrays, draw
+from rnnspec.conformance.case import BATCH, INPUTS, RAGGED, TIME, Arrays, draw
 from rnnspec.layers import Dense, Embedding, Recurrent
 from rnnspec.model import Model
 

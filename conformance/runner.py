@@ -14,7 +14,7 @@ import numpy as np
 
 from rnnspec import accuracy
 from rnnspec.checkpoint import Checkpoint
-from rnnspec.conformance.cases import SEED, Arrays, Case, as_call
+from rnnspec.conformance.case import SEED, Arrays, Case, as_call
 from rnnspec.conformance.declaration import Declaration, declaration
 from rnnspec.conformance.invalid import Invalid
 from rnnspec.errors import SpecError, UnsupportedError
@@ -38,7 +38,7 @@ class Variant:
     @property
     def short(self) -> str:
         """Its name without the backend's: what declarations are about."""
-        return f"{self.path or 'default'} {self.dtype}"
+        return f"{self.path} {self.dtype}" if self.path else self.dtype
 
     @cached_property
     def declared(self) -> Declaration:

@@ -11,7 +11,7 @@ from pathlib import Path
 import safetensors
 import safetensors.numpy
 
-from rnnspec.conformance.cases import Arrays, Case
+from rnnspec.conformance.case import Arrays, Case
 from rnnspec.conformance.invalid import Invalid
 from rnnspec.model import Model
 

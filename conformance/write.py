@@ -15,7 +15,7 @@ import safetensors.numpy
 
 from rnnspec import accuracy
 from rnnspec.conformance import oracle
-from rnnspec.conformance.cases import SEED, Case
+from rnnspec.conformance.case import SEED, Case
 from rnnspec.conformance.catalogue import catalogue
 from rnnspec.conformance.invalid import Invalid, invalid
 from rnnspec.conformance.vectors import FOLDER, INVALID, VALID

@@ -109,7 +109,7 @@ def build(
             | ({"initial": initial[name].tolist()} if initial[name].any() else {})
             for name, size in model.states().items()
         ],
-    }
+    } | ({"dtype": checkpoint.dtype} if checkpoint.dtype != "float32" else {})
     text = json.dumps(header, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     return graph.model({METADATA_KEY: text})
 

@@ -9,7 +9,6 @@ from rnnspec.model import Model
 
 # Unit roundoff; float64's own is finer, but expected values are kept to 40 bits, the same on every machine.
 _UNIT = {"float32": 2.0**-24, "float64": 2.0**-41}
-TOLERANCE = {"float32": 1e-5, "float64": 1e-10}
 LOOSENESS = {"exact": 1.0, "approximate": 16.0, "reduced": 2.0**13}
 
 
@@ -55,3 +54,11 @@ def condition(spread: float, terms: int, steps: int) -> float:
 def allowed(dtype: str, terms: int, steps: int, condition: float, looseness: str = "exact") -> float:
     """8 κ u √(K T), times the factor of the class of looseness that the backend declares (ACC-2, ACC-4)."""
     return 8 * condition * rounding(dtype, terms, steps) * LOOSENESS[looseness]
+
+
+def allowed_in(
+    model: Model, rough: Mapping[str, np.ndarray], exact: Mapping[str, np.ndarray], steps: int, dtype: str = "float32"
+) -> float:
+    """`allowed` for a call of which the reference's answers are known, `rough` in float32 and `exact` in float64."""
+    k = terms(model)
+    return allowed(dtype, k, steps, condition(worst(rough, exact)[1], k, steps))

@@ -21,7 +21,7 @@ from rnnspec import (
     Stack,
     backends,
 )
-from rnnspec.accuracy import TOLERANCE, error
+from rnnspec.accuracy import error
 from rnnspec.reference import Net
 
 RUNTIMES = ("torch", "tensorflow", "onnxruntime")
@@ -162,9 +162,9 @@ def test_row(name, runtime):
     y, state = backends.get(runtime).load(checkpoint, **row.options)(x, **more)
     assert np.asarray(y).shape == row.outputs
     assert {n: np.asarray(v).shape for n, v in state.items()} == row.states
-    assert error(np.asarray(y), expected) < TOLERANCE["float32"]
+    assert error(np.asarray(y), expected) < 1e-5
     for state_name, value in final.items():
-        assert error(np.asarray(state[state_name]), value) < TOLERANCE["float32"]
+        assert error(np.asarray(state[state_name]), value) < 1e-5
 
 
 @pytest.mark.parametrize("runtime", RUNTIMES)
@@ -176,8 +176,8 @@ def test_a1_one_call_of_a_cell(runtime):
     w = {name.removeprefix("rnn."): value.astype("f8") for name, value in checkpoint.weights.items()}
     expected = np.tanh(x @ w["kernel"][0].T + w["bias"][0])
     assert np.asarray(y).shape == (32, 128)
-    assert error(np.asarray(y), expected) < TOLERANCE["float32"]
-    assert error(np.asarray(state["rnn.h"]), expected) < TOLERANCE["float32"]
+    assert error(np.asarray(y), expected) < 1e-5
+    assert error(np.asarray(state["rnn.h"]), expected) < 1e-5
 
 
 @pytest.mark.parametrize("runtime", RUNTIMES)
@@ -209,4 +209,4 @@ def test_d9_a_saved_bidirectional_model_is_called_with_other_sizes(tmp_path):
         lengths = np.arange(batch, dtype="i4") + time - batch
         state = {name: np.zeros((batch, size), "f4") for name, size in row.model.states().items()}
         found = loaded.sequence(ids, lengths, state)
-        assert error(found["y"].numpy(), Net(checkpoint, "float64")(ids, lengths=lengths)[0]) < TOLERANCE["float32"]
+        assert error(found["y"].numpy(), Net(checkpoint, "float64")(ids, lengths=lengths)[0]) < 1e-5
