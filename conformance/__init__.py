@@ -7,7 +7,7 @@ results = [run(case, variant) for variant in variants(module) for case in cases(
 import importlib
 from typing import Any
 
-_HOMES = {"Case": "cases", "Invalid": "invalid", "Result": "runner", "Variant": "runner", "cases": "vectors",
+_HOMES = {"Case": "case", "Invalid": "invalid", "Result": "runner", "Variant": "runner", "cases": "vectors",
           "run": "runner", "variants": "runner"}  # fmt: skip
 __all__ = ["Case", "Invalid", "Result", "Variant", "cases", "run", "variants"]
 

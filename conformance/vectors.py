@@ -1,7 +1,7 @@
 """Cases on disk: `vectors/<id>.json` says what is tried, the files beside it hold the arrays.
 
 `<id>.safetensors` has `weights/…`, `inputs/…`, `expected/…`, `cotangents/…` and `gradients/…`, as far as there are any;
-`<id>.model` is a model file that must be refused. `schema.json` describes the JSON. Cases are only ever added (`write`).
+`<id>.model` is a model file that must be refused. `vector.schema.json` describes the JSON. Cases are only ever added.
 """
 
 import json
