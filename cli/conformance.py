@@ -1,5 +1,6 @@
 """`rnnspec conformance`: the suite, on any backend; or what the suite does to wrong ones."""
 
+import os
 from pathlib import Path
 
 import click
@@ -12,13 +13,14 @@ from rnnspec.cli.options import backend_option, load_backend
 @click.option("--json", "report", type=click.Path(path_type=Path), metavar="FILE", help="Also write every result.")
 @click.option("--case", "pattern", default="*", metavar="PATTERN", help='Only cases whose ids match, as "lstm-*".')
 @click.option("--mutants", is_flag=True, help="Run the suite on wrong implementations instead: it must catch each.")
-@click.option("-j", "--jobs", type=click.IntRange(min=1), default=1, show_default=True, help="Processes.")
-def conformance(backends: tuple[str, ...], report: Path | None, pattern: str, mutants: bool, jobs: int) -> int:
+@click.option("-j", "--jobs", type=click.IntRange(min=1), help="Processes; by default one for each of up to 4 cores.")
+def conformance(backends: tuple[str, ...], report: Path | None, pattern: str, mutants: bool, jobs: int | None) -> int:
     """Run the conformance suite; exit 1 when any case fails."""
     from rnnspec import backends as known
     from rnnspec.cli.report import mutants_table, results_table
     from rnnspec.conformance import record
 
+    jobs = jobs or min(4, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
     if mutants:
         scores = record.scores(jobs)
         if report:

@@ -41,8 +41,12 @@ def import_module(module: str) -> None:
 
 def load_backend(name: str):
     """The module of a backend, without the notices that TensorFlow's C++ part prints when it starts."""
+    import sys
+
     from rnnspec import backends
 
+    if name not in backends.REQUIRES and os.getcwd() not in sys.path:
+        sys.path.insert(0, os.getcwd())  # a module beside which one stands, as with `python -m`
     if name != "tensorflow" or backends.missing(name):
         return backends.get(name)
     # They go to the file descriptor, before any setting is read; what Python raises still shows.

@@ -17,7 +17,7 @@ def open_zip(path: Path) -> zipfile.ZipFile:
     """
     try:
         archive = zipfile.ZipFile(path)
-    except zipfile.BadZipFile as error:
+    except (zipfile.BadZipFile, ValueError, NotImplementedError) as error:  # the last two: damaged names and versions
         raise SpecError(f"{path}: a damaged zip archive ({error}); copy it again") from None
     members = archive.infolist()
     check_unpacked(sum(member.file_size for member in members), path)

@@ -1,5 +1,6 @@
 """Which format a source is in, by what is in it."""
 
+from glob import escape
 from pathlib import Path
 
 from rnnspec.convert.archives import open_zip
@@ -21,8 +22,12 @@ def format_of(source: Path) -> str:
         if (source / "checkpoint").exists() or list(source.glob("*.index")):
             return "tf1"
         raise SpecError(f"{source}: a folder without saved_model.pb or a TensorFlow checkpoint")
-    if source.suffix in (".index", ".meta") or source.with_name(source.name + ".index").exists():
+    if source.suffix in (".index", ".meta") or ".data-" in source.name:
         return "tf1"
+    if source.with_name(source.name + ".index").exists():
+        return "tf1"
+    if not source.exists() and any(source.parent.glob(f"{escape(source.name)}-?????-of-?????")):
+        return "tf1"  # V1, in shards
     with source.open("rb") as file:
         head = file.read(16)
         file.seek(max(0, source.stat().st_size - 8))

@@ -26,11 +26,13 @@ def bidirectional(forward: Part, backward: Part, name="rnn", last=False, **optio
     return layer, weights
 
 
-def dense(kernel, bias, name="head", activation="linear") -> WithWeights:
+def dense(kernel, bias=None, name="head", activation="linear") -> WithWeights:
     """`tf.matmul(x, kernel) + bias` and Keras `Dense`: kernel (inputs, units)."""
-    return Dense(name=name, units=bias.size, activation=activation), {"kernel": kernel.T, "bias": bias}
+    biased, weights = (False, {}) if bias is None else (True, {"bias": bias})
+    layer = Dense(name=name, units=kernel.shape[1], activation=activation, bias=biased)
+    return layer, {"kernel": kernel.T} | weights
 
 
-def embedding(table) -> WithWeights:
+def embedding(table, name="embedding") -> WithWeights:
     """`tf.nn.embedding_lookup`, Keras `Embedding`, `nn.Embedding`: (vocabulary, units)."""
-    return Embedding(name="embedding", vocabulary=table.shape[0], units=table.shape[1]), {"embeddings": table}
+    return Embedding(name=name, vocabulary=table.shape[0], units=table.shape[1]), {"embeddings": table}

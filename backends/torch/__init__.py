@@ -9,6 +9,7 @@ from rnnspec import backends
 backends.require("torch")
 
 from rnnspec.backends.torch.module import PATHS, Net, checkpoint, load  # noqa: E402 (the check comes first)
+from rnnspec.backends.torch.native import from_native, to_native  # noqa: E402
 from rnnspec.backends.torch.vjp import vjp  # noqa: E402
 
-__all__ = ["PATHS", "Net", "checkpoint", "load", "vjp"]
+__all__ = ["PATHS", "Net", "checkpoint", "from_native", "load", "to_native", "vjp"]

@@ -1,8 +1,8 @@
 """To and from torch's stock modules."""
 
 from collections.abc import Callable, Iterator
-from functools import partial
 
+import msgspec
 import torch
 from torch import Tensor, nn
 
@@ -63,7 +63,7 @@ def from_native(module: nn.Module) -> Checkpoint:
         UnsupportedError: a module that is none of these, by name, or an option that ours do not have.
     """
     where = type(module).__name__
-    arrays = {name: to_numpy(tensor, f"{where}: {name}") for name, tensor in module.state_dict().items()}
+    arrays = {name: to_numpy(tensor, f"{where}: {name}").copy() for name, tensor in module.state_dict().items()}
     variables, request = Variables(arrays, where), Request()
     leaves = dict(_leaves(module, ""))
     ours = names(leaves, ".", ("module", "_orig_mod"))
@@ -82,7 +82,7 @@ def _leaves(module: nn.Module, place: str) -> Iterator[tuple[str, nn.Module]]:
     """The modules that mean something, by place, in the order of registration; one that is used twice comes twice."""
     if type(module) in _LEAVES or type(module) in _ACTIVATIONS:
         yield place, module
-    elif not module._modules or type(module).__module__.startswith("torch.nn.modules") and not _container(module):
+    elif not module._modules or (type(module).__module__.startswith("torch.nn.modules") and not _container(module)):
         raise UnsupportedError(f"module {place or 'itself'}: {type(module).__name__} is no layer of ours")
     else:
         for name, child in module._modules.items():
@@ -115,7 +115,9 @@ def _layers(leaf: nn.Module, prefix: str, name: str, variables: Variables, reque
     layers = Stacked(variables, prefix, suffixes).layers(name, request, nonlinearity)
     if not leaf.dropout:
         return layers
-    between = [(Dropout(name=f"{name}_dropout_{k}", rate=leaf.dropout), {}) for k in range(len(layers) - 1)]
+    between: list[WithWeights] = [
+        (Dropout(name=f"{name}_dropout_{k}", rate=leaf.dropout), {}) for k in range(len(layers) - 1)
+    ]
     return [item for k, layer in enumerate(layers) for item in (layer, *between[k : k + 1])]
 
 
@@ -124,10 +126,10 @@ def _activated(before: list[WithWeights], leaf: nn.Module, where: str) -> WithWe
     activation = _ACTIVATIONS[type(leaf)](leaf)
     if activation is None:
         raise UnsupportedError(f"{where}: {leaf} is no activation of ours")
-    if not before or not isinstance(before[0][0], Dense) or before[0][0].activation != "linear":
+    layer, weights = before[0] if before else (None, {})
+    if not isinstance(layer, Dense) or layer.activation != "linear":
         raise UnsupportedError(f"{where}: {leaf} does not follow a linear layer; ours have no other place for it")
-    layer, weights = before[0]
-    return Dense(name=layer.name, units=layer.units, bias=layer.bias, activation=activation), weights
+    return msgspec.structs.replace(layer, activation=activation), weights
 
 
 def to_native(checkpoint: Checkpoint) -> nn.Module:
@@ -154,8 +156,8 @@ def _build(stock: Stock, dtype: torch.dtype) -> nn.Module:
 class Chain(nn.Module):
     """Stock modules one after the other: `y, *states = chain(x, *states)`.
 
-    x (batch, time, inputs) or ids (batch, time); the states are those of the recurrent modules, in order, as torch gives
-    and takes them: h, or (h, c) of an LSTM.
+    x (batch, time, inputs) or ids (batch, time); the states are those of the recurrent modules, in order, as torch
+    gives and takes them: h, or (h, c) of an LSTM.
     """
 
     def __init__(self, stocks: list[Stock], dtype: torch.dtype) -> None:

@@ -1,0 +1,111 @@
+"""TensorFlow 0.12, 1.0 and 1.x checkpoints, without TensorFlow.
+
+Cells are recognised by the names and shapes of their variables, the layers around them by shape, and the order by the
+features that go in and come out and by the numbers in scopes; where that leaves a choice, `--config` has a JSON list of
+the scopes in order, and `--part encoder` takes what is under `encoder/`. A `MultiRNNCell` is one recurrent layer.
+
+Settings, at `rnn` or, for one cell, at `rnn.cells.0`, `rnn.forward`, …: `forget_bias`, `activation`, `clip_cell`
+(`cell_clip`), `clip_projection` (`proj_clip`), `epsilon` of layer norms, `residual` where there is a ResidualWrapper;
+`feature_size`, `frequency_skip` and `inputs` of a TimeFreqLSTMCell; `direction`, `merge` and `return_sequences` of a
+layer; `NAME.activation` of a dense layer; `NAME.type` (dense, embedding) of a matrix without a bias;
+`cells={"SCOPE": "lstm"}` for cells under a name that says nothing.
+"""
+
+from pathlib import Path
+
+import msgspec
+import numpy as np
+
+from rnnspec import Dense, Recurrent
+from rnnspec.convert import chain
+from rnnspec.convert.request import Network, Request, WithWeights
+from rnnspec.convert.tf1.affine import affine_blocks
+from rnnspec.convert.tf1.ask import Ask, noted
+from rnnspec.convert.tf1.cells import KINDS
+from rnnspec.convert.tf1.recurrent import Cells, built, projections, recurrent_layers
+from rnnspec.convert.tf1.scopes import check_one_chain
+from rnnspec.convert.tf1.source import read_checkpoint
+from rnnspec.convert.tf1.training import weights_among
+from rnnspec.convert.variables import Variables
+from rnnspec.errors import SpecError
+
+
+def read(source: Path, request: Request) -> Network:
+    """The model of a checkpoint: its prefix, one of its files, or the folder.
+
+    Raises:
+        FileNotFoundError: a file is not there.
+        SpecError: damaged; a variable is missing or of an impossible shape; the order or the kind of a cell is unclear.
+        UnsupportedError: several chains; a cell or data type that we do not have.
+    """
+    return network(read_checkpoint(source), request, str(source))
+
+
+def network(arrays: dict[str, np.ndarray], request: Request, where: str) -> Network:
+    """The model of variables by name; raises as `read`."""
+    kept, ignored, without = weights_among(arrays, request, where)
+    variables = Variables(kept, where)
+    candidates = [name for name in kept if name not in ignored]
+    for name, reason in (ignored | chain.in_part(request, candidates, "/", where)).items():
+        variables.ignore(name, reason)
+    half = any(array.dtype == np.float16 for array in arrays.values())
+    layers, inputs = layers_of(variables, request, half)
+    used = set(variables) - set(variables.left()) - set(variables.ignored)
+    if missing := sorted(used & set(without)):
+        raise SpecError(f"{where}: --ema: {', '.join(missing)} has no moving average, and others have one")
+    return Network(finished(layers, request), inputs, variables)
+
+
+def layers_of(variables: Variables, request: Request, half: bool) -> tuple[list[WithWeights], int | None]:
+    """The layers in order, and the features that the first one takes (None for ids)."""
+    where, said = variables.where, {}  # type: tuple[str, dict[str, list[str]]]
+    cells = recurrent_layers(variables, half, kinds_given(request))
+    if request.look("config") is None:
+        check_one_chain(cells, where)
+    ours = {scope: f"rnn_{k}" if len(cells) > 1 else "rnn" for k, scope in enumerate(cells)}
+    entered: dict[str, int] = {}
+    blocks = [
+        block_of(scope, cell, Ask(request, ours[scope], said), variables, entered) for scope, cell in cells.items()
+    ]
+    noted(said, request)
+    around, names = affine_blocks(variables, request, set(ours.values()))
+    if not cells:
+        raise SpecError(f"{where}: no variables of a recurrent cell; found {', '.join(names) or 'none'}")
+    layers = chain.chained(blocks + around, ours | names, request, where, ordered=False)
+    first = layers[0][0].name
+    return layers, entered[first] if first in entered else chain.inputs(layers)
+
+
+def block_of(scope: str, cell: Cells, ask: Ask, variables: Variables, entered: dict[str, int]) -> chain.Block:
+    """A recurrent layer, with the projections around it. `entered`: layer → the features that it takes."""
+    inputs, (layer, weights) = built(cell, ask, variables.where)
+    before, after = projections(scope, variables, ask)
+
+    def named(name: str) -> list[WithWeights]:
+        entered[name] = inputs
+        return [*before, (msgspec.structs.replace(layer, name=name), weights), *after]
+
+    first = before[0][1]["kernel"].shape[1] if before else inputs
+    last = after[-1][1]["kernel"].shape[0] if after else layer.outputs(inputs)
+    return chain.Block(scope, first, last, named)
+
+
+def kinds_given(request: Request) -> dict[str, str]:
+    """Scope → kind of cell, where the user says it. Raises SpecError: another kind, or no such mapping."""
+    cells = request.settings.get("", "cells", {})
+    if not isinstance(cells, dict) or not all(isinstance(kind, str) and kind in KINDS for kind in cells.values()):
+        raise SpecError(f"--set cells: expected {{scope: kind}} with kinds of {', '.join(KINDS)}, found {cells!r}")
+    return cells
+
+
+def finished(layers: list[WithWeights], request: Request) -> list[WithWeights]:
+    """The layers, the last recurrent one with `return_sequences`."""
+    k, layer = [(k, layer) for k, (layer, _) in enumerate(layers) if isinstance(layer, Recurrent)][-1]
+    ask = Ask(request, layer.name, {})
+    sequences = ask.flag("return_sequences", True)
+    if sequences and isinstance(layers[-1][0], Dense) and k < len(layers) - 1:
+        request.note(f"{layers[k + 1][0].name}: at every step; --set return_sequences=false for the last one alone")
+    if not sequences and layer.direction == "bidirectional":
+        request.note(f"{layer.name}: each direction's last output, which backward is that of the first step")
+    layers[k] = msgspec.structs.replace(layer, return_sequences=sequences), layers[k][1]
+    return layers

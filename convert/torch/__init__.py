@@ -1,0 +1,108 @@
+"""PyTorch: state dicts in .pt, .pth and .safetensors; stock layers out.
+
+A state dict holds names and weights and no architecture. `nn.RNN`, `nn.LSTM`, `nn.GRU`, their cells, `nn.Embedding` and
+`nn.Linear` are recognised under any attribute names, at any depth; the gates are the rows divided by the units. What
+else has weights is left over, and fails. Layers come in the order of the state dict, which is that of construction, if
+the features fit, else in the only order that does; safetensors keeps no order. Where that is not enough, `--config`
+gives the order (`rnnspec.convert.chain.chained`), and `--part encoder` takes what is under `encoder.`.
+
+Settings: `activation` (or `nonlinearity`) of an `nn.RNN`, `NAME.activation` of a linear layer, `NAME.type=dense` for a
+bias-less linear layer that could be an embedding.
+"""
+
+import re
+from functools import partial
+from pathlib import Path
+
+from rnnspec.convert import chain
+from rnnspec.convert.chain import Block
+from rnnspec.convert.layers import dense, embedding
+from rnnspec.convert.request import Network, Request, WithWeights
+from rnnspec.convert.torch.files import read_pickled, read_safetensors
+from rnnspec.convert.torch.layouts import LEAVES
+from rnnspec.convert.torch.recurrent import Stacked
+from rnnspec.convert.variables import Variables
+from rnnspec.errors import SpecError, UnsupportedError
+
+_RECURRENT = re.compile(rf"(.*\.|)({'|'.join(LEAVES)})((?:_l\d+)?(?:_reverse)?)")
+_REWRITTEN = re.compile(r".*(\bparametrizations\.|weight\w*_(g|v|u|orig|mask)$)")
+_WRAPPERS = ("module", "_orig_mod")  # DataParallel, torch.compile
+
+
+def read(source: Path, request: Request) -> Network:
+    """The chain of layers in a state dict.
+
+    Raises:
+        SpecError: the file is damaged or holds more than tensors; no layer takes a variable; a shape is impossible; the
+            order cannot be read off.
+        UnsupportedError: weights are parametrised (weight_norm, pruning); .pt without torch.
+    """
+    with source.open("rb") as file:
+        ordered = file.read(9)[8:] != b"{"  # safetensors sorts by name
+    arrays, beside = read_pickled(source, request) if ordered else (read_safetensors(source), {})
+    variables = Variables(arrays, str(source))
+    for name, reason in (beside | chain.in_part(request, variables, ".", str(source))).items():
+        variables.ignore(name, reason)
+    blocks, ours = found(variables, request)
+    layers = chain.chained(blocks, ours, request, str(source), ordered)
+    return Network(layers, chain.inputs(layers), variables)
+
+
+def found(variables: Variables, request: Request) -> tuple[list[Block], dict[str, str]]:
+    """The layers in a state dict, in its order, and their places' names.
+
+    Raises:
+        SpecError: there is nothing recurrent, or weights that are no numbers.
+        UnsupportedError: weights are parametrised.
+    """
+    suffixes: dict[str, set[str]] = {}  # by prefix, in the order of the state dict
+    for name in variables.left():
+        if _REWRITTEN.match(name):
+            raise UnsupportedError(
+                f"{variables.where}: variable {name!r}: a parametrised weight (weight_norm, spectral_norm, pruning); "
+                "make it plain first with torch.nn.utils.parametrize.remove_parametrizations, and save again"
+            )
+        if match := _RECURRENT.fullmatch(name):
+            suffixes.setdefault(match[1], set()).add(match[3])
+        elif re.fullmatch(r"(.*\.|)weight", name) and variables[name].ndim == 2:
+            suffixes.setdefault(name.removesuffix("weight"), set())
+        if variables[name].dtype.kind != "f":
+            raise SpecError(f"{variables.where}: no layer uses {name} {variables[name].shape}, {variables[name].dtype}")
+    if not any(suffixes.values()):
+        names = ", ".join(variables.left()[:6])
+        raise SpecError(f"{variables.where}: nothing recurrent (weight_ih_l0, …) in it; found {names or 'nothing'}")
+    ours = chain.names([prefix.removesuffix(".") for prefix in suffixes], ".", _WRAPPERS)
+    blocks = []
+    for prefix, each in suffixes.items():
+        place = prefix.removesuffix(".")
+        if each:
+            stacked = Stacked(variables, prefix, each)
+            blocks.append(Block(place, stacked.inputs, stacked.outputs, partial(stacked.layers, request=request)))
+        else:
+            blocks += _table(variables, prefix, ours[place], request)
+    return blocks, ours
+
+
+def _table(variables: Variables, prefix: str, name: str, request: Request) -> list[Block]:
+    """What a weight of two axes may be: a linear layer, or without a bias an embedding too."""
+    place, (rows, columns) = prefix.removesuffix("."), variables[f"{prefix}weight"].shape
+    affine = Block(place, columns, rows, partial(linear, variables, prefix, request))
+    if f"{prefix}bias" in variables:
+        return [affine]
+    kind = request.settings.get("", f"{name}.type")
+    if kind not in (None, "dense", "embedding"):
+        raise SpecError(f"--set {name}.type: expected dense or embedding, found {kind!r}")
+    table = Block(place, None, columns, partial(lookup, variables, prefix))
+    return {None: [table, affine], "embedding": [table], "dense": [affine]}[kind]
+
+
+def linear(variables: Variables, prefix: str, request: Request, name: str) -> list[WithWeights]:
+    """`nn.Linear`: weight (units, inputs), bias (units,)."""
+    kernel = variables.take(f"{prefix}weight", None, None)
+    bias = variables.take(f"{prefix}bias", len(kernel)) if f"{prefix}bias" in variables else None
+    return [dense(kernel.T, bias, name, chain.dense_activation(request, name))]
+
+
+def lookup(variables: Variables, prefix: str, name: str) -> list[WithWeights]:
+    """`nn.Embedding`: weight (vocabulary, units)."""
+    return [embedding(variables.take(f"{prefix}weight", None, None), name)]

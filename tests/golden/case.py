@@ -123,8 +123,9 @@ class Case:
         """The given initial state by our names; None if none is given."""
         names, given = list(model.states()), self.inputs
         if self.encoder:
-            final = load(self.convert(self.encoder))(given["enc"])[1]
-            return {name: np.asarray(value) for name, value in zip(names, final.values(), strict=True)}
+            encoder = load(self.convert(self.encoder))
+            final = encoder(given["enc"])[1]
+            return {name: np.asarray(final[each]) for name, each in zip(names, encoder.model.states(), strict=True)}
         if self.states == "torch":
             stacked = {leaf: given[f"{leaf}0"] for leaf in "hc" if f"{leaf}0" in given}
             rows = {leaf: list(h.reshape(-1, batch, h.shape[-1])) for leaf, h in stacked.items()}
@@ -166,11 +167,13 @@ def until_layer(checkpoint: Checkpoint, name: str) -> Checkpoint:
 def suffixes(names: list[str]) -> dict[str, str]:
     """State name → how TensorFlow's and Keras's keys end: direction, number of the layer or cell, c or h of an LSTM."""
     keys = {}
+    alone = len({name.split(".")[0] for name in names}) == 1  # one layer: a number in its name means nothing
     for name in names:
         place, leaf = name.rsplit(".", 1)
+        place = place[place.find(".") :] if alone and "." in place else "" if alone else place
         words = re.findall("forward|backward", place) + re.findall(r"\d+", place)
         words = [{"forward": "fw", "backward": "bw"}.get(word, word) for word in words]
-        keys[name] = "".join(f"_{word}" for word in words + [leaf] * ({f"{place}.c", f"{place}.h"} <= set(names)))
+        keys[name] = "".join(f"_{word}" for word in words + [leaf] * ({f"{name[:-1]}c", f"{name[:-1]}h"} <= set(names)))
     return keys
 
 

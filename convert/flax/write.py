@@ -1,0 +1,125 @@
+"""Our models as parameter trees for linen."""
+
+import io
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from rnnspec.cells import GRU, LSTM, RNN, UGRNN, Cell
+from rnnspec.checkpoint import Checkpoint, write_atomically
+from rnnspec.convert.flax.files import CHUNK
+from rnnspec.convert.outward import check_said, unstacked
+from rnnspec.errors import SpecError, UnsupportedError
+from rnnspec.layers import Dense, Dropout, Embedding, Recurrent
+from rnnspec.ops import scope
+
+Arrays = dict[str, np.ndarray]
+
+
+def write(checkpoint: Checkpoint, target: Path) -> None:
+    """Write the tree `variables["params"]` of linen modules that run the model.
+
+    A single recurrent layer is `nn.RNN(cell)`, so its tree is {"cell": …}, or `nn.Bidirectional(nn.RNN(cell),
+    nn.RNN(cell))`, with `forward_rnn` and `backward_rnn` around that. Any other model is a compact module that calls
+    its layers in order, with the names that linen gives: `Embed_0`, `LSTMCell_0`, `LSTMCell_1` (two for a
+    `Bidirectional`, forward first), `Dense_0`. Cells are `SimpleCell`, `LSTMCell`, `GRUCell`, and for a UGRNN
+    `MGUCell(reset_gate=False)`. Activations are arguments of the cells, and not in the tree; a cell of ours without a
+    bias has biases of zeros.
+
+    Args:
+        target: .msgpack, which `flax.serialization.from_bytes` reads, or .npz, with names joined by "/".
+
+    Raises:
+        SpecError: another suffix.
+        UnsupportedError: linen's modules cannot say it; the message names the layer and the option.
+    """
+    arrays = parameters(checkpoint)
+    if target.suffix == ".msgpack":
+        if large := [name for name, array in arrays.items() if array.nbytes > CHUNK]:
+            raise UnsupportedError(f"{target}: {large[0]} is larger than msgpack holds; write .npz")
+        write_atomically(target, msgspec.msgpack.encode(_tree(arrays)))
+    elif target.suffix == ".npz":
+        buffer = io.BytesIO()
+        np.savez(buffer, allow_pickle=False, **arrays)
+        write_atomically(target, buffer.getvalue())
+    else:
+        raise SpecError(f"{target}: expected a name in .msgpack or .npz")
+
+
+def parameters(checkpoint: Checkpoint) -> Arrays:
+    """The tree that `write` writes, flat: name, joined by "/", → array."""
+    checkpoint = unstacked(checkpoint)
+    model = checkpoint.model
+    if model.padding is not None:
+        raise UnsupportedError(f"padding={model.padding}: linen's modules do not look for it; give seq_lengths instead")
+    lone = len(model.layers) == 1
+    numbers: Counter[str] = Counter()
+    arrays: Arrays = {}
+
+    def add(kind: str, leaves: Arrays, place: str | None = None) -> None:
+        place = place or f"{kind}_{numbers[kind]}"
+        numbers[kind] += 1
+        arrays.update({f"{place}/{name}": array for name, array in leaves.items()})
+
+    for layer in model.layers:
+        weights = scope(checkpoint.weights, layer.name)
+        if type(layer) is Embedding:
+            add("Embed", {"embedding": weights["embeddings"]})
+        elif type(layer) is Dense:
+            bias = {"bias": weights["bias"]} if layer.bias else {}
+            add("Dense", {"kernel": weights["kernel"].T} | bias)
+        elif isinstance(layer, Recurrent):
+            said: dict[str, Any] = dict.fromkeys(("name", "cell", "backward_cell", "return_sequences"))
+            said |= {"direction": ("forward", "bidirectional")}
+            check_said(layer, said, f"layer {layer.name!r}: the tree")
+            for prefix, (cell, _) in layer.directions.items():
+                place = (f"{prefix}_rnn/cell" if prefix else "cell") if lone else None
+                add(*_cell(cell, scope(weights, prefix), layer.name), place)
+        elif type(layer) is not Dropout:
+            raise UnsupportedError(f"layer {layer.name!r}: linen has no {type(layer).__name__}")
+    return arrays
+
+
+def _cell(cell: Cell, weights: Arrays, name: str) -> tuple[str, Arrays]:
+    """linen's class and its variables."""
+    if type(cell) not in (RNN, LSTM, GRU, UGRNN):
+        raise UnsupportedError(f"layer {name!r}: linen has no {type(cell).__name__}")
+    assert isinstance(cell, RNN | LSTM | GRU | UGRNN)
+    said: dict[str, Any] = dict.fromkeys(("units", "bias", "activation", "gate_activation", "cell_activation"))
+    said |= {"reset_after": (True,)}
+    if isinstance(cell, LSTM):
+        said |= {"output_activation": (cell.cell_activation,)}
+    check_said(cell, said, f"layer {name!r}: linen's cell")
+    zeros = np.zeros(cell.units, weights["kernel"].dtype)
+    biases = weights.get("bias", [zeros] * len(cell.gates))
+    kind, gates = {
+        RNN: ("SimpleCell", [""]),
+        LSTM: ("LSTMCell", list("ifgo")),
+        GRU: ("GRUCell", list("rzn")),
+        UGRNN: ("MGUCell", list("fn")),
+    }[type(cell)]
+    arrays: Arrays = {}
+    for gate, kernel, recurrent, bias in zip(
+        gates, weights["kernel"], weights["recurrent_kernel"], biases, strict=True
+    ):
+        arrays |= {f"i{gate}/kernel": kernel.T, f"h{gate}/kernel": recurrent.T}
+        arrays[f"{'h' if isinstance(cell, LSTM) else 'i'}{gate}/bias"] = bias
+    if isinstance(cell, GRU):
+        arrays["hn/bias"] = weights.get("recurrent_bias", zeros)
+    return kind, arrays
+
+
+def _tree(arrays: Arrays) -> dict[str, Any]:
+    """Nested dicts, with arrays as Flax packs them: extension 1 of (shape, name of the dtype, bytes)."""
+    tree: dict[str, Any] = {}
+    for name, array in arrays.items():
+        *path, leaf = name.split("/")
+        inner = tree
+        for part in path:
+            inner = inner.setdefault(part, {})
+        packed = msgspec.msgpack.encode((array.shape, array.dtype.name, array.tobytes("C")))
+        inner[leaf] = msgspec.msgpack.Ext(1, packed)
+    return tree

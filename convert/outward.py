@@ -1,0 +1,52 @@
+"""What the writers of other frameworks' formats share."""
+
+from collections.abc import Collection, Mapping
+from typing import Any
+
+from msgspec.structs import fields
+
+from rnnspec.cells import Stack
+from rnnspec.checkpoint import Checkpoint
+from rnnspec.config import Config
+from rnnspec.errors import UnsupportedError
+from rnnspec.layers import Layer, Recurrent
+from rnnspec.model import Model
+
+
+def unstacked(checkpoint: Checkpoint) -> Checkpoint:
+    """The same numbers with every forward `Stack` of `name` as layers `name_0`, `name_1`, …, and states of these names.
+
+    Bidirectional stacks stay: there each cell sees its own direction only.
+    """
+    layers: list[Layer] = []
+    weights = dict(checkpoint.weights)
+    for layer in checkpoint.model.layers:
+        if not (isinstance(layer, Recurrent) and type(layer.cell) is Stack and _plain(layer)):
+            layers.append(layer)
+            continue
+        last = len(layer.cell.cells) - 1
+        for k, cell in enumerate(layer.cell.cells):
+            sequences = layer.return_sequences or k < last
+            layers.append(Recurrent(name=f"{layer.name}_{k}", cell=cell, return_sequences=sequences))
+            for name in [name for name in weights if name.startswith(f"{layer.name}.cells.{k}.")]:
+                weights[f"{layer.name}_{k}.{name.split('.', 3)[3]}"] = weights.pop(name)
+    model = Model(layers=tuple(layers), inputs=checkpoint.model.inputs, padding=checkpoint.model.padding)
+    return Checkpoint(model, weights, checkpoint.metadata, checkpoint.allow_nonfinite)
+
+
+def _plain(layer: Recurrent) -> bool:
+    """Whether nothing but `return_sequences` is set beside the cell."""
+    return layer == Recurrent(name=layer.name, cell=layer.cell, return_sequences=layer.return_sequences)
+
+
+def check_said(found: Config, said: Mapping[str, Collection[Any] | None], whose: str) -> None:
+    """Raise UnsupportedError where a field has a value that the other framework cannot say.
+
+    Args:
+        said: field → the values that can be said; None where all can. Every other field must have its default.
+        whose: what cannot, for the message: "layer 'r': torch's GRU".
+    """
+    for field in fields(type(found)):
+        value, can = getattr(found, field.name), said.get(field.name, (field.default,))
+        if can is not None and value not in can:
+            raise UnsupportedError(f"{whose} cannot say {field.name}={value!r}")

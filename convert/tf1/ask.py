@@ -1,0 +1,87 @@
+"""What a checkpoint does not say about a cell."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from rnnspec.convert.chain import activation
+from rnnspec.convert.request import Request
+from rnnspec.errors import SpecError
+
+
+def noted(said: dict[str, list[str]], request: Request) -> None:
+    """Note what was assumed, places of which the same holds together."""
+    texts = {place: "; ".join(each) for place, each in said.items()}
+    for text in dict.fromkeys(texts.values()):
+        places = ", ".join(place for place in texts if texts[place] == text)
+        request.note(f"{places}: {text}: no checkpoint holds these; the defaults are TensorFlow's")
+
+
+@dataclass(frozen=True)
+class Ask:
+    """The settings at one place of ours, such as `rnn.cells.0`; TensorFlow's default where the user says nothing.
+
+    `said`: place → what was assumed or set there.
+    """
+
+    request: Request
+    place: str
+    said: dict[str, list[str]]
+
+    def at(self, place: str) -> "Ask":
+        """One place deeper."""
+        return Ask(self.request, f"{self.place}.{place}", self.said)
+
+    def size(self, name: str, why: str) -> int:
+        """A number that has no default. Raises SpecError: it is not given, or no size."""
+        value = self.request.settings.get(self.place, name)
+        if value is None:
+            raise SpecError(f"{self.place}: {why}; give --set {name}=…")
+        if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+            raise SpecError(f"--set {name} at {self.place}: expected a size from 1, found {value!r}")
+        return value
+
+    def flag(self, name: str, default: bool) -> bool:
+        """True or false. Raises SpecError: something else."""
+        value = self.request.settings.get(self.place, name, default)
+        if not isinstance(value, bool):
+            raise SpecError(f"--set {name} at {self.place}: expected true or false, found {value!r}")
+        return value
+
+    def choice(self, name: str, default: str, *others: str) -> str:
+        """One of some words. Raises SpecError: another one."""
+        value = self.request.settings.get(self.place, name, default)
+        if value not in (default, *others):
+            raise SpecError(f"--set {name} at {self.place}: expected {', '.join((default, *others))}, found {value!r}")
+        return value
+
+    def forget_bias(self, default: float = 1.0) -> float:
+        """What is added to the forget gate at run time."""
+        return self._number("forget_bias", self._said("forget_bias", default, ", added to the forget gate"))
+
+    def activation(self, default: str = "tanh", *also: str) -> Any:
+        return activation(self._said("activation", default, "", *also), f"--set activation at {self.place}")
+
+    def epsilon(self, default: float) -> float:
+        """Of a layer norm."""
+        return self._number("epsilon", self._said("epsilon", default, " in the layer norms", "variance_epsilon"))
+
+    def clips(self, projection: bool) -> dict[str, float | None]:
+        """`clip_cell`, and `clip_projection` where there is a projection; none by default."""
+        names = {"clip_cell": "cell_clip"} | ({"clip_projection": "proj_clip"} if projection else {})
+        return {ours: self._limit(ours, theirs) for ours, theirs in names.items()}
+
+    def _limit(self, name: str, other: str) -> float | None:
+        value = self._said(name, None, "", other)
+        return None if value is None else self._number(name, value)
+
+    def _number(self, name: str, value: Any) -> float:
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            raise SpecError(f"--set {name} at {self.place}: expected a number, found {value!r}")
+        return float(value)
+
+    def _said(self, name: str, default: Any, what: str, *also: str) -> Any:
+        """The value, with a note that says where it comes from."""
+        value = self.request.settings.get(self.place, name, default, also=also)
+        given = self.request.settings.given(self.place, name, also=also)
+        self.said.setdefault(self.place, []).append(f"{name} {value}{what} ({'set' if given else 'default'})")
+        return value

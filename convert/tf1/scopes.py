@@ -1,0 +1,88 @@
+"""What TensorFlow 0.12 to 1.15 call the scopes of cells, unrolls and wrappers."""
+
+import re
+from collections.abc import Iterable
+
+from rnnspec.errors import UnsupportedError
+
+# How the scope of a cell ends, in snake case and without its number → the kind of cell.
+_CELLS = (
+    (r"coupled_input_forget_gate_lstm_cell", "cifg"),
+    (r"time_freq_lstm_cell", "timefreq"),
+    (r"indy_lstm_cell", "indy_lstm"),
+    (r"ind_rnn_cell", "indrnn"),
+    (r"intersection_rnn_cell", "intersection"),
+    (r"ugrnn_cell", "ugrnn"),
+    (r"nas_cell", "nas"),
+    (r"sru_cell", "sru"),
+    (r"cudnn_compatible_lstm_cell", "cudnn_lstm"),
+    (r"(\w+_)?basic_rnn_cell", "rnn"),
+    (r"lstm_fused_cell|lstm_block_wrapper|(\w*_)?lstm(_block)?(_fused)?_cell|\w*lstm", "lstm"),
+)
+_REFUSED = re.compile(
+    r"\w*attention\w*wrapper|\w*attention\w*cell|phased_lstm_cell|(bidirectional_)?grid\d?_?\w*_cell|\w*conv_?\w*_cell"
+    r"|g_?lstm_cell|highway_wrapper|minimal_rnn_cell|cfn_cell|h_highway\w*"
+)
+_UNROLLED = re.compile(r"rnn|fw|bw|bi_rnn_(fw|bw)|cell|dropout_wrapper|device_wrapper|residual_wrapper")
+_AFFINE = re.compile(r"\w*(projection_wrapper|dense|fully_connected|fc|logits|softmax|output|out|linear|head)")
+
+
+def snake(part: str) -> str:
+    """One part of a scope in snake case, as TensorFlow 1 has it where 0.12 has CamelCase: BasicLSTMCell, BiRNN_FW."""
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", part).lower()
+
+
+def unnumbered(part: str) -> str:
+    """One part of a scope in snake case, without the number that made it unique: lstm_cell_1."""
+    return re.sub(r"_?\d+$", "", snake(part))
+
+
+def cell_of(scope: str) -> str | None:
+    """The kind of cell that the scope is named after."""
+    last = unnumbered(scope.rpartition("/")[2])
+    return next((kind for pattern, kind in _CELLS if re.fullmatch(pattern, last)), None)
+
+
+def refused(name: str) -> str | None:
+    """The part of a variable's name that stands for a cell or wrapper which has no counterpart."""
+    return next((part for part in name.split("/") if _REFUSED.fullmatch(unnumbered(part))), None)
+
+
+def unrolled(scope: str) -> bool:
+    """Whether an unroll, a wrapper or MultiRNNCell made the scope, and it is not named after a dense layer."""
+    outer, _, last = scope.rpartition("/")
+    parent = unnumbered(outer.rpartition("/")[2])
+    return bool(_UNROLLED.fullmatch(parent)) and not _AFFINE.fullmatch(unnumbered(last))
+
+
+def natural(name: str) -> tuple[list[str], list[int]]:
+    """Sorts names by their words, then by their numbers."""
+    return re.split(r"_?\d+", name), [int(number) for number in re.findall(r"\d+", name)]
+
+
+def placed(scope: str) -> tuple[str, str, tuple[str, ...]]:
+    """The scope of a cell → that of its layer, the direction, and the scopes between the layer and its variables."""
+    parts = scope.split("/")
+    for k, part in enumerate(parts):
+        if found := re.fullmatch(r"(?:(.*)_)?(fw|bw)", part.lower()):
+            outer = parts[:k] + ([part[: len(found[1])]] if found[1] else [])
+            return "/".join(outer), found[2], tuple(parts[k + 1 :])
+    for k, part in enumerate(parts):
+        if unnumbered(part) == "multi_rnn_cell":
+            return "/".join(parts[: k + 1]), "", inner_scopes(parts, k)
+    return scope, "", inner_scopes(parts, len(parts) - 1)
+
+
+def inner_scopes(parts: list[str], last: int) -> tuple[str, ...]:
+    """The scopes from the first wrapper on, projections around all the rest left out; at the latest from the last."""
+    wrappers = [k for k, part in enumerate(parts[:last]) if re.search(r"(?<!projection)_wrapper$", unnumbered(part))]
+    return tuple(parts[min([*wrappers, last]) :])
+
+
+def check_one_chain(scopes: Iterable[str], where: str) -> None:
+    """Raise UnsupportedError where the scopes are of an encoder and of a decoder."""
+    parts = {scope: re.search(r"(?:^|/)\w*?((?:en|de)c(?:oder)?)(?![a-z])", scope.lower()) for scope in scopes}
+    if len({found[1][:2] for found in parts.values() if found}) > 1:
+        raise UnsupportedError(
+            f"{where}: an encoder and a decoder, which are no chain: {', '.join(parts)}; --part with the scope of one"
+        )

@@ -1,0 +1,56 @@
+"""Which files a checkpoint is in, and all its tensors."""
+
+import re
+from glob import escape
+from pathlib import Path
+
+import numpy as np
+
+from rnnspec.convert.tf1.bundle import read_bundle
+from rnnspec.convert.tf1.v1 import read_v1
+from rnnspec.errors import SpecError
+
+_ENDING = re.compile(r"\.(index|meta|data-\d{5}-of-\d{5})$")
+_SHARD = re.compile(r"-\d{5}-of-(\d{5})$")
+_LATEST = re.compile(r'^\s*model_checkpoint_path:\s*"((?:[^"\\]|\\.)*)"', re.MULTILINE)
+
+
+def read_checkpoint(source: Path) -> dict[str, np.ndarray]:
+    """All tensors of the checkpoint: name → array.
+
+    Args:
+        source: its prefix (`model.ckpt-4`), one of its files, or a folder: the checkpoint that its file `checkpoint`
+            names as the latest, or the only one in it.
+
+    Raises:
+        FileNotFoundError: there is none.
+        SpecError: damaged; or the folder names a checkpoint outside of it, or has several.
+        UnsupportedError: a data type that NumPy does not have.
+    """
+    prefix = _latest(source) if source.is_dir() else source.with_name(_ENDING.sub("", source.name))
+    if prefix.with_name(prefix.name + ".index").exists():
+        return read_bundle(prefix)
+    if prefix.exists() and not _SHARD.search(prefix.name):
+        return read_v1([prefix])
+    prefix = prefix.with_name(_SHARD.sub("", prefix.name))
+    shards = [_SHARD.search(path.name) for path in prefix.parent.glob(f"{escape(prefix.name)}-?????-of-?????")]
+    count = max((int(shard[1]) for shard in shards if shard), default=0)
+    return read_v1([prefix.with_name(f"{prefix.name}-{k:05}-of-{count:05}") for k in range(count)] or [prefix])
+
+
+def _latest(folder: Path) -> Path:
+    """The prefix of the checkpoint of a folder."""
+    state = folder / "checkpoint"
+    if not state.exists():
+        prefixes = sorted(path.with_suffix("") for path in folder.glob("*.index"))
+        if len(prefixes) != 1:
+            names = ", ".join(prefix.name for prefix in prefixes) or "none"
+            raise SpecError(f"{folder}: no file `checkpoint` says which one to take; found {names}: give its prefix")
+        return prefixes[0]
+    found = _LATEST.search(state.read_text(encoding="utf-8", errors="replace"))
+    if not found:
+        raise SpecError(f"{state}: it names no model_checkpoint_path; give the prefix of the checkpoint")
+    prefix = folder / re.sub(r"\\(.)", r"\1", found[1])
+    if not prefix.resolve().is_relative_to(folder.resolve()):
+        raise SpecError(f"{state}: it names {found[1]}, outside the folder; give the prefix of the checkpoint")
+    return prefix

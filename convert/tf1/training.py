@@ -1,0 +1,72 @@
+"""What training leaves in a checkpoint beside the weights."""
+
+import re
+
+import numpy as np
+
+from rnnspec.convert.request import Request
+from rnnspec.errors import SpecError
+
+_SLOTS = re.compile(
+    r"(?:Adam|AdamW|LazyAdam|Nadam|AdaMax|Adamax|AMSGrad|Adagrad|AdagradDA|ProximalAdagrad|Adadelta|RMSProp|Momentum"
+    r"|MomentumW|LARSOptimizer|LAMB|Ftrl|AddSign|PowerSign|YellowFin|adam_[mv])(?:_\d+)?"
+)
+_AVERAGE = "ExponentialMovingAverage"
+
+
+def weights_among(
+    arrays: dict[str, np.ndarray], request: Request, where: str
+) -> tuple[dict[str, np.ndarray], dict[str, str], list[str]]:
+    """The variables; name → why it is no weight of the model; the variables without an average where `--ema` asks.
+
+    With `--ema` the moving averages stand in the place of the variables that they average.
+
+    Raises:
+        SpecError: `--ema`, and there are no averages; or there are only averages, and no `--ema`.
+    """
+    kept, ignored, averages = dict(arrays), {}, {}
+    for name, array in arrays.items():
+        stem, _, slot = name.rpartition("/")
+        if array.dtype.hasobject:
+            ignored[name] = "not numbers"
+        elif f"/{_AVERAGE}/" in name:
+            ignored[name] = "what a moving average needs to correct its start"
+        elif re.fullmatch(rf"{_AVERAGE}(_\d+)?", slot):
+            averages[name] = owner(stem, arrays, array.shape) or stem
+        elif _SLOTS.fullmatch(slot) and (variable := owner(stem, arrays, array.shape)):
+            ignored[name] = f"optimiser slot of {variable}"
+        elif array.ndim == 0:
+            ignored[name] = _scalar(slot)
+    if request.look("ema"):
+        without = averaged(kept, averages, request, where)
+    else:
+        without = []
+        ignored |= {name: f"moving average of {variable}: --ema takes it" for name, variable in averages.items()}
+        if averages and not set(averages.values()) & set(arrays):
+            raise SpecError(f"{where}: it holds moving averages in place of the variables; --ema takes them")
+    return kept, ignored, without
+
+
+def averaged(kept: dict[str, np.ndarray], averages: dict[str, str], request: Request, where: str) -> list[str]:
+    """Put the averages in the place of their variables; the variables that have none."""
+    if not averages:
+        raise SpecError(f"{where}: --ema: it holds no moving averages (…/{_AVERAGE}); leave it out")
+    for name, variable in averages.items():
+        kept[variable] = kept.pop(name)
+    request.note(f"moving averages taken in place of {', '.join(sorted(averages.values()))}")
+    return [name for name in kept if name not in averages.values()]
+
+
+def owner(stem: str, arrays: dict[str, np.ndarray], shape: tuple[int, ...]) -> str | None:
+    """The variable that a slot belongs to; its name may stand inside the scope in which the optimiser was made."""
+    parts = stem.split("/")
+    names = ("/".join(parts[k:]) for k in range(len(parts)))
+    return next((name for name in names if name in arrays and arrays[name].shape == shape), None)
+
+
+def _scalar(name: str) -> str:
+    if re.fullmatch(r"beta[12]_power(_\d+)?", name):
+        return "optimiser: a power of its β"
+    if name in ("global_step", "save_counter"):
+        return "a counter"
+    return "a number by itself, and so no weight of a layer"

@@ -1,0 +1,153 @@
+"""Which of torch's stock modules hold a model, without torch: what `to_native` and `--to torch` share."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from rnnspec.cells import GRU, LSTM, RNN
+from rnnspec.checkpoint import Checkpoint
+from rnnspec.convert.outward import check_said, unstacked
+from rnnspec.convert.torch.layouts import to_torch
+from rnnspec.errors import UnsupportedError
+from rnnspec.layers import Dense, Dropout, Embedding, Layer, Recurrent
+from rnnspec.ops import scope, under
+
+
+@dataclass
+class Stock:
+    """A module of torch for one layer of ours, or for several recurrent ones: its class in `torch.nn`, arguments, and
+    state dict.
+    """
+
+    name: str
+    kind: str
+    arguments: dict[str, Any]
+    state: dict[str, np.ndarray]
+    layer: Layer  # the last one
+
+
+@dataclass
+class Modules:
+    """The modules in order; `bare`: the model is one recurrent module and nothing else."""
+
+    each: list[Stock]
+    bare: bool
+
+    def state_dict(self) -> dict[str, np.ndarray]:
+        """The state dict of `to_native(checkpoint)`."""
+        if self.bare:
+            return self.each[0].state
+        return {name: array for module in self.each for name, array in under(module.name, module.state).items()}
+
+
+def modules(checkpoint: Checkpoint) -> Modules:
+    """The stock modules of a model.
+
+    Recurrent layers that one module can hold, with the same dropout between all of them, become one module if they are
+    the whole model, or if they are named `lstm_0`, `lstm_1`, …: then it is called `lstm`. Stacks of cells that run
+    forward count as layers.
+
+    Raises:
+        UnsupportedError: stock modules cannot say it; the message names the layer and the option.
+    """
+    checkpoint = unstacked(checkpoint)
+    model, weights = checkpoint.model, checkpoint.weights
+    if model.padding is not None:
+        raise UnsupportedError(f"padding={model.padding}: torch's modules do not look for it; give lengths instead")
+    layers = list(model.chain())
+    for layer, _ in layers:
+        if isinstance(layer, Recurrent):
+            _check(layer)
+    whole = [layer for layer, _ in layers]
+    if isinstance(whole[-1], Recurrent) and whole[-1].return_sequences and _dropout(whole) is not None:
+        return Modules([_recurrent(whole[0].name, layers, weights)], bare=True)
+    each = []
+    while layers:
+        count = _numbered(layers, {layer.name for layer in whole})
+        run, layers = layers[:count], layers[count:]
+        layer, features = run[0]
+        if isinstance(layer, Recurrent):
+            name = layer.name.removesuffix("_0") if count > 1 else layer.name
+            each.append(_recurrent(name, run, weights))
+        else:
+            each.append(_plain(layer, features, scope(weights, layer.name)))
+    return Modules(each, bare=False)
+
+
+def _numbered(layers: Sequence[tuple[Layer, int | None]], taken: set[str]) -> int:
+    """How many layers from the first on are one module, by their names too."""
+    base, count = layers[0][0].name.removesuffix("_0"), 1
+    for end in range(2, len(layers) + 1):
+        run = [layer for layer, _ in layers[:end]]
+        names = [layer.name for layer in run if isinstance(layer, Recurrent)]
+        if _dropout(run) is not None and names == [f"{base}_{k}" for k in range(len(names))] and base not in taken:
+            count = end
+    return count
+
+
+def _dropout(layers: Sequence[Layer]) -> float | None:
+    """The dropout between recurrent layers that one module can hold; None if it cannot."""
+    step = 1 if all(isinstance(layer, Recurrent) for layer in layers) else 2
+    recurrent = [layer for layer in layers[::step] if isinstance(layer, Recurrent)]
+    rates = [layer.rate for layer in layers[1::2] if isinstance(layer, Dropout)]
+    complete = len(recurrent) + len(rates) == len(layers) and len(rates) in (0, len(recurrent) - 1)
+    same = len({(layer.cell, layer.direction) for layer in recurrent}) == 1 and len(set(rates)) < 2
+    if not (complete and same and all(layer.return_sequences for layer in recurrent[:-1])):
+        return None
+    return rates[0] if rates else 0.0
+
+
+def _recurrent(name: str, layers: Sequence[tuple[Layer, int | None]], weights: dict[str, np.ndarray]) -> Stock:
+    recurrent = [layer for layer, _ in layers if isinstance(layer, Recurrent)]
+    cell, directions = recurrent[0].cell, list(recurrent[0].directions)
+    assert isinstance(cell, RNN | LSTM | GRU)
+    arguments: dict[str, Any] = {
+        "input_size": layers[0][1],
+        "hidden_size": cell.units,
+        "num_layers": len(recurrent),
+        "bias": cell.bias,
+        "batch_first": True,
+        "dropout": _dropout([layer for layer, _ in layers]),
+        "bidirectional": len(directions) == 2,
+    }
+    if isinstance(cell, RNN):
+        arguments["nonlinearity"] = cell.activation
+    if isinstance(cell, LSTM):
+        arguments["proj_size"] = cell.projection or 0
+    state: dict[str, np.ndarray] = {}
+    for k, layer in enumerate(recurrent):
+        for prefix, end in zip(directions, ("", "_reverse"), strict=False):
+            place = f"{layer.name}.{prefix}" if prefix else layer.name
+            state |= {f"{leaf}_l{k}{end}": array for leaf, array in to_torch(scope(weights, place)).items()}
+    return Stock(name, type(cell).__name__, arguments, state, recurrent[-1])
+
+
+def _plain(layer: Layer, inputs: int | None, weights: dict[str, np.ndarray]) -> Stock:
+    if type(layer) is Embedding:
+        sizes = {"num_embeddings": layer.vocabulary, "embedding_dim": layer.units}
+        return Stock(layer.name, "Embedding", sizes, {"weight": weights["embeddings"]}, layer)
+    if type(layer) is Dense:
+        state = {"weight": weights["kernel"]} | ({"bias": weights["bias"]} if layer.bias else {})
+        arguments = {"in_features": inputs, "out_features": layer.units, "bias": layer.bias}
+        return Stock(layer.name, "Linear", arguments, state, layer)
+    if type(layer) is Dropout:
+        return Stock(layer.name, "Dropout", {"p": layer.rate}, {}, layer)
+    raise UnsupportedError(f"layer {layer.name!r}: torch has no {type(layer).__name__}")
+
+
+def _check(layer: Recurrent) -> None:
+    """Raise UnsupportedError where no recurrent module of torch means the same."""
+    cell, whose = layer.cell, f"layer {layer.name!r}: torch"
+    said: dict[str, Any] = {"name": None, "cell": None, "return_sequences": None, "backward_cell": (None, cell)}
+    check_said(layer, said | {"direction": ("forward", "bidirectional")}, whose)
+    if type(cell) not in (RNN, LSTM, GRU):
+        raise UnsupportedError(f"{whose} has no {type(cell).__name__}")
+    assert isinstance(cell, RNN | LSTM | GRU)
+    variants: dict[str, Any] = {
+        "activation": ("tanh", "relu") if isinstance(cell, RNN) else ("tanh",),
+        "projection": (None, *range(1, cell.units)),
+        "reset_after": (True,),
+    }
+    check_said(cell, {"units": None, "bias": None} | variants, f"{whose}'s {type(cell).__name__}")
