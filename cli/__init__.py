@@ -7,6 +7,7 @@ import click
 from rnnspec.cli.conformance import conformance
 from rnnspec.cli.convert import convert
 from rnnspec.cli.demo import demo
+from rnnspec.cli.diff import diff
 from rnnspec.cli.export import export
 from rnnspec.cli.info import info
 from rnnspec.cli.options import import_module
@@ -25,7 +26,7 @@ def rnnspec(modules: tuple[str, ...]) -> None:
         import_module(module)
 
 
-for command in (info, convert, run, verify, export, conformance, demo):
+for command in (info, convert, run, diff, verify, export, conformance, demo):
     rnnspec.add_command(command)
 
 

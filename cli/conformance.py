@@ -34,4 +34,12 @@ def conformance(backends: tuple[str, ...], report: Path | None, pattern: str, mu
         raise click.ClickException(f"--case {pattern}: no case has such an id")
     if report:
         record.write(report, record.described(names, found))
-    return results_table(found, f"{len({row.case for row in found})} cases")
+    failed = results_table(found, f"{len({row.case for row in found})} cases")
+    for name in names:
+        answers = [
+            row for row in found if row.variant.startswith(f"{name} ") and row.outcome == "pass" and row.headroom
+        ]
+        if pattern == "*" and not any(row.error for row in answers):
+            click.echo(f"{name} answered no case: refusing everything is not conforming", err=True)
+            failed = 1
+    return failed

@@ -51,9 +51,26 @@ def write(source: Path, target: Path, to: str, foreign: dict) -> None:
     click.echo(f"{target}: for {to}")
 
 
-def describe(layer) -> str:
-    """A layer in one line."""
-    from rnnspec.cli.info import configuration
+def describe(config) -> str:
+    """A layer or cell as a call, without what is as by default: recurrent(lstm(units=3), direction=backward)."""
+    import msgspec
 
-    rest = {key: value for key, value in layer.to_builtins().items() if key != "name" and value is not None}
-    return configuration(rest)
+    from rnnspec.config import Config
+
+    def shown(value) -> str:
+        if isinstance(value, tuple):
+            return f"[{', '.join(map(shown, value))}]"
+        return (
+            describe(value)
+            if isinstance(value, Config)
+            else str(value).lower()
+            if isinstance(value, bool)
+            else str(value)
+        )
+
+    fields = []
+    for field in msgspec.structs.fields(type(config)):
+        value = getattr(config, field.name)
+        if field.name != "name" and (field.required or value != field.default):
+            fields.append(shown(value) if field.name in ("cell", "cells") else f"{field.name}={shown(value)}")
+    return f"{config.__struct_config__.tag}({', '.join(fields)})"

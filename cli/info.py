@@ -14,6 +14,7 @@ from rnnspec.cli.options import chosen_backends, json_option, model_argument
 def info(model: Path, as_json: bool, paths: bool) -> None:
     """Show the architecture, parameters, states and statistics of MODEL."""
     import rnnspec
+    from rnnspec.conformance.diagnosis.hints import hints
 
     checkpoint = rnnspec.load(model, allow_nonfinite=True)
     report = {
@@ -24,6 +25,7 @@ def info(model: Path, as_json: bool, paths: bool) -> None:
         "tensors": tensors(checkpoint),
         "states": checkpoint.model.states(),
         "metadata": checkpoint.metadata,
+        "warnings": hints(checkpoint),
     }
     if paths:
         report["paths"] = {
@@ -96,11 +98,24 @@ def show(report: dict) -> None:
     console.print(table)
     states = ", ".join(f"{name} ({size})" for name, size in report["states"].items())
     console.print(f"states: {escape(states) or 'none'}")
-    for key, value in report["metadata"].items():
-        console.print(f"{escape(key)}: {escape(repr(value))}", soft_wrap=True)
+    for line in origin(report["metadata"]):
+        console.print(escape(line), soft_wrap=True)
     for backend, paths in report.get("paths", {}).items():
         for layer, path in paths.items():
             console.print(f"{backend}: {escape(layer)}: {escape(path)}")
+    for line in report["warnings"]:
+        console.print(f"warning: {escape(line)}", style="yellow", highlight=False, soft_wrap=True)
+
+
+def origin(metadata: dict):
+    """What the file says about itself, a conversion as its notes."""
+    for key, value in metadata.items():
+        if key != "conversion" or not isinstance(value, dict) or set(value) != {"format", "source", "notes", "ignored"}:
+            yield f"{key}: {value!r}"
+            continue
+        yield f"converted from {value['source']} ({value['format']})"
+        yield from (f"note: {note}" for note in value["notes"])
+        yield from (f"ignored: {name}: {reason}" for name, reason in value["ignored"].items())
 
 
 def configuration(value) -> str:

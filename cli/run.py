@@ -38,10 +38,24 @@ def run(model: Path, source: Path, target: Path, backend: str, dtype: str) -> No
 
 
 def read(source: Path) -> dict:
+    """The arrays of an .npz file with inputs.
+
+    Raises:
+        SpecError: as `arrays`, or there is no x.
+    """
+    from rnnspec.errors import SpecError
+
+    values = arrays(source)
+    if "x" not in values:
+        raise SpecError(f"{source}: no array 'x'; found {', '.join(values) or 'none'}")
+    return values
+
+
+def arrays(source: Path) -> dict:
     """The arrays of an .npz file.
 
     Raises:
-        SpecError: not an .npz file, pickled objects in it, or no x.
+        SpecError: not an .npz file, or pickled objects in it.
     """
     import zipfile
 
@@ -54,9 +68,6 @@ def read(source: Path) -> dict:
         raise SpecError(f"{source}: not an .npz file; write it with numpy.savez")
     with np.load(source) as archive:
         try:
-            values = dict(archive)
+            return dict(archive)
         except ValueError as error:
             raise SpecError(f"{source}: {error}; save plain arrays only") from None
-    if "x" not in values:
-        raise SpecError(f"{source}: no array 'x'; found {', '.join(values) or 'none'}")
-    return values

@@ -105,14 +105,14 @@ def test_a_wrong_backend_fails(call, model, tmp_path, monkeypatch):
     assert "FAIL wrong_backend float32: lengths, one row empty" in out
     code, out, _ = call("conformance", "--backend", "wrong_backend", "--json", tmp_path / "report.json")
     assert code == 1
-    rows = json.loads((tmp_path / "report.json").read_text())
-    assert {row["outcome"] for row in rows} == {"pass", "fail"}
-    assert all(row["outcome"] == "pass" for row in rows if "-full-" in row["case"])
+    rows = json.loads((tmp_path / "report.json").read_text())["results"]
+    assert {row["outcome"] for row in rows} == {"pass", "fail", "unsupported"}  # it does not train
+    assert all(row["outcome"] == "pass" for row in rows if row["case"].endswith("-full"))
 
 
 def test_help_names_every_command(call):
     _, out, _ = call("--help")
-    for command in ("info", "run", "verify", "export", "conformance", "demo"):
+    for command in ("info", "convert", "run", "verify", "diff", "export", "conformance", "demo"):
         assert command in out
 
 
@@ -187,3 +187,86 @@ def test_ids_beyond_the_vocabulary(call, tmp_path):
     np.savez(tmp_path / "in.npz", x=np.array([[0, 7]]))
     code, _, error = call("run", path, "--input", tmp_path / "in.npz", "-o", tmp_path / "out.npz")
     assert (code, error) == (2, "rnnspec: ids: found 7, expected 0 to 4\n")
+
+
+def warnings_of(call, path, model, weights, metadata=None) -> list[str]:
+    """The warnings of `rnnspec info --json`, which the table shows too."""
+    Checkpoint(model, weights, metadata or {}, allow_nonfinite=True).save(path)
+    found = json.loads(call("info", path, "--json")[1])["warnings"]
+    shown = call("info", path)[1]
+    assert [line.removeprefix("warning: ") for line in shown.splitlines() if line.startswith("warning: ")] == found
+    return found
+
+
+def conversion(format: str) -> dict:
+    """The metadata of a conversion."""
+    return {"conversion": {"format": format, "source": "m.ckpt", "notes": [], "ignored": {}}}
+
+
+@pytest.mark.parametrize(
+    ("mean", "origin", "words"),
+    [
+        (0.1, "tf1", "--set forget_bias=1"),
+        (0.1, None, "--set forget_bias=1"),
+        (1.1, "tf1", None),
+        (1.1, None, None),
+        (0.1, "torch", None),
+        (0.1, "keras", None),
+        (2.1, "tf1", "--set forget_bias=0"),
+        (2.1, "keras", "--set forget_bias=0"),
+    ],
+)
+def test_info_warns_of_a_forget_bias(call, tmp_path, mean, origin, words):
+    model = Model(inputs=3, layers=(Recurrent(name="rnn", cell=cells.LSTM(units=40)),))
+    weights = random_checkpoint(model).weights
+    weights["rnn.bias"] *= 0.1
+    weights["rnn.bias"][1] += mean
+    found = warnings_of(call, tmp_path / "m.safetensors", model, weights, conversion(origin) if origin else None)
+    assert len(found) == (words is not None)
+    if words:
+        assert found[0].startswith(f"rnn.bias: the forget gate's mean is {weights['rnn.bias'][1].mean():.2f}, ")
+        assert words in found[0]
+
+
+def test_info_warns_of_dead_gates(call, tmp_path):
+    path, model = (
+        tmp_path / "m.safetensors",
+        Model(inputs=3, layers=(Recurrent(name="rnn", cell=cells.UGRNN(units=4)),)),
+    )
+    sound = Checkpoint.initialize(model, seed=0).weights
+    assert warnings_of(call, path, model, sound) == []
+    kernel = sound["rnn.kernel"]
+    for name, array, words in (
+        ("kernel", kernel[[0, 0]], "rnn.kernel: the gates update and new have the same weights"),
+        ("kernel", kernel * [[[1]], [[0]]], "rnn.kernel: all weights of the gate new are 0"),
+        ("kernel", np.where(kernel == kernel[0, 0, 0], np.nan, kernel), "rnn.kernel: holds NaN or infinity"),
+    ):
+        changed = sound | {f"rnn.{name}": array.astype("float32")}
+        assert warnings_of(call, path, model, changed) == [words]
+
+
+def test_info_warns_of_a_recurrent_bias_of_zeros(call, tmp_path):
+    path = tmp_path / "m.safetensors"
+    model = Model(inputs=3, layers=(Recurrent(name="rnn", cell=cells.GRU(units=4, reset_after=True)),))
+    assert warnings_of(call, path, model, Checkpoint.initialize(model, seed=0).weights) == []
+    weights = random_checkpoint(model).weights
+    assert warnings_of(call, path, model, weights) == []
+    weights["rnn.recurrent_bias"][:] = 0
+    assert ["recurrent_bias: all 0" in line for line in warnings_of(call, path, model, weights)] == [True]
+    assert warnings_of(call, path, model, weights, conversion("flax")) == []
+
+
+def test_info_shows_what_was_converted(call, model, checkpoint):
+    notes = {"notes": ["lstm: two biases are added up"], "ignored": {"global_step": "[counts steps]"}}
+    Checkpoint(
+        checkpoint.model, checkpoint.weights, {"conversion": {"format": "tf1", "source": "m.ckpt"} | notes}
+    ).save(model)
+    out = call("info", model)[1]
+    for line in (
+        "converted from m.ckpt (tf1)",
+        "note: lstm: two biases are added up",
+        "ignored: global_step: [counts steps]",
+    ):
+        assert line in out.splitlines()
+    Checkpoint(checkpoint.model, checkpoint.weights, {"conversion": "my own word"}).save(model)
+    assert "conversion: 'my own word'" in call("info", model)[1]

@@ -1,0 +1,78 @@
+"""Compare a model with numbers, or with another model, and say what is wrong."""
+
+import dataclasses
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from rnnspec.checkpoint import Checkpoint
+from rnnspec.conformance.diagnosis import differences
+from rnnspec.conformance.diagnosis.explain import explain, explain_weights
+from rnnspec.conformance.diagnosis.structure import configuration, tensors
+from rnnspec.conformance.diagnosis.trial import Trial
+
+Inputs = Mapping[str, np.ndarray]
+
+
+def diagnose(
+    ours: Checkpoint, inputs: Inputs, theirs: Checkpoint | Inputs, tolerance: float | None = None
+) -> dict[str, Any]:
+    """What `rnnspec diff --json` prints.
+
+    Args:
+        inputs: x, and where given lengths or mask, reset and all states, by name; they fit the models.
+        theirs: a model whose layers have the same names, or y and any final states by name.
+        tolerance: what counts as the same; by default `differences.tolerance`.
+    """
+    trial = Trial.of(ours.model, ours.weights, inputs)
+    other = None
+    if isinstance(theirs, Checkpoint):
+        other = Trial.of(theirs.model, theirs.weights, inputs)
+        expected, dtypes = other.results(), {theirs.dtype}
+    else:
+        expected, dtypes = dict(theirs), {str(array.dtype) for array in theirs.values()}
+    usual = differences.tolerance(trial, dtypes | {ours.dtype})
+    allowed = tolerance or usual
+    found = differences.compare(trial.results(), expected, allowed)
+    worst = max(each.error for each in found)
+    report: dict[str, Any] = {
+        "verdict": "same" if worst <= allowed else "rounding" if worst <= usual else "mistake",
+        "tolerance": allowed,
+        "differences": [_plain(each) for each in found],
+    }
+    if other:
+        report["configuration"] = configuration(trial.model, other.model)
+        report["weights"] = tensors(trial, other)
+        report["weights_match"] = explain_weights(trial, other)
+    if report["verdict"] == "same":
+        return report
+    alike = other and [type(layer) for layer in trial.model.layers] == [type(layer) for layer in other.model.layers]
+    first = (
+        differences.first_of_models(trial, other, allowed)
+        if other and alike
+        else differences.first_of_results(trial.model, found, allowed)
+    )
+    explanation = explain(trial, expected, allowed)
+    report["first"] = first and _plain(first)
+    report["matches"] = [
+        {
+            "sentence": str(match),
+            "mistakes": [{"name": each.name, "place": each.place} for each in match.mistakes],
+            "error": match.error,
+        }
+        for match in explanation.matches
+    ]
+    report["tried"] = {
+        "mistakes": explanation.tried,
+        "pairs": explanation.pairs,
+        "all_pairs": explanation.all_pairs,
+    }
+    return report
+
+
+def _plain(item: Any) -> dict[str, Any]:
+    """A dataclass for JSON, which has no infinity."""
+    values = dataclasses.asdict(item)
+    return {k: None if isinstance(v, float) and not math.isfinite(v) else v for k, v in values.items() if v != ""}
