@@ -57,10 +57,14 @@ def mutants_table(scores: list[dict]) -> int:
     table = Table("clauses", title=f"{len(scores)} wrong implementations", title_justify="left")
     table.add_column("mutants", justify="right")
     table.add_column("caught", justify="right")
-    for family, rows in families.items():
-        table.add_row(family, str(len(rows)), str(sum(row["caught_by"] is not None for row in rows)))
-    table.add_section()
-    table.add_row("all", str(len(scores)), str(len(scores) - len(alive)))
+    if beside := "onnx_caught_by" in scores[0]:
+        table.add_column("by ONNX's own tests", justify="right")
+    for family, rows in [*families.items(), ("all", scores)]:
+        if rows is scores:
+            table.add_section()
+        keys = ("caught_by", "onnx_caught_by") if beside else ("caught_by",)
+        counts = [sum(row[key] is not None for row in rows) for key in keys]
+        table.add_row(family, str(len(rows)), *map(str, counts))
     console.print(table)
     for row in alive:
         console.print(escape(f"NOT CAUGHT {row['clause']}: {row['mutant']}"), style="red", highlight=False)

@@ -51,12 +51,12 @@ def case(id: str, clauses: str, *layers: Layer, **call) -> Case:
         cited += ["GRU-2"] * (feature == "cell.gru.reset_after=false") + ["GRU-3"] * (
             feature == "cell.gru.reset_after=true"
         )
-    cited += ["UNROLL-1", "UNROLL-6"] if any(isinstance(layer, Recurrent) for layer in layers) else []
+    cited += ["NAME-3", "UNROLL-1", "UNROLL-6"] if any(isinstance(layer, Recurrent) for layer in layers) else []
     cited += ["UNROLL-2", "UNROLL-3"] if {"lengths", "mask"} & set(call) else []
     cited += ["UNROLL-4"] if call.get("lengths") == ZERO or "mask" in call else []
     cited += ["STEP-1"] if call.get("split", "whole") != "whole" else []
     if call.get("split", "whole") == "whole" and not call.get("time_major"):
-        cited += ["GRAD-1"] + ["GRAD-2"] * bool({"lengths", "mask"} & set(call))
+        cited += ["INPUT-5", "GRAD-1"] + ["GRAD-2"] * bool({"lengths", "mask"} & set(call))
         kinked = any("clip" in feature or "relu" in feature or "hard" in feature for feature in features(model))
         cited += ["GRAD-3"] * kinked
     return draw(id, tuple(dict.fromkeys(cited)), model, **call)

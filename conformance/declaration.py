@@ -71,7 +71,7 @@ def declaration(module: ModuleType) -> Declaration:
     """What the backend declares; nothing where there is no file.
 
     Raises:
-        SpecError: the file is not such JSON, or an entry speaks of no case that there is.
+        SpecError: the file is not such JSON, or an expected failure is of no case that there is.
     """
     file = getattr(module, "__file__", None)
     if file is None:
@@ -86,4 +86,9 @@ def declaration(module: ModuleType) -> Declaration:
         raise SpecError(f"{path}: {error}") from None
     if found.looseness not in LOOSENESS:
         raise SpecError(f"{path}: looseness: expected one of {', '.join(LOOSENESS)}, found {found.looseness!r}")
+    from rnnspec.conformance.vectors import cases  # which read everything: only where there is something to look up
+
+    for entry in found.expected_failures:
+        if not any(fnmatchcase(case.id, entry.case) for case in cases()):
+            raise SpecError(f"{path}: expected_failures: there is no case {entry.case!r}; take the entry out")
     return msgspec.structs.replace(found, strict=True)

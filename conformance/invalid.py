@@ -70,7 +70,7 @@ def _architectures() -> Iterator[Invalid]:
                lambda m: m["layers"][0]["cell"].update(layer_norm={"gates": "joint", "over": "gate"}))  # fmt: skip
     yield case("no-reset_after", "GRU-6", "reset_after", lambda m: m["layers"][0]["cell"].pop("reset_after"), gru)
     yield case("no-inputs", "MODEL-1", "inputs", lambda m: m.pop("inputs"))
-    yield case("inputs-and-ids", "MODEL-1", "embedding", lambda m: m.update(inputs=INPUTS), _IDS)
+    yield case("inputs-and-ids", "MODEL-1", "embedding|inputs", lambda m: m.update(inputs=INPUTS), _IDS)
     yield case("embedding-second", "EMBED-1", "embedding", lambda m: m.update(layers=m["layers"][::-1]), _IDS)
     yield case("after-the-last-output", "MODEL-3", "rnn2|sequence",
                lambda m: m.update(layers=[last, {**last, "name": "rnn2"}]))  # fmt: skip
@@ -78,6 +78,7 @@ def _architectures() -> Iterator[Invalid]:
     yield case("name-of-two", "NAME-1", "'rnn'", lambda m: m["layers"][1].update(name="rnn"))
     yield case("name-with-a-dot", "NAME-1", "'a.b'", lambda m: m["layers"][1].update(name="a.b"))
     yield case("name-begins-with-a-digit", "NAME-1", "'2nd'", lambda m: m["layers"][1].update(name="2nd"))
+    yield case("name-with-a-space", "NAME-1", "'the rnn'", lambda m: m["layers"][0].update(name="the rnn"))
     yield case("padding-between-ids", "MODEL-5", "padding", lambda m: m.update(padding=0.5), _IDS)
 
 
@@ -118,14 +119,16 @@ def _files() -> Iterator[Invalid]:
     yield case("file-empty", "FILE-6", "safetensors", b"")
     yield case("file-version", "FILE-6", "version", _file(header, data[8 + size :], version=99))
     yield case("file-without-architecture", "FILE-1", "architecture", _file(header, data[8 + size :], drop=True))
+    yield case("file-metadata", "FILE-6", "rnnspec|JSON", _file(header, data[8 + size :], text="{"))
+    yield case("file-metadata-list", "FILE-6", "rnnspec|object", _file(header, data[8 + size :], text="[1]"))
     pickled = b"\x80\x04cbuiltins\nprint\n(V1\ntR."
     yield case("file-pickled", "FILE-7", "pickle", pickled)
 
 
-def _file(header: dict, tensors: bytes, version: int = 1, drop: bool = False) -> bytes:
+def _file(header: dict, tensors: bytes, version: int = 1, drop: bool = False, text: str = "") -> bytes:
     """A safetensors file with another header."""
-    inner = json.loads(header["__metadata__"]["rnnspec"]) | {"version": version}
-    header = header | {"__metadata__": {} if drop else {"rnnspec": json.dumps(inner)}}
+    inner = text or json.dumps(json.loads(header["__metadata__"]["rnnspec"]) | {"version": version})
+    header = header | {"__metadata__": {} if drop else {"rnnspec": inner}}
     text = json.dumps(header).encode()
     text += b" " * (-len(text) % 8)
     return len(text).to_bytes(8, "little") + text + tensors

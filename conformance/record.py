@@ -8,7 +8,7 @@ import platform
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from fnmatch import fnmatchcase
-from functools import partial
+from functools import cache, partial
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -16,8 +16,10 @@ from typing import Any
 from rnnspec import backends
 from rnnspec.checkpoint import write_atomically
 from rnnspec.conformance.growth import growth
-from rnnspec.conformance.mutants import killer, mutants
-from rnnspec.conformance.runner import Result, run, variants
+from rnnspec.conformance.library import checks
+from rnnspec.conformance.mutants import Mutant, killer, mutants
+from rnnspec.conformance.nodes import node_killer
+from rnnspec.conformance.runner import Result, run, run_check, variants
 from rnnspec.conformance.vectors import cases
 from rnnspec.version import __version__
 
@@ -26,9 +28,10 @@ _SHARES = 4  # parts of the suite for each process, so that none waits long for 
 
 
 def results(names: Iterable[str], pattern: str = "*", jobs: int = 1) -> list[Result]:
-    """Every case whose id matches, on every variant of the backends, in that order."""
+    """Every case whose id matches, on every variant of the backends, in that order; then the checks of the library."""
     parts = [(name, k, jobs * _SHARES) for name in names for k in range(jobs * _SHARES)]
     done = [result for part in _map(partial(_share, pattern), parts, jobs) for result in part]
+    done += [run_check(check) for check in checks() if fnmatchcase(check.id, pattern)]
     order = {name: k for k, name in enumerate(dict.fromkeys(row.variant for row in done))}
     return sorted(done, key=lambda row: (order[row.variant], row.case))
 
@@ -49,18 +52,26 @@ def _map(function: Callable, parts: list, jobs: int) -> Iterator:
 
 
 def scores(jobs: int = 1) -> list[dict[str, Any]]:
-    """What became of each mutant: its id, its clause, and the case that caught it, or None."""
-    found = list(mutants())
-    parts = [range(k, len(found), jobs * _SHARES) for k in range(jobs * _SHARES)]
-    killers = {k: case for part in _map(_killed, parts, jobs) for k, case in part}
-    return [
-        {"mutant": mutant.wrong, "clause": mutant.clause, "caught_by": killers[k]} for k, mutant in enumerate(found)
-    ]
+    """What became of each mutant: its words, its clause, the case that caught it, or None; and where onnx is installed,
+    the one of ONNX's own tests of its nodes that would have, or None.
+    """
+    parts = [range(k, len(_mutants()), jobs * _SHARES) for k in range(jobs * _SHARES)]
+    rows = {k: row for part in _map(_killed, parts, jobs) for k, row in part}
+    return [rows[k] for k in sorted(rows)]
 
 
-def _killed(part: range) -> list[tuple[int, str | None]]:
-    found = list(mutants())
-    return [(k, killer(found[k], cases())) for k in part]
+def _killed(part: range) -> list[tuple[int, dict[str, Any]]]:
+    found = []
+    for k in part:
+        mutant = _mutants()[k]
+        row = {"mutant": mutant.wrong, "clause": mutant.clause, "caught_by": killer(mutant, cases())}
+        found.append((k, row | ({"onnx_caught_by": node_killer(mutant)} if _installed("onnx") else {})))
+    return found
+
+
+@cache
+def _mutants() -> list[Mutant]:
+    return [mutant for mutant in mutants() if not mutant.missing]
 
 
 def described(names: Iterable[str], found: list[Result]) -> dict[str, Any]:

@@ -15,6 +15,7 @@ import numpy as np
 from rnnspec import accuracy
 from rnnspec.checkpoint import Checkpoint
 from rnnspec.conformance.case import SEED, Arrays, Case, as_call
+from rnnspec.conformance.check import Check
 from rnnspec.conformance.declaration import Declaration, declaration
 from rnnspec.conformance.invalid import Invalid
 from rnnspec.errors import SpecError, UnsupportedError
@@ -96,8 +97,22 @@ def variants(module: ModuleType) -> list[Variant]:
     return [Variant(module, dtype, path) for path in paths for dtype in dtypes]
 
 
-def run(case: Case | Invalid, variant: Variant) -> Result:
+def run_check(check: Check) -> Result:
+    """A check of the library itself, which has no variants; "unsupported" where a package that it needs is missing."""
+    if check.missing:
+        return Result(check.id, "library", "unsupported", detail=f"needs {check.missing[0]}", clauses=check.clauses)
+    try:
+        check.run()
+    except Exception as problem:
+        detail = str(problem) if isinstance(problem, AssertionError) else f"{type(problem).__name__}: {problem}"
+        return Result(check.id, "library", "fail", float("inf"), 0.0, detail, check.clauses)
+    return Result(check.id, "library", "pass", clauses=check.clauses)
+
+
+def run(case: Case | Invalid | Check, variant: Variant) -> Result:
     """One case on one variant; any exception other than UnsupportedError is a failure."""
+    if isinstance(case, Check):
+        return run_check(case)
     if isinstance(case, Invalid):
         return _refused(case, variant)
     paths: dict[str, str] = {}
@@ -152,6 +167,8 @@ def _attempt(case: Invalid, variant: Variant) -> None:
             variant.module.load(path)
             return
     model = Model.from_builtins(case.model)
+    if not case.weights:  # it is the architecture that is wrong
+        return
     net = variant.module.load(Checkpoint(model, case.weights), **variant.options)
     states = {name: value for name, value in case.inputs.items() if name not in ("x", "lengths", "mask", "reset")}
     call = as_call(model, case.inputs) | ({"state": states} if states else {})

@@ -99,7 +99,7 @@ def load(path: str | os.PathLike, allow_nonfinite: bool = False) -> Checkpoint:
     text = (json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")]).get("__metadata__") or {}).get(_KEY)
     if text is None:
         raise SpecError(f"{path}: safetensors without an rnnspec architecture; save the model with Checkpoint.save")
-    header = json.loads(text)
+    header = _header(text, path)
     if header.get("version") != SPEC_VERSION:
         version = header.get("version")
         raise SpecError(f"{path}: written for spec version {version!r}, this is {SPEC_VERSION}; update rnnspec")
@@ -112,6 +112,17 @@ def load(path: str | os.PathLike, allow_nonfinite: bool = False) -> Checkpoint:
         weights[name] = np.frombuffer(tensor["data"], little).reshape(tensor["shape"]).astype(_DTYPES[tensor["dtype"]])
     check_weights(model, weights, str(path), allow_nonfinite)
     return Checkpoint(model, weights, header.get("metadata") or {}, allow_nonfinite)
+
+
+def _header(text: str, path: Path) -> dict[str, Any]:
+    """The JSON object of the metadata entry."""
+    try:
+        header = json.loads(text)
+    except ValueError as error:
+        raise SpecError(f"{path}: metadata {_KEY!r}: not JSON ({error}); save the model with Checkpoint.save") from None
+    if not isinstance(header, dict):
+        raise SpecError(f"{path}: metadata {_KEY!r}: expected an object, found {type(header).__name__}")
+    return header
 
 
 def as_checkpoint(source: "Checkpoint | str | os.PathLike", allow_nonfinite: bool = False) -> Checkpoint:

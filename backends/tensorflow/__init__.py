@@ -18,6 +18,7 @@ if keras.backend.backend() != "tensorflow":
     )
 
 from rnnspec.backends.tensorflow.module import PATHS, Net, checkpoint, load  # noqa: E402
+from rnnspec.backends.tensorflow.native import from_native, to_native  # noqa: E402
 from rnnspec.backends.tensorflow.vjp import vjp  # noqa: E402
 
-__all__ = ["PATHS", "Net", "checkpoint", "load", "vjp"]
+__all__ = ["PATHS", "Net", "checkpoint", "from_native", "load", "to_native", "vjp"]

@@ -1,6 +1,6 @@
 """To stock layers of Keras and from them."""
 
-from collections.abc import Callable
+import json
 from typing import Any
 
 import keras
@@ -9,14 +9,18 @@ import numpy as np
 from rnnspec.activations import Activation, Celu, Elu, HardShrink, HardSigmoid, LeakyRelu, SoftShrink
 from rnnspec.cells import GRU, LSTM, RNN, Cell, CellDropout, Stack
 from rnnspec.checkpoint import Checkpoint
-from rnnspec.errors import UnsupportedError
+from rnnspec.errors import SpecError, UnsupportedError
 from rnnspec.layers import Dense, Dropout, Embedding, Layer, Recurrent
 from rnnspec.model import Model
 from rnnspec.ops import scope
 
 Arrays = dict[str, np.ndarray]
 
-_CELLS: dict[type, str] = {RNN: "SimpleRNN", LSTM: "LSTM", GRU: "GRU"}
+_CELLS: dict[type, tuple[str, dict[str, str]]] = {  # ours → Keras's, and Keras's arguments that are activations of ours
+    RNN: ("SimpleRNN", {"activation": "activation"}),
+    LSTM: ("LSTM", {"activation": "cell_activation", "recurrent_activation": "gate_activation"}),
+    GRU: ("GRU", {"activation": "activation", "recurrent_activation": "gate_activation"}),
+}
 _ACTIVATIONS: dict[Activation, str] = {  # what Keras 3 calls those whose parameters it has fixed; other names are ours
     HardSigmoid(alpha=1 / 6, beta=0.5): "hard_sigmoid",
     LeakyRelu(alpha=0.2): "leaky_relu",
@@ -61,7 +65,32 @@ def from_native(layer: keras.layers.Layer) -> Checkpoint:
         SpecError: it is not built; or a variable is left over.
         UnsupportedError: it does something that ours cannot.
     """
-    raise NotImplementedError
+    from rnnspec.convert import assemble
+    from rnnspec.convert.keras import network
+    from rnnspec.convert.keras.locate import by_order
+    from rnnspec.convert.keras.saved import read_config
+    from rnnspec.convert.keras.version import Version
+    from rnnspec.convert.request import Request
+    from rnnspec.convert.variables import Variables
+
+    if not layer.built:
+        raise SpecError(f"layer {layer.name!r} is not built: it has no weights; call it, or build it")
+    parts = layer.layers if isinstance(layer, keras.Model) else [layer]
+    data = json.loads(json.dumps(keras.saving.serialize_keras_object(layer)))
+    if not isinstance(layer, keras.Model):
+        data = {"class_name": "Sequential", "config": {"name": layer.name, "layers": [data]}}
+    groups = {part.name: [*part.trainable_weights, *part.non_trainable_weights] for part in parts}
+    arrays = {
+        f"{name}/{k}/{variable.name}": variable.numpy()
+        for name, group in groups.items()
+        for k, variable in enumerate(group)
+    }
+    request, where = Request(), f"{type(layer).__name__} {layer.name!r}"
+    model, variables = read_config(data, where), Variables(arrays, where)
+    for each in model.inner.values():
+        by_order(each, [name for name in arrays if name.startswith(f"{each.name}/")])
+    version = Version.parse(keras.__version__, where)
+    return assemble(network(model, variables, version, request), request, "keras", where)
 
 
 def _layer(layer: Layer, model: Model, dtype: str) -> keras.layers.Layer:
@@ -83,89 +112,108 @@ def _layer(layer: Layer, model: Model, dtype: str) -> keras.layers.Layer:
     raise _refused(layer, type(layer).__name__)
 
 
-def _recurrent(layer: Recurrent, options: dict[str, Any]) -> keras.layers.Layer:
+def _recurrent(layer: Recurrent, named: dict[str, Any]) -> keras.layers.Layer:
     if layer.learned_state:
         raise _refused(layer, "learned_state")
     hold, both = layer.padded_output == "hold", layer.direction == "bidirectional"
     unrolled = {
         "return_sequences": layer.return_sequences,
         "zero_output_for_mask": layer.return_sequences and not hold,  # else the last output of a padded row would be 0
-        "dtype": options["dtype"],
+        "dtype": named["dtype"],
     }
     if not both:
         backward = layer.direction == "backward"
         if layer.return_sequences and backward != layer.reverse_output:
-            fix = f"direction={layer.direction!r} with reverse_output={str(layer.reverse_output).lower()}"
-            raise _refused(layer, fix, "its go_backwards does both")
-        return _unrolled(layer, layer.cell, {**unrolled, "go_backwards": backward, "name": layer.name})
+            options = f"direction={layer.direction!r} with reverse_output={layer.reverse_output}"
+            raise _refused(layer, options, "its go_backwards reverses both the steps and the output")
+        return _direction(layer, layer.cell, {**unrolled, "go_backwards": backward, "name": layer.name})
     if layer.return_sequences and layer.reverse_output:
         raise _refused(layer, "reverse_output", "its Bidirectional keeps the order of the input")
     if layer.return_sequences and hold:
         raise _refused(layer, "padded_output='hold'", "its Bidirectional gives 0 at masked steps")
     forward, backward = (
-        _unrolled(layer, cell, {**unrolled, "go_backwards": reverse, "name": f"{prefix}_{layer.name}"})
+        _direction(layer, cell, {**unrolled, "go_backwards": reverse, "name": f"{prefix}_{layer.name}"})
         for prefix, (cell, reverse) in layer.directions.items()
     )
     merge = None if layer.merge == "none" else layer.merge
-    return keras.layers.Bidirectional(forward, merge, backward_layer=backward, **options)
+    return keras.layers.Bidirectional(forward, merge, backward_layer=backward, **named)
 
 
-def _unrolled(layer: Recurrent, cell: Cell, options: dict[str, Any]) -> keras.layers.RNN:
+def _direction(layer: Recurrent, cell: Cell, options: dict[str, Any]) -> keras.layers.RNN:
     """One direction."""
     if isinstance(cell, Stack):
-        dtype = options["dtype"]
-        cells = [getattr(keras.layers, f"{kind}Cell")(**given, dtype=dtype) for kind, given in _stacked(layer, cell)]
-        return keras.layers.RNN(cells, **options)
+        inner = [_cell(layer, each) for each in cell.cells]
+        cells = [getattr(keras.layers, f"{kind}Cell")(**given, dtype=options["dtype"]) for kind, given in inner]
+        return keras.layers.RNN(keras.layers.StackedRNNCells(cells, dtype=options["dtype"]), **options)
     kind, given = _cell(layer, cell)
     return getattr(keras.layers, kind)(**given, **options)
 
 
-def _stacked(layer: Recurrent, stack: Stack) -> list[tuple[str, dict[str, Any]]]:
-    return [_cell(layer, cell) for cell in stack.cells]
-
-
 def _cell(layer: Recurrent, cell: Cell) -> tuple[str, dict[str, Any]]:
     """Which of Keras's cells it is, and its arguments."""
-    dropout: dict[str, float] = {}
+    given: dict[str, Any] = {}
     if isinstance(cell, CellDropout):
         if cell.output:
             raise _refused(layer, "CellDropout.output")
-        if cell.per != "sequence" and (cell.input or cell.state):
-            raise _refused(layer, "CellDropout.per='step'", "it draws a mask for the whole sequence")
+        if (cell.input or cell.state) and cell.per == "step":
+            raise _refused(layer, "CellDropout.per='step'", "it drops the same of every step")
         if cell.state and type(cell.cell) is not RNN:
-            raise _refused(layer, "CellDropout.state", "it draws a mask for each gate")
-        dropout, cell = {"dropout": cell.input, "recurrent_dropout": cell.state}, cell.cell
+            raise _refused(layer, "CellDropout.state", "it drops something else for each gate")
+        given, cell = {"dropout": cell.input, "recurrent_dropout": cell.state}, cell.cell
     if type(cell) not in _CELLS:
         raise _refused(layer, type(cell).__name__)
-    kind, plain = type(cell).__name__, type(cell).__struct_defaults__
-    del plain
-    given: dict[str, Any] = {"units": cell.units, "use_bias": cell.bias, **dropout}
-    match cell:
-        case RNN():
-            same: Cell = RNN(units=cell.units, bias=cell.bias, activation=cell.activation)
-            activations = {"activation": "activation"}
-        case LSTM():
-            same = LSTM(
-                units=cell.units,
-                bias=cell.bias,
-                gate_activation=cell.gate_activation,
-                cell_activation=cell.cell_activation,
-                output_activation=cell.cell_activation,
-            )
-            activations = {"activation": "cell_activation", "recurrent_activation": "gate_activation"}
-        case GRU():
-            same = GRU(
-                units=cell.units,
-                bias=cell.bias,
-                reset_after=cell.reset_after,
-                gate_activation=cell.gate_activation,
-                activation=cell.activation,
-            )
-            activations = {"activation": "activation", "recurrent_activation": "gate_activation"}
-            given["reset_after"] = cell.reset_after
-    for field in cell.__struct_fields__:
-        if getattr(cell, field) != getattr(same, field):
-            raise _refused(layer, f"{kind}.{field}={getattr(cell, field)!r}")
+    kind, activations = _CELLS[type(cell)]
+    kept = {"units", "bias", "reset_after", "output_activation", *activations.values()}
+    plain = type(cell)(**{name: getattr(cell, name) for name in cell.__struct_fields__ if name in kept})
+    for option in cell.__struct_fields__:
+        if getattr(cell, option) != getattr(plain, option):
+            raise _refused(layer, f"{type(cell).__name__}.{option}")
+    if isinstance(cell, LSTM) and cell.output_activation != cell.cell_activation:
+        raise _refused(layer, "LSTM.output_activation", "it is the same as cell_activation")
     for theirs, ours in activations.items():
-        given[theirs] = _activation(getattr(cell, ours), f"layer {layer.name!r}: {kind}.{ours}")
-    return _CELLS[type(cell)], given
+        given[theirs] = _activation(getattr(cell, ours), f"layer {layer.name!r}: {type(cell).__name__}.{ours}")
+    if isinstance(cell, GRU):
+        given["reset_after"] = cell.reset_after
+    return kind, {"units": cell.units, "use_bias": cell.bias, **given}  # type: ignore[attr-defined]
+
+
+def _activation(activation: Activation, where: str) -> str:
+    name = _ACTIVATIONS.get(activation, activation)
+    if not isinstance(name, str) or name == "gelu_tanh":
+        shown = name if isinstance(name, str) else name.to_builtins()
+        raise UnsupportedError(f"{where}={shown} has no equal in Keras that loads without code of its own")
+    return name
+
+
+def _refused(layer: Layer, option: str, why: str = "") -> UnsupportedError:
+    return UnsupportedError(f"layer {layer.name!r}: {option} has no equal in Keras{why and f': {why}'}")
+
+
+def _fill(native: keras.layers.Layer, layer: Layer, weights: Arrays) -> None:
+    """Our weights into a stock layer."""
+    match layer:
+        case Embedding():
+            native.set_weights([weights["embeddings"]])
+        case Dense():
+            native.set_weights([weights["kernel"].T, *([weights["bias"]] if layer.bias else [])])
+        case Recurrent():
+            for prefix, (cell, _) in layer.directions.items():
+                inner = getattr(native, f"{prefix}_layer") if prefix else native
+                _fill_cell(inner.cell, cell, scope(weights, prefix))
+
+
+def _fill_cell(native: keras.layers.Layer, cell: Cell, weights: Arrays) -> None:
+    """Keras's kernel (inputs, gates·units), recurrent kernel (units, gates·units), and bias, of which GRU has two."""
+    if isinstance(cell, Stack):
+        for k, (inner, each) in enumerate(zip(native.cells, cell.cells, strict=True)):
+            _fill_cell(inner, each, scope(weights, f"cells.{k}"))
+        return
+    cell = cell.cell if isinstance(cell, CellDropout) else cell
+    order = [1, 0, 2] if isinstance(cell, GRU) else slice(None)  # ours: reset, update, new; Keras's: update, reset, new
+    arrays = [np.concatenate(weights[name][order], axis=0).T for name in ("kernel", "recurrent_kernel")]
+    if "bias" in weights:
+        bias = weights["bias"][order].reshape(-1)
+        if "recurrent_bias" in weights:
+            bias = np.stack([bias, np.pad(weights["recurrent_bias"], (len(bias) - native.units, 0))])
+        arrays.append(bias)
+    native.set_weights(arrays)

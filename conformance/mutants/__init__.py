@@ -2,10 +2,12 @@
 
 from collections.abc import Iterator
 
-from rnnspec.conformance.cases import Case
+from rnnspec.conformance.case import Case
 from rnnspec.conformance.invalid import Invalid
+from rnnspec.conformance.library import checks
 from rnnspec.conformance.mutants.cells import cell_mutants
 from rnnspec.conformance.mutants.gradients import gradient_mutants
+from rnnspec.conformance.mutants.library import library_mutants
 from rnnspec.conformance.mutants.mutant import Mutant
 from rnnspec.conformance.mutants.unroll import unroll_mutants
 from rnnspec.conformance.mutants.weights import weight_mutants
@@ -15,21 +17,24 @@ __all__ = ["Mutant", "killer", "mutants"]
 
 
 def mutants() -> Iterator[Mutant]:
-    """The catalogue."""
+    """The catalogue; some need packages (`Mutant.missing`)."""
     yield from cell_mutants()
     yield from unroll_mutants()
     yield from weight_mutants()
     yield from gradient_mutants()
+    yield from library_mutants()
 
 
 def killer(mutant: Mutant, cases: tuple[Case | Invalid, ...]) -> str | None:
-    """The id of the first case that the mutant fails, those that cite its clause first; None where it survives."""
+    """The id of the first case or check of the library that the mutant fails, those that cite its clause first; None
+    where it survives.
+    """
     trains = mutant.gradients is not None or mutant.clause.startswith(("DROP", "CELLDROP", "ZONEOUT", "GRAD"))
     with mutant.alive() as module:
         if not trains:
-            del module.vjp  # type: ignore[attr-defined]
+            del module.vjp
         for dtype in ("float64", "float32"):
-            for case in sorted(cases, key=lambda case: mutant.clause not in case.clauses):
+            for case in sorted((*cases, *checks()), key=lambda case: mutant.clause not in case.clauses):
                 if not trains and isinstance(case, Case) and case.training:
                     continue
                 if run(case, Variant(module, dtype)).outcome == "fail":

@@ -38,6 +38,7 @@ def gradient_mutants() -> Iterator[Mutant]:
         ("layer norms have none", "gamma", lambda call, a: a * 0),
         ("learned states have none", "initial", lambda call, a: a * 0),
         ("embeddings have none", "embeddings", lambda call, a: a * 0),
+        ("invalid steps have gradients too", "x", _everywhere),
         ("they are clipped to 1", "", lambda call, a: np.clip(a, -1, 1)),
         (
             "x has one at the first step only",

@@ -11,7 +11,10 @@ from typing import Any
 
 from rnnspec.checkpoint import Checkpoint
 from rnnspec.conformance import oracle
+from rnnspec.conformance.check import missing
 from rnnspec.reference import Net
+
+Rows = dict[str, list[tuple[str, str, str, str]]]  # target → clause, what is wrong, the piece of source, its place's
 
 
 @dataclass(frozen=True)
@@ -38,6 +41,11 @@ class Mutant:
     @property
     def id(self) -> str:
         return f"{self.clause}: {self.wrong}"
+
+    @property
+    def missing(self) -> list[str]:
+        """The packages that its target needs and that are not installed: it can only live where there are none."""
+        return missing(("onnx", "onnxruntime")) if self.target.startswith("export.") else []
 
     @contextmanager
     def alive(self) -> Iterator[ModuleType]:

@@ -28,6 +28,12 @@ _TABLE = {
             'np.where(keep | (not name.endswith("h")), new[name], state[name])',
         ),
         (
+            "CAUSAL-4",
+            "the queue moves on at invalid steps",
+            "np.where(keep, new[name], state[name])",
+            'np.where(keep | (name == "queue"), new[name], state[name])',
+        ),
+        (
             "UNROLL-5",
             "the backward direction runs forward",
             "reversed(range(time)) if reverse else range(time)",

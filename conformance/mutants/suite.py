@@ -1,0 +1,203 @@
+"""Mutants of the suite itself: its tolerance, its runner, its declarations."""
+
+from rnnspec.conformance.mutants.mutant import Rows
+
+TOLERANCE: Rows = {
+    "accuracy:error": [
+        ("ACC-1", "errors are absolute", "/ np.maximum(1, np.abs(expected))", ""),
+        (
+            "ACC-1",
+            "errors are relative for small numbers too",
+            "np.maximum(1, np.abs(expected))",
+            "np.maximum(1e-3, np.abs(expected))",
+        ),
+        ("ACC-1", "the mean counts", "distance.max()", "distance.mean()"),
+        (
+            "ACC-1",
+            "errors are relative to the largest number",
+            "np.maximum(1, np.abs(expected))",
+            "max(1, np.abs(expected).max())",
+        ),
+        (
+            "ACC-3",
+            "NaN is left out",
+            'float(distance.max()) if np.isfinite(distance).all() else float("inf")',
+            "float(np.nanmax(distance))",
+        ),
+        ("ACC-3", "shapes broadcast", "if actual.shape != expected.shape:", "if False:"),
+        (
+            "ACC-3",
+            "only the number of elements counts",
+            "if actual.shape != expected.shape:\n",
+            "if actual.size == expected.size: actual = actual.reshape(expected.shape)\n"
+            "    if actual.shape != expected.shape:\n",
+        ),
+    ],
+    "accuracy:worst": [
+        ("ACC-1", "states do not count", "for name in expected}", 'for name in expected if "." not in name}'),
+        (
+            "ACC-1",
+            "only what is there is compared",
+            "if set(actual) != set(expected):",
+            "expected = {k: expected[k] for k in actual}\n    if False:",
+        ),
+    ],
+    "accuracy:allowed": [
+        ("ACC-2", "the factor is 16", "8 * condition", "16 * condition"),
+        ("ACC-2", "κ is left out", "8 * condition", "8"),
+        ("ACC-4", "the class is left out", " * LOOSENESS[looseness]", ""),
+        (
+            "ACC-4",
+            "classes are powers of two",
+            "LOOSENESS[looseness]",
+            '{"exact": 1, "approximate": 2, "reduced": 4}[looseness]',
+        ),
+    ],
+    "accuracy:rounding": [
+        ("ACC-2", "T is left out", "max(steps, 1)", "1"),
+        ("ACC-2", "K is left out", "max(terms, 1)", "1"),
+        ("ACC-2", "rounding grows with K T", "** 0.5", "** 1.0"),
+        ("ACC-2", "float64 has its own roundoff", "_UNIT[dtype]", '{"float32": 2.0**-24, "float64": 2.0**-53}[dtype]'),
+    ],
+    "accuracy:condition": [
+        ("ACC-2", "κ may be 0", "max(0.5, ", "max(0.0, "),
+        ("ACC-2", "κ is at least 1", "max(0.5, ", "max(1.0, "),
+    ],
+    "accuracy:terms": [
+        ("ACC-2", "K is the first axis", "shape[-1] for", "shape[0] for"),
+    ],
+    "conformance.oracle:rounded": [
+        ("ACC-1", "64 bits are kept", "exponent - 40", "exponent - 64"),
+    ],
+    "conformance.runner:_summed": [
+        ("ACC-2", "gradients may be off no more than results", "* max(1.0, largest)", "* 0 + 1.0"),
+    ],
+    "conformance.runner:declaration": [
+        ("ACC-4", "any class may be declared", "if found.looseness not in LOOSENESS:", "if False:"),
+        (
+            "CONF-5",
+            "a package has its file where a module has it",
+            '"conformance.json" if path.stem == "__init__" else f"{path.stem}.conformance.json"',
+            'f"{path.stem}.conformance.json"',
+        ),
+        ("CONF-5", "nobody is held to the file", "strict=True", "strict=False"),
+        (
+            "CONF-6",
+            "a file that is wrong counts as none",
+            'raise SpecError(f"{path}: {error}") from None',
+            "return Declaration()",
+        ),
+    ],
+}
+
+RUNNER: Rows = {
+    "conformance.runner:variants": [
+        ("CONF-1", "float32 alone is tried", 'if "dtype" in takes', "if False"),
+        ("CONF-1", "the first path alone is tried", 'module.PATHS if "path"', 'module.PATHS[:1] if "path"'),
+        ("CONF-1", "every backend has to take a dtype", 'if "dtype" in takes', "if True"),
+    ],
+    "conformance.runner:Variant.load": [
+        (
+            "CONF-1",
+            "options are given that nobody takes",
+            '{"time_major": True} if case.time_major else {}',
+            '{"time_major": case.time_major}',
+        ),
+        (
+            "CONF-1",
+            "backends without `time_major` are given it",
+            'if case.time_major and "time_major" not in self.takes:',
+            "if False:",
+        ),
+        ("CONF-4", "nets are loaded without a seed", '{"seed": SEED} if case.training else {}', "{}"),
+    ],
+    "conformance.runner:_arrays": [
+        ("CONF-1", "only arrays of NumPy are understood", "np.asarray(value)", "value[...]"),
+        ("ACC-3", "arrays are converted to the expected dtype", "np.asarray(value)", 'np.asarray(value, "float32")'),
+    ],
+    "conformance.runner:_compare": [
+        ("ACC-3", "dtypes are not compared", "if array.dtype != dtype:", "if False:"),
+        (
+            "CONF-2",
+            "more results than expected will do",
+            "if set(found) != set(expected):",
+            "found = {k: found[k] for k in expected if k in found}\n    if set(found) != set(expected):",
+        ),
+        ("CONF-2", "any numbers will do", "if error <= allowed", "if error < np.inf"),
+    ],
+    "conformance.runner:_refused": [
+        ("CONF-2", "any error will do", "if kind != case.error", "if False"),
+        (
+            "CONF-2",
+            "any exception will do",
+            'detail = f"expected {case.error}, found {type(problem).__name__}: {problem}"',
+            'detail = ""',
+        ),
+        ("CONF-2", "the field need not be named", "if word not in text", "if False"),
+        ("CONF-2", "more than one line will do", 'if "\\n" in text', "if False"),
+        ("CONF-2", "what is wrong may be taken", 'detail = f"accepted; expected {case.error}"', 'detail = ""'),
+    ],
+    "conformance.runner:run": [
+        ("CONF-2", "any exception is a refusal", "except UnsupportedError as refusal:", "except Exception as refusal:"),
+        (
+            "CONF-3",
+            "a crash is a skip",
+            'error, detail = float("inf"), f"{type(problem).__name__}: {problem}"',
+            'return Result(case.id, variant.name, "skipped")',
+        ),
+        (
+            "CONF-3",
+            "a case that is expected to fail passes",
+            'outcome = "expected failure" if detail',
+            'outcome = "pass" if detail',
+        ),
+        ("CONF-3", "a refusal is a pass", '"unsupported", 0.0', '"pass", 0.0'),
+        ("CONF-5", "what is not declared may be refused", "if declared or not variant.declared.strict:", "if True:"),
+        (
+            "CONF-5",
+            "without a file nothing may be refused",
+            "if declared or not variant.declared.strict:",
+            "if declared:",
+        ),
+        ("CONF-5", "what is declared unsupported may be answered", "if declared and not detail:", "if False:"),
+        (
+            "CONF-6",
+            "a case that is expected to fail may pass",
+            'else "fail"\n        detail',
+            'else "pass"\n        detail',
+        ),
+        (
+            "CONF-6",
+            "what is declared to fail is not read",
+            "if known := variant.declared.failure(variant.short, case.id):",
+            "if known := None:",
+        ),
+    ],
+    "conformance.runner:_answers": [
+        ("CONF-4", "gradients are not compared", "yield _arrays(gradients), case.gradients, _summed(case)", ""),
+        ("CONF-4", "results with gradients are not compared", "yield _arrays(results), case.expected, 1.0", ""),
+        ("CONF-4", "training is inference", "training=case.training", "training=False"),
+        ("CONF-7", "no case is run again", "== 0:", "== FRESH:"),
+        ("CONF-7", "the second run is the first", "fresh = case.fresh(seed=1)", "fresh = case"),
+    ],
+    "conformance.runner:_trains": [
+        (
+            "CONF-4",
+            "gradients are tried in training only",
+            'or (bool(case.gradients) and hasattr(variant.module, "vjp") and variant.dtype == "float64")',
+            "",
+        ),
+    ],
+    "conformance.declaration:Unsupported.concerns": [
+        ("CONF-5", "nothing is taken out again", 'and not matching[-1].startswith("!")', ""),
+    ],
+    "conformance.declaration:Declaration.refusal": [
+        ("CONF-5", "a declaration is for every variant", "if fnmatchcase(variant, entry.variant):", "if True:"),
+    ],
+    "conformance.declaration:Declaration.failure": [
+        ("CONF-6", "an expected failure is for every case", "and fnmatchcase(case, entry.case)", ""),
+    ],
+    "conformance.case:Case.fresh": [
+        ("CONF-7", "the second run has the numbers of the first", 'f"{self.id}-{seed}"', "self.id"),
+    ],
+}

@@ -1,0 +1,113 @@
+"""Keras's files: `.keras`, `.h5`, `.weights.h5`, JSON."""
+
+import io
+import json
+import zipfile
+import zlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from rnnspec.convert.archives import open_zip
+from rnnspec.convert.keras.hdf5 import arrays, names, open_hdf5, text
+from rnnspec.errors import SpecError
+
+
+@dataclass
+class KerasFile:
+    """What is in a file.
+
+    Args:
+        arrays: all its variables by their paths.
+        config: the configuration, None in a file of weights.
+        version: of Keras, where it is written down.
+        groups: layer → its variables in Keras's order, in the format of Keras 2; None in that of Keras 3, whose paths
+            say it.
+        layers: the names of all layers in the file, those without variables too.
+    """
+
+    arrays: dict[str, np.ndarray]
+    config: Any = None
+    version: str | None = None
+    groups: dict[str, list[str]] | None = None
+    layers: tuple[str, ...] = ()
+
+
+def read_file(path: Path) -> KerasFile:
+    """Any file of Keras's with weights in it.
+
+    Raises:
+        SpecError: damaged, dangerous, or of no such format.
+    """
+    if zipfile.is_zipfile(path):
+        with open_zip(path) as archive:
+            config = decode(_member(archive, "config.json", path), path)
+            metadata = decode(_member(archive, "metadata.json", path), path)
+            found = _read_hdf5(io.BytesIO(_member(archive, "model.weights.h5", path)), path)
+        version = metadata.get("keras_version") if isinstance(metadata, dict) else None
+        return KerasFile(found.arrays, config, version, found.groups, found.layers)
+    with path.open("rb") as stream:
+        return _read_hdf5(stream, path)
+
+
+def read_json(path: Path) -> Any:
+    """The configuration in a `.json`, `.keras` or `.h5` file."""
+    if zipfile.is_zipfile(path):
+        with open_zip(path) as archive:
+            data = decode(_member(archive, "config.json", path), path)
+            metadata = decode(_member(archive, "metadata.json", path), path)
+        return {**metadata, **data} if isinstance(data, dict) and isinstance(metadata, dict) else data
+    with path.open("rb") as stream:
+        if stream.read(4) != b"\x89HDF":
+            return decode(path.read_bytes(), path)
+        stream.seek(0)
+        with open_hdf5(stream, path) as file:
+            config, version = _config(file, path)
+    if config is None:
+        raise SpecError(f"{path}: a file of weights, without a configuration; give one with a model in it")
+    return {"keras_version": version, **config} if isinstance(config, dict) else config
+
+
+def decode(content: bytes | str, path: Path) -> Any:
+    """JSON. Raises SpecError where it is not."""
+    try:
+        return json.loads(content)
+    except (ValueError, RecursionError) as error:
+        raise SpecError(f"{path}: its configuration is not JSON ({error})") from None
+
+
+def _member(archive: zipfile.ZipFile, name: str, path: Path) -> bytes:
+    if name not in archive.namelist():
+        raise SpecError(f"{path}: {name} is missing; a .keras file holds it")
+    try:
+        return archive.read(name)
+    except (zipfile.BadZipFile, zlib.error, NotImplementedError, EOFError) as error:
+        raise SpecError(f"{path}: {name} is damaged ({error}); copy it again") from None
+
+
+def _config(file: Any, path: Path) -> tuple[Any, str | None]:
+    """The configuration and Keras's version, of a whole model in HDF5."""
+    group = file.get("model_weights", file)
+    version = file.attrs.get("keras_version", group.attrs.get("keras_version"))
+    config = file.attrs.get("model_config")
+    return (
+        None if config is None else decode(text(config), path),
+        None if version is None else text(version),
+    )
+
+
+def _read_hdf5(stream: Any, path: Path) -> KerasFile:
+    with open_hdf5(stream, path) as file:
+        found = arrays(file, path)
+        config, version = _config(file, path)
+        top = "model_weights/" if "model_weights" in file else ""
+        group = file[top] if top else file
+        groups = None
+        if names(group, "layer_names") or config is not None:
+            groups = {
+                layer: [f"{top}{layer}/{name}" for name in names(group[layer], "weight_names")]
+                for layer in names(group, "layer_names")
+            }
+        return KerasFile(found, config, version, groups, tuple(groups or file.get("layers", ())))

@@ -1,0 +1,175 @@
+"""A Keras configuration as a tree of layers and cells: data, of which nothing is executed."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from rnnspec.errors import SpecError, UnsupportedError
+
+MODELS = ("Functional", "Model", "Sequential")
+CELLS = ("SimpleRNNCell", "LSTMCell", "GRUCell", "StackedRNNCells")
+LAYERS_OF_CELLS = {  # a layer → the cell that it makes
+    "SimpleRNN": "SimpleRNNCell",
+    "LSTM": "LSTMCell",
+    "GRU": "GRUCell",
+    "CuDNNLSTM": "LSTMCell",
+    "CuDNNGRU": "GRUCell",
+}
+_CUDNN = {"activation": "tanh", "recurrent_activation": "sigmoid", "reset_after": True}
+RECURRENT = (*LAYERS_OF_CELLS, "RNN", "Bidirectional")
+
+
+@dataclass
+class Saved:
+    """A model, layer or cell as its configuration describes it.
+
+    Args:
+        kind: its class.
+        where: file and name, for messages.
+        config: the arguments that made it.
+        inner: attribute → what is inside: `cell`, `forward_layer`, `layers/lstm_1`, as Keras 3 names its paths.
+        leaves: its own variables in Keras's order; None for a cell of a class that is not Keras's.
+        variables: leaf → name in the source, once `locate` has found them.
+        nodes: the calls that it took part in (`inbound_nodes`).
+    """
+
+    kind: str
+    where: str
+    config: dict[str, Any]
+    inner: dict[str, "Saved"] = field(default_factory=dict)
+    leaves: tuple[str, ...] | None = ()
+    variables: dict[str, str] = field(default_factory=dict)
+    nodes: list[Any] = field(default_factory=list)
+
+    @property
+    def name(self) -> str:
+        return str(self.config.get("name", ""))
+
+    def get(self, name: str, kind: type | tuple[type, ...], default: Any = None) -> Any:
+        """A field of the configuration, or the default. Raises SpecError where it is of another type."""
+        value = self.config.get(name, default)
+        kinds = kind if isinstance(kind, tuple) else (kind,)
+        if value is not default and (not isinstance(value, kinds) or (isinstance(value, bool) and bool not in kinds)):
+            expected = " or ".join(kind.__name__ for kind in kinds)
+            raise SpecError(f"{self.where}: {name}: expected {expected}, found {value!r}")
+        return value
+
+    def size(self, name: str) -> int:
+        """A field that must be there and count something."""
+        value = self.get(name, int)
+        if value is None or value < 1:
+            raise SpecError(f"{self.where}: {name}: expected a number from 1, found {value!r}")
+        return value
+
+    def walk(self, frozen: bool = False) -> Iterator[tuple["Saved", bool]]:
+        """This and what is inside, in Keras's order, with whether it is frozen (`trainable: false`)."""
+        frozen = frozen or self.config.get("trainable") is False
+        yield self, frozen
+        for part in self.inner.values():
+            yield from part.walk(frozen)
+
+
+def read_config(data: Any, where: str) -> Saved:
+    """The tree of a model's, layer's or cell's JSON: `{"class_name": …, "config": …}`.
+
+    Raises:
+        SpecError: it is no such thing.
+        UnsupportedError: it holds code (`Lambda`), which is not so much as decoded.
+    """
+    kind, config = (data.get("class_name"), data.get("config")) if isinstance(data, dict) else (None, None)
+    if isinstance(config, list) and kind == "Sequential":  # in Keras before 2.2.3
+        config = {"layers": config}
+    if not isinstance(kind, str) or not isinstance(config, dict):
+        raise SpecError(f"{where}: expected a Keras object with class_name and config, found {_brief(data)}")
+    kind = kind.rpartition(">")[2]
+    name = config.get("name", data.get("name"))
+    where = f"{where}: {name!r} ({kind})" if kind not in MODELS else where
+    if kind in ("Lambda", "__lambda__", "LambdaLayer"):
+        raise UnsupportedError(f"{where}: holds code, which is never run; replace it by a layer, and convert again")
+    saved = Saved(kind, where, config, nodes=_list(data.get("inbound_nodes", []), f"{where}: inbound_nodes"))
+    _describe(saved)
+    return saved
+
+
+def _describe(saved: Saved) -> None:
+    """Fill in what is inside, and the variables."""
+    kind, config, where = saved.kind, saved.config, saved.where
+    bias = ("bias",) if saved.get("use_bias", bool, True) else ()
+    if kind in MODELS:
+        saved.inner = _numbered("layers", config.get("layers"), where)
+    elif kind == "StackedRNNCells":
+        saved.inner = _numbered("cells", config.get("cells"), where)
+    elif kind == "RNN":
+        cell = config.get("cell")
+        if isinstance(cell, list):
+            cell = {"class_name": "StackedRNNCells", "config": {"cells": cell}}
+        saved.inner = {"cell": read_config(cell, where)}
+        _as_cell(saved.inner["cell"])
+    elif kind in LAYERS_OF_CELLS:
+        fixed = _CUDNN if kind.startswith("CuDNN") else {}
+        leaves = ("kernel", "recurrent_kernel", *bias)
+        saved.inner = {"cell": Saved(LAYERS_OF_CELLS[kind], where, {**config, **fixed}, leaves=leaves)}
+    elif kind == "Bidirectional":
+        saved.inner = _directions(saved)
+    elif kind == "TimeDistributed":
+        saved.inner = {"layer": read_config(config.get("layer"), where)}
+    elif kind in CELLS:
+        saved.leaves = ("kernel", "recurrent_kernel", *bias)
+    elif kind == "Dense":
+        saved.leaves = ("kernel", *bias)
+    elif kind == "Embedding":
+        saved.leaves = ("embeddings",)
+
+
+def _as_cell(saved: Saved) -> None:
+    """A cell of a class that is not Keras's has variables that only the source knows."""
+    if saved.kind == "StackedRNNCells":
+        for cell in saved.inner.values():
+            _as_cell(cell)
+    elif saved.kind not in CELLS:
+        saved.leaves = None
+
+
+def _directions(saved: Saved) -> dict[str, Saved]:
+    """Both layers of a `Bidirectional`. Keras 2 writes the backward one only where it differs."""
+    forward = read_config(saved.config.get("layer"), saved.where)
+    if saved.config.get("backward_layer") is not None:
+        backward = read_config(saved.config["backward_layer"], saved.where)
+    else:
+        data = saved.config["layer"]
+        turned = {**data["config"], "go_backwards": not data["config"].get("go_backwards", False)}
+        backward = read_config({**data, "config": turned}, saved.where)
+    for layer in (forward, backward):
+        if layer.kind not in (*LAYERS_OF_CELLS, "RNN"):
+            raise UnsupportedError(f"{layer.where}: runs both ways; only recurrent layers can")
+    return {"forward_layer": forward, "backward_layer": backward}
+
+
+def _numbered(place: str, items: Any, where: str) -> dict[str, Saved]:
+    """The members of a list by Keras 3's paths: `layers/lstm`, `layers/lstm_1`, numbered within their class."""
+    found: dict[str, Saved] = {}
+    for item in _list(items, f"{where}: {place}"):
+        saved = read_config(item, where)
+        path, count = f"{place}/{snake_case(saved.kind)}", 0
+        while (key := f"{path}_{count}" if count else path) in found:
+            count += 1
+        found[key] = saved
+    return found
+
+
+def snake_case(kind: str) -> str:
+    """`SimpleRNNCell` → `simple_rnn_cell` (keras/src/utils/naming.py)."""
+    name = re.sub("(.)([A-Z][a-z]+)", r"\1_\2", re.sub(r"\W+", "", kind))
+    return re.sub("([a-z])([A-Z])", r"\1_\2", name).lower()
+
+
+def _list(value: Any, where: str) -> list:
+    if not isinstance(value, list):
+        raise SpecError(f"{where}: expected a list, found {_brief(value)}")
+    return value
+
+
+def _brief(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) < 60 else f"{text[:57]}…"

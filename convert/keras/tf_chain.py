@@ -1,0 +1,109 @@
+"""The chains of layers in a graph, and which of them is the model."""
+
+from rnnspec.convert.keras.tf_expressions import integers, match, scalar
+from rnnspec.convert.keras.tf_graph import Tensor
+from rnnspec.convert.keras.tf_layers import Chain, Reader, given
+from rnnspec.convert.keras.tf_loops import LOOPS, zero
+from rnnspec.convert.request import Request
+from rnnspec.errors import SpecError, UnsupportedError
+
+
+class Chains:
+    """The model's chain, and those whose final states start another one.
+
+    Raises:
+        UnsupportedError: the outputs are not of one chain.
+    """
+
+    def __init__(self, reader: Reader, outputs: list[Tensor]) -> None:
+        self.reader = reader
+        self.states = [y for y in outputs if y.type in LOOPS]
+        sequences = [y for y in outputs if y.type not in LOOPS]
+        self.main = self._main(sequences or [y for y in self.states if y == reader.final(y)][:1])
+        self.all = [self.main]
+        for chain in self.all:
+            for start in chain.starts:
+                if start.type in LOOPS and not any(start.op in other.loops for other in self.all):
+                    self.all.append(reader.chain(reader.final(start)))
+
+    def _main(self, outputs: list[Tensor]) -> Chain:
+        """The longest chain, of which other outputs are what its layers hand on."""
+        if not outputs:
+            raise UnsupportedError(
+                f"{self.reader.where}: gives only the cell state of an LSTM; ours gives h, and c beside it"
+            )
+        if both := self.reader.separate(outputs):
+            return both
+        chains = [self.reader.chain(y) for y in outputs]
+        longest = max(chains, key=lambda chain: len(chain.passed))
+        if any(y not in longest.passed for y in outputs):
+            raise UnsupportedError(f"{self.reader.where}: its outputs are not those of one chain of layers")
+        return longest
+
+    def choose(self, request: Request) -> Chain:
+        """The chain with the layer that `--part` names, or the only one."""
+        part = request.look("part")
+        names = [[layer.name for layer, _ in chain.layers] for chain in self.all]
+        if part is not None:
+            found = [chain for chain, inside in zip(self.all, names, strict=True) if part in inside]
+            if not found:
+                known = ", ".join(name for inside in names for name in inside)
+                raise SpecError(f"--part {part}: no layer has that name; there are {known}")
+            chain = found[0]
+        elif len(self.all) > 1:
+            heads = ", ".join(inside[0] for inside in names)
+            raise UnsupportedError(
+                f"{self.reader.where}: no chain: the states of one layer start another; give --part, one of {heads}"
+            )
+        else:
+            chain = self.main
+            if any(state.op not in chain.loops for state in self.states):
+                raise UnsupportedError(f"{self.reader.where}: a state that it gives is not of its chain of layers")
+        chain.rename(request)
+        self._starts(chain, request)
+        self._padding(chain)
+        return chain
+
+    def _starts(self, chain: Chain, request: Request) -> None:
+        """Where states start: at zero, or where the user says."""
+        states = [f"{layer.name}.{state}" for layer, _ in chain.layers for state in layer.states(1)]
+        elsewhere = []
+        for name, start in zip(states, chain.starts, strict=True):
+            if zero(start):
+                continue
+            if start in self.reader.variables:
+                if self.reader.variables[start][1].any():
+                    raise UnsupportedError(
+                        f"{self.reader.where}: the state {name} of a stateful layer is not 0; reset it, and export"
+                    )
+                self.reader.read.add(start)
+            elif start.type not in ("Argument", *LOOPS):
+                raise UnsupportedError(
+                    f"{self.reader.where}: the state {name} starts from what {start.op.name!r} gives"
+                )
+            elsewhere.append(name)
+        if elsewhere:
+            request.note(f"starts from states that are given: {', '.join(elsewhere)}; from 0 where they are not")
+
+    def _padding(self, chain: Chain) -> None:
+        """The value that masks steps, which must be the same for all recurrent layers."""
+        masks = set(chain.masks)
+        meanings = {None if mask is None else self._masked(mask, chain) for mask in masks}
+        if len(meanings) > 1 or any(self._masked(mask, chain) not in meanings for mask in chain.masked):
+            raise UnsupportedError(
+                f"{self.reader.where}: some layers see the mask and some do not; ours is for all of them"
+            )
+        found = meanings.pop() if meanings else None
+        chain.padding = None if found is None else found[0]
+
+    def _masked(self, mask: Tensor, chain: Chain) -> tuple[float | None]:
+        """The value, in a tuple of one; None in it for a mask that is an input of its own."""
+        if mask.type == "Argument":
+            return (None,)
+        found = match(mask, ("Any", "different", "axis"))
+        different = found["different"] if found and integers(found["axis"]) in ([-1], [2]) else mask
+        found = match(different, ("NotEqual", "x", "value"))
+        value = scalar(found["value"]) if found else None
+        if found is None or given(found["x"]) != chain.source or value is None:
+            raise UnsupportedError(f"{self.reader.where}: the mask {mask.op.name!r} is not read off the model's input")
+        return (value,)

@@ -1,0 +1,30 @@
+"""Models of ours as files of stock Keras layers."""
+
+import tempfile
+from pathlib import Path
+
+from rnnspec.checkpoint import Checkpoint, write_atomically
+from rnnspec.errors import SpecError
+
+
+def write(checkpoint: Checkpoint, target: Path) -> None:
+    """Write `OUT.keras`, `OUT.h5` (the older format of whole models) or `OUT.weights.h5`, for `load_model` and
+    `load_weights` of Keras 3, which need no rnnspec then. The file is written whole or not at all.
+
+    Raises:
+        FileNotFoundError: there is no such folder.
+        SpecError: another suffix.
+        UnsupportedError: Keras has no layers that mean the same; or TensorFlow is missing.
+    """
+    suffix = next((each for each in (".weights.h5", ".h5", ".keras") if target.name.endswith(each)), None)
+    if suffix is None:
+        raise SpecError(
+            f"{target}: expected a name that ends in .keras, .h5 or .weights.h5; give -o {target.with_suffix('.keras')}"
+        )
+    from rnnspec.backends.tensorflow import to_native
+
+    native = to_native(checkpoint)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / f"model{suffix}"
+        (native.save_weights if suffix == ".weights.h5" else native.save)(path)
+        write_atomically(target, path.read_bytes())
