@@ -33,17 +33,20 @@ def compare(checkpoint, modules: dict):
 
 def model_cases(checkpoint) -> list:
     """The calls to try: full, ragged with an empty row, and, where it streams, step by step."""
+    from functools import partial
+
     from rnnspec.conformance.case import ZERO, draw
     from rnnspec.layers import Recurrent
 
     model = checkpoint.model
-    given = {"state": True, "weights": {name: array.astype("float32") for name, array in checkpoint.weights.items()}}
+    weights = {name: array.astype("float32") for name, array in checkpoint.weights.items()}
+    drawn = partial(draw, state=True, weights=weights)
     cases = [
-        draw("whole sequence", (), model, **given),
-        draw("lengths, one row empty", (), model, lengths=ZERO, **given),
+        draw("whole sequence", (), model),
+        draw("lengths, one row empty", (), model, lengths=ZERO),
     ]
     recurrent = [layer for layer in model.layers if isinstance(layer, Recurrent)]
     forward = all(layer.direction == "forward" and not layer.reverse_output for layer in recurrent)
     if forward and model.return_sequences and model.padding is None:
-        cases.append(draw("step by step", (), model, split="steps", **given))
+        cases.append(drawn("step by step", (), model, split="steps"))
     return cases

@@ -21,7 +21,7 @@ def growth(variant: Variant) -> dict[str, list[float]]:
     """Cell → max |actual − expected| / max(1, |expected|) at each of 200 steps, over rows and units."""
     found = {}
     for name, cell in CELLS.items():
-        model = Model(inputs=INPUTS, layers=[Recurrent(name="rnn", cell=cell)])
+        model = Model(inputs=INPUTS, layers=(Recurrent(name="rnn", cell=cell),))
         checkpoint = Checkpoint.initialize(model, seed=0)
         x = np.random.default_rng(0).standard_normal((BATCH, STEPS, INPUTS)).astype("float32")
         expected, _ = Net(checkpoint, "float64")(x)

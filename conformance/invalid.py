@@ -129,9 +129,9 @@ def _file(header: dict, tensors: bytes, version: int = 1, drop: bool = False, te
     """A safetensors file with another header."""
     inner = text or json.dumps(json.loads(header["__metadata__"]["rnnspec"]) | {"version": version})
     header = header | {"__metadata__": {} if drop else {"rnnspec": inner}}
-    text = json.dumps(header).encode()
-    text += b" " * (-len(text) % 8)
-    return len(text).to_bytes(8, "little") + text + tensors
+    data = json.dumps(header).encode()
+    data += b" " * (-len(data) % 8)
+    return len(data).to_bytes(8, "little") + data + tensors
 
 
 def _calls() -> Iterator[Invalid]:

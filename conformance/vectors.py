@@ -7,6 +7,7 @@
 import json
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import safetensors
 import safetensors.numpy
@@ -38,12 +39,11 @@ def _read(path: Path) -> Case | Invalid:
         for key, array in safetensors.numpy.load(file.read_bytes()).items():
             group, _, name = key.partition("/")
             arrays.setdefault(group, {})[name] = array
-    fields = {key: header[key] for key in ("id", "comment")} | {"clauses": tuple(header["clauses"])}
-    if header.pop("valid"):
-        groups = {group: arrays.get(group, {}) for group in VALID}
+    fields: dict[str, Any] = {key: header[key] for key in ("id", "comment")} | {"clauses": tuple(header["clauses"])}
+    fields |= {group: arrays.get(group, {}) for group in (VALID if header["valid"] else INVALID)}
+    if header["valid"]:
         call = {key: header[key] for key in ("split", "training", "time_major", "condition")}
-        return Case(**fields, **call, **groups, model=Model.from_builtins(header["model"], str(path)))
-    groups = {group: arrays.get(group, {}) for group in INVALID}
+        return Case(**fields, **call, model=Model.from_builtins(header["model"], str(path)))
     bad = path.with_suffix(".model")
     refusal = {key: header[key] for key in ("model", "step", "error")} | {"says": tuple(header["says"])}
-    return Invalid(**fields, **refusal, **groups, file=bad.read_bytes() if bad.exists() else None)
+    return Invalid(**fields, **refusal, file=bad.read_bytes() if bad.exists() else None)

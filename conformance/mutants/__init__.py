@@ -33,10 +33,10 @@ def killer(mutant: Mutant, cases: tuple[Case | Invalid, ...]) -> str | None:
     with mutant.alive() as module:
         if not trains:
             del module.vjp
-        for dtype in ("float64", "float32"):
-            for case in sorted((*cases, *checks()), key=lambda case: mutant.clause not in case.clauses):
-                if not trains and isinstance(case, Case) and case.training:
-                    continue
+        for case in sorted((*cases, *checks()), key=lambda case: mutant.clause not in case.clauses):
+            if not trains and isinstance(case, Case) and case.training:
+                continue
+            for dtype in ("float64", "float32"):
                 if run(case, Variant(module, dtype)).outcome == "fail":
                     return case.id
     return None

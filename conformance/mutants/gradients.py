@@ -1,6 +1,6 @@
 """Mutants of the gradients, whose results are right."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
 
@@ -12,7 +12,7 @@ Arrays = dict[str, np.ndarray]
 def gradient_mutants() -> Iterator[Mutant]:
     """What people forget when they write a backward pass."""
 
-    def of(names: str, change) -> Mutant:
+    def of(names: str, change: Callable[[dict, np.ndarray], np.ndarray]) -> Callable[[dict, dict], dict]:
         def changed(call: dict, gradients: Arrays) -> Arrays:
             found = {name: a for name, a in gradients.items() if names in name}
             return gradients | {name: change(call, a) for name, a in found.items()}

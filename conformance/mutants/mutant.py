@@ -74,7 +74,9 @@ class Mutant:
         def vjp(net: Net, cotangents: dict, training: bool = False, **call: Any) -> tuple[dict, dict]:
             results, gradients = oracle.vjp(net.checkpoint, call, cotangents, training=training, seed=net.seed)
             gradients = self.gradients(call, gradients) if self.gradients else gradients
-            return tuple({k: a.astype(net.dtype) for k, a in arrays.items()} for arrays in (results, gradients))
+            return {k: a.astype(net.dtype) for k, a in results.items()}, {
+                k: a.astype(net.dtype) for k, a in gradients.items()
+            }
 
         module.load, module.vjp = load, vjp  # type: ignore[attr-defined]
         return module

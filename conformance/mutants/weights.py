@@ -14,11 +14,11 @@ Change = Callable[[np.ndarray], np.ndarray]
 
 def weight_mutants() -> Iterator[Mutant]:
     """Every wrong order of the gates of LSTM, GRU, UGRNN and MGU; transposes; one kernel for another."""
-    for kind in (LSTM, GRU, UGRNN, MGU):
-        gates = kind(units=1, **({"reset_after": True} if kind is GRU else {})).gates  # type: ignore[call-arg]
+    for cell in (LSTM(units=1), GRU(units=1, reset_after=True), UGRNN(units=1), MGU(units=1)):
+        kind, gates = type(cell), cell.gates
+        tag = str(kind.__struct_config__.tag)
         for order in list(permutations(range(len(gates))))[1:]:
             named = ", ".join(gates[k] for k in order)
-            tag = str(kind.__struct_config__.tag)
             yield Mutant("NAME-3", f"gates of {tag} are read as {named}", weights=_in_all(kind, _ordered(order)))
         for leaf in ("kernel", "recurrent_kernel", "bias"):
             order = (1, 0, *range(2, len(gates)))
