@@ -42,8 +42,8 @@ def model_cases(checkpoint) -> list:
     weights = {name: array.astype("float32") for name, array in checkpoint.weights.items()}
     drawn = partial(draw, state=True, weights=weights)
     cases = [
-        draw("whole sequence", (), model),
-        draw("lengths, one row empty", (), model, lengths=ZERO),
+        drawn("whole sequence", (), model),
+        drawn("lengths, one row empty", (), model, lengths=ZERO),
     ]
     recurrent = [layer for layer in model.layers if isinstance(layer, Recurrent)]
     forward = all(layer.direction == "forward" and not layer.reverse_output for layer in recurrent)

@@ -85,7 +85,7 @@ class Case:
 
     def fresh(self, seed: int) -> "Case":
         """The same case with other weights and inputs, which are on no disk."""
-        given = {key: self.inputs[key] for key in ("lengths", "mask", "reset") if key in self.inputs}
+        given: dict[str, Any] = {k: self.inputs[k] for k in ("lengths", "mask", "reset") if k in self.inputs}
         call: dict[str, Any] = {"split": self.split, "training": self.training, "time_major": self.time_major, **given}
         state = bool(set(self.model.states()) & set(self.inputs))
         return draw(f"{self.id}-{seed}", self.clauses, self.model, state=state, **call)
