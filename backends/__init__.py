@@ -1,6 +1,6 @@
 """The runtimes: the same interface in each, so that only the import line differs.
 
-import rnnspec.backends.torch as backend      # or numpy, tensorflow, onnxruntime
+import rnnspec.backends.torch as backend      # or numpy, tensorflow, onnxruntime, jax
 net = backend.load("model.safetensors")
 y, state = net(x, lengths=None, mask=None, state=None)
 y_t, state = net.step(x_t, state)
@@ -19,6 +19,7 @@ REQUIRES = {
     "torch": (("torch",), "torch"),
     "tensorflow": (("tensorflow", "keras"), "tensorflow"),
     "onnxruntime": (("onnx", "onnxruntime"), "onnx"),
+    "jax": (("jax",), "jax"),
 }
 
 

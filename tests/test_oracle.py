@@ -11,7 +11,7 @@ from rnnspec import LSTM, CellDropout, Checkpoint, Dense, Dropout, Embedding, Mo
 from rnnspec.accuracy import error, worst
 from rnnspec.activations import HardSigmoid
 from rnnspec.conformance import elementary, oracle
-from rnnspec.conformance.cases import SEED
+from rnnspec.conformance.case import SEED
 from rnnspec.conformance.tape import Tape, Traced
 from rnnspec.conformance.vectors import valid
 from rnnspec.reference import Net

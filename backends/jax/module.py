@@ -1,0 +1,211 @@
+"""What the user holds: parameters by name, and pure functions of them."""
+
+import os
+import secrets
+from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+
+from rnnspec import inputs
+from rnnspec.backends.jax.noise import Noise
+from rnnspec.backends.jax.ops import JaxOps
+from rnnspec.checkpoint import Checkpoint, as_checkpoint, check_weights
+from rnnspec.errors import SpecError
+from rnnspec.layers import Embedding
+from rnnspec.ops import States
+from rnnspec.valid import Valid
+
+
+class Net:
+    """The model: `y, state = net(x, lengths=…, mask=…, state=…, reset=…)`, inference with `net.parameters`.
+
+    `parameters`: the specification's names → arrays; assign others of the same shapes, as after training.
+
+    `net.apply(parameters, x, …)` is the same as a pure function, for `jit`, `grad` and `vmap`. Calls are compiled, once
+    for each set of shapes. A network in float64 switches JAX to 64 bits for the time of a call and no longer; `apply`,
+    whose gradients are computed after it has returned, has to be called inside `with jax.enable_x64(True)`.
+
+    Where values are traced only their shapes and types can be checked: under `jit`, an id that is not in the vocabulary
+    gives NaN, and a length beyond the end counts as all steps.
+    """
+
+    def __init__(
+        self, checkpoint: Checkpoint, dtype: str, time_major: bool, return_state: bool, seed: int | None
+    ) -> None:
+        self.model = checkpoint.model
+        self.metadata = checkpoint.metadata
+        self.dtype = inputs.check_dtype(dtype)
+        self.time_major = time_major
+        self.return_state = return_state
+        self.seed = seed
+        self._calls = 0
+        self._entropy = secrets.randbits(32)
+        self._sizes = self.model.states()
+        self._sequence = jax.jit(self._run_sequence)
+        self._single = jax.jit(self._run_step)
+        with self.precise():
+            self.parameters = {name: jnp.asarray(checkpoint.weights[name], dtype) for name in self.model.parameters()}
+
+    def __call__(self, x, lengths=None, mask=None, state: Mapping | None = None, reset=None):
+        """Whole sequences: x (batch, time, inputs) or ids (batch, time) → outputs, final states by name.
+
+        Raises:
+            SpecError: x, lengths, mask, state or reset do not fit the model (INPUT-1 to INPUT-6).
+        """
+        with self.precise():
+            return self.apply(self.parameters, x, lengths, mask, state, reset)
+
+    def apply(
+        self,
+        parameters: Mapping[str, Any],
+        x,
+        lengths=None,
+        mask=None,
+        state: Mapping | None = None,
+        reset=None,
+        noise=None,
+    ):
+        """The call as a pure function: outputs, final states by name.
+
+        Args:
+            noise: given in training, and what its masks are drawn from: the number of the training call, from 0, where
+                the network has a seed (DROP-3), else a `jax.random.key`. `net.noise()` has the next one.
+
+        Raises:
+            SpecError: parameters or arguments do not fit the model; a float64 network without 64 bits.
+        """
+        if jax.dtypes.canonicalize_dtype(self.dtype) != self.dtype:
+            raise SpecError("dtype: float64 would become float32 here; call it inside `with jax.enable_x64(True):`")
+        check_weights(self.model, dict(parameters), "parameters", allow_nonfinite=True)
+        for name, value in parameters.items():
+            self._check_dtype(f"parameters: {name!r}", value)
+        x = self._array(x)
+        inputs.check_x(self.model, x.shape, time_major=self.time_major)
+        time, batch = x.shape[:2] if self.time_major else x.shape[1::-1]
+        if lengths is not None:
+            lengths = _as_array(lengths)
+            inputs.check_lengths(_known(lengths), batch, time)
+        if mask is not None:
+            mask = _as_array(mask)
+            inputs.check_mask(mask.dtype == bool, mask.shape, lengths, batch, time)
+        if reset is not None:
+            reset = _as_array(reset)
+            inputs.check_reset(reset.dtype == bool, reset.shape, batch, time)
+        valid = Valid(lengths, mask, reset)
+        y, new = self._sequence(dict(parameters), x, valid, self._given_state(state, batch), noise)
+        return (y, new) if self.return_state else y
+
+    def step(self, x_t, state: Mapping | None = None):
+        """One time step: x_t (batch, inputs) or ids (batch,) → output (batch, outputs), states by name.
+
+        Raises:
+            SpecError: x_t or state do not fit the model.
+            UnsupportedError: a layer runs backward.
+        """
+        with self.precise():
+            x_t = self._array(x_t)
+            inputs.check_x(self.model, x_t.shape, step=True)
+            return self._single(self.parameters, x_t, self._given_state(state, x_t.shape[0]))
+
+    def noise(self) -> int | Array:
+        """What the next training call draws from: its number where the network has a seed, else a new key.
+
+        It counts, so it belongs outside of `jit`: give its answer to the compiled function.
+        """
+        self._calls += 1
+        if self.seed is not None:
+            return self._calls - 1
+        return jax.random.fold_in(jax.random.key(self._entropy), self._calls)
+
+    def precise(self) -> AbstractContextManager:
+        """64 bits, for a network in float64."""
+        return jax.enable_x64(True) if self.dtype == "float64" else nullcontext()
+
+    def _run_sequence(self, parameters: dict[str, Array], x: Array, valid: Valid, state: States | None, noise):
+        x = x.swapaxes(0, 1) if self.time_major else x
+        p = self.model.by_layer(parameters)
+        state = self._start(p, x.shape[0]) if state is None else state
+        ops = JaxOps(None if noise is None else Noise(noise, self.seed))
+        y, new = self.model.apply(ops, p, x, valid, state)
+        return jax.tree.map(self._turned, y), new
+
+    def _run_step(self, parameters: dict[str, Array], x_t: Array, state: States | None):
+        p = self.model.by_layer(parameters)
+        return self.model.step(JaxOps(), p, x_t, self._start(p, x_t.shape[0]) if state is None else state)
+
+    def _start(self, p: dict[str, dict[str, Array]], batch: int) -> States:
+        zeros = {name: jnp.zeros((batch, size), self.dtype) for name, size in self._sizes.items()}
+        return self.model.start(JaxOps(), p, zeros)
+
+    def _turned(self, y: Array) -> Array:
+        return y.swapaxes(0, 1) if self.time_major and y.ndim == 3 else y
+
+    def _array(self, x) -> Array | np.ndarray:
+        first = self.model.layers[0]
+        if isinstance(first, Embedding):
+            x = _as_array(x)
+            inputs.check_ids(_known(x), first.vocabulary)
+            return x
+        return self._floats("x", x)
+
+    def _given_state(self, state: Mapping | None, batch: int) -> States | None:
+        if state is None:
+            return None
+        inputs.check_named(state)
+        arrays = {name: self._floats(f"state: {name!r}", value) for name, value in state.items()}
+        inputs.check_state(self._sizes, arrays, batch)
+        return arrays
+
+    def _floats(self, name: str, value) -> Array | np.ndarray:
+        """NumPy's arrays and lists are converted; JAX's have a dtype that was chosen."""
+        if not isinstance(value, jax.Array):
+            return inputs.numbers(value).astype(self.dtype)
+        self._check_dtype(name, value)
+        return value
+
+    def _check_dtype(self, name: str, value: Any) -> None:
+        if value.dtype != self.dtype:
+            raise SpecError(f"{name}: expected {self.dtype}, found {value.dtype}; convert it with astype")
+
+
+def _as_array(value) -> Array | np.ndarray:
+    return value if isinstance(value, jax.Array) else np.asarray(value)
+
+
+def _known(value: Array | np.ndarray) -> np.ndarray:
+    """The values; zeros, which are always good, where they are traced, so that type and shape are checked."""
+    return np.zeros(value.shape, value.dtype) if isinstance(value, jax.core.Tracer) else np.asarray(value)
+
+
+def load(
+    source: Checkpoint | str | os.PathLike,
+    *,
+    dtype: str = "float32",
+    time_major: bool = False,
+    return_state: bool = True,
+    seed: int | None = None,
+    allow_nonfinite: bool = False,
+) -> Net:
+    """A network from a model file or a checkpoint.
+
+    Args:
+        dtype: "float32" or "float64".
+        time_major: x and sequence outputs are (time, batch, …).
+        return_state: with False, calls return the output alone.
+        seed: in training, noise is drawn by the specification's generator (DROP-3); without it, by `jax.random`.
+
+    Raises:
+        SpecError: the file or an option is wrong.
+    """
+    return Net(as_checkpoint(source, allow_nonfinite), dtype, time_major, return_state, seed)
+
+
+def checkpoint(net: Net) -> Checkpoint:
+    """The network's parameters as they are now, in its dtype."""
+    weights = {name: np.array(net.parameters[name]) for name in net.model.parameters()}
+    return Checkpoint(net.model, weights, net.metadata)
