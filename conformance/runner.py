@@ -75,7 +75,7 @@ class Variant:
 class Result:
     """What came of a case: "pass", "fail", "unsupported" (refused, as declared) or "expected failure" (as declared).
 
-    `error` is the worst of all arrays, `headroom` how many times it would fit into what ACC-2 allows; `paths`: the path
+    `link`: of an expected failure. `error` is the worst of all arrays, `headroom` how many times it would fit into what ACC-2 allows; `paths`: the path
     that each layer took, as the net says.
     """
 
@@ -87,6 +87,7 @@ class Result:
     detail: str = ""
     clauses: tuple[str, ...] = field(default=())
     paths: dict[str, str] = field(default_factory=dict)
+    link: str = ""
 
 
 def variants(module: ModuleType) -> list[Variant]:
@@ -133,10 +134,12 @@ def run(case: Case | Invalid | Check, variant: Variant) -> Result:
             detail = f"declared unsupported, but it answered: {declared}"
     headroom = allowed / error if error else float("inf")
     outcome = "fail" if detail else "pass"
-    if known := variant.declared.failure(variant.short, case.id):
+    known = variant.declared.failure(variant.short, case.id)
+    if known:
         outcome = "expected failure" if detail else "fail"
         detail = known.reason if detail else f"expected to fail, but it passed: {known.reason}"
-    return Result(case.id, variant.name, outcome, error, headroom, detail, case.clauses, paths)
+    link = known.link if known else ""
+    return Result(case.id, variant.name, outcome, error, headroom, detail, case.clauses, paths, link)
 
 
 def _refused(case: Invalid, variant: Variant) -> Result:

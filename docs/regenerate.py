@@ -1,6 +1,6 @@
 """Run every command that the documents show and put its output in the place of the old one.
 
-    python docs/regenerate.py            README.md, docs/same-numbers.svg and docs/SUPPORT.md
+    python docs/regenerate.py            README.md and docs/same-numbers.svg
 
 In a document, `<!-- output of: COMMAND -->` is followed by a fenced block, which is replaced.
 """
@@ -54,8 +54,7 @@ def main() -> None:
             shown = example(text)
             text = text[: shown.start("output")] + run_example(shown["code"]) + text[shown.end("output") :]
         path.write_text(text, encoding="utf-8")
-    for script in ("picture.py", "support.py"):
-        subprocess.run([sys.executable, ROOT / "docs" / script], check=True)
+    subprocess.run([sys.executable, ROOT / "docs" / "picture.py"], check=True)
 
 
 if __name__ == "__main__":

@@ -98,7 +98,7 @@ class Net:
             inputs.check_reset(reset.dtype == bool, reset.shape, batch, time)
         valid = Valid(lengths, mask, reset)
         y, new = self._sequence(dict(parameters), x, valid, self._given_state(state, batch), noise)
-        return (y, new) if self.return_state else y
+        return (y, self._in_order(new)) if self.return_state else y
 
     def step(self, x_t, state: Mapping | None = None):
         """One time step: x_t (batch, inputs) or ids (batch,) → output (batch, outputs), states by name.
@@ -110,7 +110,12 @@ class Net:
         with self.precise():
             x_t = self._array(x_t)
             inputs.check_x(self.model, x_t.shape, step=True)
-            return self._single(self.parameters, x_t, self._given_state(state, x_t.shape[0]))
+            y, new = self._single(self.parameters, x_t, self._given_state(state, x_t.shape[0]))
+        return y, self._in_order(new)
+
+    def _in_order(self, states: States) -> States:
+        """As the model has them: `jit` sorts dictionaries by their keys."""
+        return {name: states[name] for name in self._sizes}
 
     def noise(self) -> int | Array:
         """What the next training call draws from: its number where the network has a seed, else a new key.

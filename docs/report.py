@@ -1,0 +1,31 @@
+"""Many reports of the conformance suite in one: CONFORMANCE.md and docs/conformance.html.
+
+    rnnspec conformance --json reports/all.json; rnnspec conformance --mutants --json reports/mutants.json
+    python docs/report.py reports
+
+Takes reports and folders of reports. The same reports give the same pages. Exits 1 where a case failed or was not run,
+or a mutant was not caught.
+"""
+
+import sys
+from pathlib import Path
+
+from report_columns import read
+from report_markdown import markdown
+from report_page import page
+
+ROOT = Path(__file__).parents[1]
+
+
+def main(reports: list[str], root: Path = ROOT) -> int:
+    """Write both pages below `root`."""
+    run = read([Path(report) for report in reports])
+    (root / "CONFORMANCE.md").write_text(markdown(run), encoding="utf-8")
+    (root / "docs" / "conformance.html").write_text(page(run), encoding="utf-8")
+    for where, what, why in run.failures:
+        print(f"FAIL {where}: {what}: {why}")
+    return 1 if run.failures else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
