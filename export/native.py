@@ -57,7 +57,7 @@ def node(cell: Cell, valid: Valid) -> Node | str:
     for option in ("projection", "clip_cell"):
         if getattr(cell, option, None):
             return f"ONNX has no {option} in {name}"
-    if isinstance(cell, LSTM) and cell.coupled_input_forget and not _odd(cell.gate_activation):
+    if isinstance(cell, LSTM) and cell.coupled_input_forget and not odd(cell.gate_activation):
         return f"ONNX has no coupled {_called(cell.gate_activation)} gates in {name}"
     found = _node(cell)
     for activation in found.activations:
@@ -81,7 +81,7 @@ def _node(cell: Gated) -> Node:
     return Node("LSTM", gates, signs, activations, attributes | {"input_forget": 0})
 
 
-def _odd(gate: Activation) -> bool:
+def odd(gate: Activation) -> bool:
     """Whether σ(−a) = 1 − σ(a): what makes an input gate of a forget gate."""
     return gate in ("sigmoid", "sparse_sigmoid") or (isinstance(gate, HardSigmoid) and gate.beta == 0.5)
 

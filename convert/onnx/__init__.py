@@ -1,0 +1,113 @@
+"""ONNX files: our own come back bit for bit; of others, chains of RNN, GRU and LSTM nodes and what stands around them.
+
+A foreign graph is run once with numbers in place of values (`streams`), so that a layer is recognised by what it reads
+and not by how the nodes between are written. Layers are named after their nodes (`network`). Options: `--part NAME`, an
+output or any value of the graph, takes the chain that leads to it.
+"""
+
+import importlib.util
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+
+from rnnspec.checkpoint import Checkpoint
+from rnnspec.convert.request import Network, Request, WithWeights
+from rnnspec.errors import UnsupportedError
+
+if importlib.util.find_spec("onnx") is None:
+    raise UnsupportedError("ONNX files need onnx: pip install 'rnnspec[onnx]'")
+
+import onnx
+
+from rnnspec.convert.onnx import files, ours, sizes
+from rnnspec.convert.onnx.graph import RECURRENT, Graph, Node
+from rnnspec.convert.onnx.network import chain, select
+from rnnspec.convert.onnx.refusals import refuse
+from rnnspec.convert.onnx.streams import Misfit, Unclear
+from rnnspec.convert.onnx.trace import Trace
+from rnnspec.convert.variables import Variables
+
+
+def read(source: Path, request: Request) -> Network | Checkpoint:
+    """The model in an ONNX file.
+
+    Raises:
+        OSError: the file, or one with its tensors, is not there.
+        SpecError: it is not ONNX, damaged, or names files outside its folder.
+        UnsupportedError: it is not a chain of layers of ours; a recurrence was unrolled, or left as a loop.
+    """
+    return _read(files.load(source), str(source), request, {})
+
+
+def read_model(
+    model: onnx.ModelProto, constants: Mapping[str, np.ndarray] | None = None, *, part: str | None = None
+) -> Checkpoint:
+    """A model in memory, its tensors inside. `constants`: weights for graph inputs that are meant to hold some, as in
+    ONNX's own node tests, by name.
+
+    Raises:
+        SpecError, UnsupportedError: as `read`.
+    """
+    from rnnspec.convert import assemble
+
+    request = Request(part=part)
+    found = _read(model, "model", request, constants or {})
+    return found if isinstance(found, Checkpoint) else assemble(found, request, "onnx", "model")
+
+
+def _read(
+    model: onnx.ModelProto, where: str, request: Request, constants: Mapping[str, np.ndarray]
+) -> Network | Checkpoint:
+    if text := ours.header(model):
+        return ours.read(model, text, where)
+    graph = Graph(model, where, constants)
+    outputs = select(graph, request.look("part"))
+    nodes, needed = graph.leading_to(outputs)
+    refuse(graph, nodes)
+    if computed := sizes.computed(graph, nodes):
+        if not request.part:
+            raise UnsupportedError(
+                f"{where}: {min(computed)!r}, an initial state, is another layer's: not a chain; --part NAME takes "
+                f"what leads to one of {', '.join(graph.outputs)}"
+            )
+        nodes, needed = graph.leading_to(outputs, lambda node: _without(node, computed))
+    role = sizes.roles(graph, nodes)
+    layers, features = _chain(graph, nodes, role, outputs, request)
+    variables = Variables({n: a for n, a in graph.constants.items() if a.dtype.kind == "f"}, where)
+    for name in variables:
+        if name in needed:
+            variables.take(name)
+        else:
+            variables.ignore(name, f"leads to no output {', '.join(outputs)}")
+    return Network(layers, features, variables)
+
+
+def _without(node: Node, computed: set[str]) -> list[str]:
+    """What a node needs, without the initial states that another part gives."""
+    return [name for name in node.inputs if node.kind not in RECURRENT or name not in computed]
+
+
+def _chain(
+    graph: Graph, nodes: list[Node], role: sizes.Roles, outputs: list[str], request: Request
+) -> tuple[list[WithWeights], int | None]:
+    """The chain at the first sizes at which the graph runs; else the error where it got farthest."""
+    errors: dict[int, UnsupportedError] = {}
+    for number, orders in enumerate(sizes.guesses(graph, role)):
+        runs = number == 0  # where the first sizes would do, others are not tried
+        for tried in orders:
+            trace = Trace(graph, role, tried)
+            try:
+                trace.run(nodes)
+                found = chain(trace, outputs)
+            except (Misfit, Unclear) as error:
+                errors.setdefault(trace.reached, error)
+                runs &= isinstance(error, Unclear)
+                continue
+            for note in (*trace.request.notes, sizes.fixed(tried)):
+                if note:
+                    request.note(note)
+            return found
+        if runs:
+            break
+    raise errors[max(errors)]

@@ -2,7 +2,7 @@
 and activations; and graphs to run.
 
 Equations: https://onnx.ai/onnx/operators/onnx__LSTM.html and those of GRU and RNN; `clip` acts before the activations
-of the gates, as in ONNX Runtime. float64 throughout.
+of the gates, as in ONNX Runtime. float64 inside.
 """
 
 import numpy as np
@@ -85,7 +85,7 @@ class Recurrent(OpRun):
         activation_beta=None, clip=None, direction=None, hidden_size=None, input_forget=None, layout=None,
         linear_before_reset=None, output_sequence=None,
     ):  # fmt: skip
-        kind = type(self).__name__
+        kind, dtype = type(self).__name__, np.result_type(w, np.float32)
         reverse = REVERSE[direction or "forward"]
         x, w, r = (array.astype("float64") for array in (x, w, r))
         initial = [state for state in (h, c) if state is not None]
@@ -109,8 +109,8 @@ class Recurrent(OpRun):
             for final, value in zip(finals, state, strict=True):
                 final[d, row] = value
         if layout:
-            return y.transpose(2, 0, 1, 3), *(final.swapaxes(0, 1) for final in finals)
-        return y, *finals
+            y, finals = y.transpose(2, 0, 1, 3), [final.swapaxes(0, 1) for final in finals]
+        return tuple(array.astype(dtype) for array in (y, *finals))
 
 
 def named(names, alphas, betas):

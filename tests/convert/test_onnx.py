@@ -16,6 +16,7 @@ NUMBERS = {  # none of them a default
     "Affine": (1.2, -0.1), "LeakyRelu": (0.2,), "ThresholdedRelu": (0.3,), "ScaledTanh": (1.1, 0.7),
     "HardSigmoid": (0.3, 0.4), "Elu": (1.4,),
 }  # fmt: skip
+HALF = {"activation_alpha": [0.3, 1.4], "activation_beta": [0.5]}  # of a hard sigmoid for which σ(−a) = 1 − σ(a)
 
 
 def random(*shape, seed=9):
@@ -94,7 +95,7 @@ def test_numbers_left_out_are_those_of_the_operators(name, numbers):
 @pytest.mark.parametrize("options", [
     {"clip": 0.4}, {"input_forget": 1}, {"clip": 0.3, "input_forget": 1}, {"direction": "bidirectional", "clip": 0.5},
     {"input_forget": 1} | attributes(["Sigmoid", "ScaledTanh", "Elu"]),
-    {"input_forget": 1, "activations": ["HardSigmoid", "Tanh", "Tanh"], "activation_alpha": [0.3], "activation_beta": [0.5]},
+    {"input_forget": 1, "activations": ["HardSigmoid", "Tanh", "Elu"], **HALF},
 ], ids=str)  # fmt: skip
 @pytest.mark.parametrize("peephole", [False, True], ids=["", "peephole"])
 def test_options_of_the_lstm(options, peephole):
@@ -108,7 +109,7 @@ def test_options_of_the_lstm(options, peephole):
 def test_peepholes_without_bias():
     tensors = equations.weights("LSTM", INPUTS, UNITS, 1, peephole=True)
     del tensors["B"]
-    check(equations.model("LSTM", tensors), atol=1e-12)
+    check(equations.model("LSTM", tensors))
 
 
 @pytest.mark.parametrize("after", [0, 1])
@@ -123,7 +124,7 @@ def test_options_of_the_gru(after, clip):
 def test_no_bias(kind):
     tensors = equations.weights(kind, INPUTS, UNITS, 1)
     del tensors["B"]
-    assert not check(equations.model(kind, tensors), atol=1e-12).model.layers[0].cell.bias
+    assert not check(equations.model(kind, tensors)).model.layers[0].cell.bias
 
 
 @pytest.mark.parametrize("opset", [1, 3, 6, 7, 9, 11, 13, 14, 15, 17, 20, 22, 25])
@@ -144,7 +145,7 @@ def test_the_first_opsets_said_whether_all_steps_are_wanted():
 @pytest.mark.parametrize(("dtype", "ours"), [("float16", "float32"), ("float64", "float64")])
 def test_weights_of_other_types(dtype, ours):
     tensors = {name: array.astype(dtype) for name, array in equations.weights("LSTM", INPUTS, UNITS, 1).items()}
-    assert check(equations.model("LSTM", tensors), atol=1e-6 if ours == "float32" else 1e-12).dtype == ours
+    assert check(equations.model("LSTM", tensors)).dtype == ours
 
 
 def test_bfloat16_weights():
@@ -169,9 +170,9 @@ def node_tests():
     return [case for case in node._NodeTestCases if case.model.graph.node[0].op_type in equations.GATES]
 
 
-def test_there_are_six_node_tests_of_every_operator():
+def test_there_are_node_tests_of_every_operator():
     found = [case.model.graph.node[0].op_type for case in node_tests()]
-    assert sorted(found) == ["GRU"] * 6 + ["LSTM"] * 6 + ["RNN"] * 6
+    assert all(found.count(kind) > 3 for kind in equations.GATES)
 
 
 @pytest.mark.parametrize("case", node_tests(), ids=lambda case: case.name)
