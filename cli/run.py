@@ -32,7 +32,7 @@ def run(model: Path, source: Path, target: Path, backend: str, dtype: str) -> No
     results = {name: np.asarray(value) for name, value in net.model.named(y).items()} | {
         name: np.asarray(value) for name, value in state.items()
     }
-    np.savez(buffer, allow_pickle=False, **results)
+    np.savez(buffer, **results)
     write_atomically(target, buffer.getvalue())
     click.echo(f"{target}: {', '.join(f'{name} {array.shape}' for name, array in results.items())}")
 

@@ -43,7 +43,7 @@ def write(checkpoint: Checkpoint, target: Path) -> None:
         write_atomically(target, msgspec.msgpack.encode(_tree(arrays)))
     elif target.suffix == ".npz":
         buffer = io.BytesIO()
-        np.savez(buffer, allow_pickle=False, **arrays)
+        np.savez(buffer, **arrays)
         write_atomically(target, buffer.getvalue())
     else:
         raise SpecError(f"{target}: expected a name in .msgpack or .npz")

@@ -91,9 +91,9 @@ _PLAIN: dict[str, Name] = {
 _WITH_NUMBERS: dict[str, tuple[float, float | None]] = {
     "Elu": (1.0, None), "LeakyRelu": (0.01, None), "ThresholdedRelu": (1.0, None), "HardSigmoid": (0.2, 0.5),
 }  # fmt: skip
-_OVER_FEATURES: dict[str, Name] = {"Softmax": "softmax", "LogSoftmax": "log_softmax"}
+OVER_FEATURES: dict[str, Name] = {"Softmax": "softmax", "LogSoftmax": "log_softmax"}
 _OTHERS = ("Celu", "Selu", "Gelu", "Swish", "Shrink", "Clip")
-NODES = (*_PLAIN, *_WITH_NUMBERS, *_OVER_FEATURES, *_OTHERS)
+NODES = (*_PLAIN, *_WITH_NUMBERS, *OVER_FEATURES, *_OTHERS)
 
 
 def of_node(node: Node, shape: tuple[int, ...], numbers: list[np.ndarray | None], opset: int) -> Activation:
@@ -108,13 +108,13 @@ def of_node(node: Node, shape: tuple[int, ...], numbers: list[np.ndarray | None]
     if kind in _WITH_NUMBERS:
         alpha, beta = _WITH_NUMBERS[kind]
         return _named(kind.lower(), node.number("alpha", alpha), beta if beta is None else node.number("beta", beta))
-    if kind in _OVER_FEATURES:
+    if kind in OVER_FEATURES:
         axis = node.integer("axis", 1 if opset < 13 else -1)
         axis += len(shape) * (axis < 0)
         together = axis != len(shape) - 1 if opset >= 13 else int(np.prod(shape[axis:-1])) != 1
         if together:
             raise UnsupportedError(f"{node}: over axis {axis} of {len(shape)}, and not over the features alone")
-        return _OVER_FEATURES[kind]
+        return OVER_FEATURES[kind]
     if found := _other(node, numbers):
         return found
     raise UnsupportedError(f"{node}: with these parameters it is none of our activations")

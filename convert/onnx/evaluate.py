@@ -53,7 +53,12 @@ def evaluate(node: Node, inputs: list[np.ndarray | None], opset: int, limit: int
         except Exception as error:  # whatever NumPy has to say about a node that does not fit
             reason = " ".join(str(error).split())[:100]
             raise Misfit(f"{node}: does not fit what it reads ({reason})") from None
-    return [np.asarray(result) for result in results]
+    return [_widened(np.asarray(result)) for result in results]
+
+
+def _widened(array: np.ndarray) -> np.ndarray:
+    """Half precision, bfloat16 included, as float32."""
+    return array.astype(np.float32) if array.dtype.itemsize == 2 and array.dtype.kind not in "iu" else array
 
 
 def _constant(node: Node) -> np.ndarray:

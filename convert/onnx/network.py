@@ -1,6 +1,5 @@
 """From the outputs of a traced graph to a chain of layers."""
 
-import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -8,13 +7,11 @@ import numpy as np
 
 from rnnspec.convert import layers
 from rnnspec.convert.onnx.graph import Graph
+from rnnspec.convert.onnx.names import layer_names
 from rnnspec.convert.onnx.streams import Both, Dense, Embedded, Memory, Run, Source, Stream, Unclear
 from rnnspec.convert.onnx.trace import Trace
 from rnnspec.convert.request import Request, WithWeights
 from rnnspec.errors import SpecError, UnsupportedError
-
-_KINDS = "RNN|GRU|LSTM|MatMul|Gemm|Gather|Add|BiasAdd|Tensordot"
-_OPERATOR = rf"({_KINDS})(_+\d+)?|node_(?i:{_KINDS}|linear)(_+\d+)?"  # the second as torch's newer exporter names them
 
 
 def chain(trace: Trace, outputs: list[str]) -> tuple[list[WithWeights], int | None]:
@@ -125,7 +122,7 @@ def _features(stream: Stream) -> int | None:
 def _layers(stream: Stream, form: str, request: Request) -> list[WithWeights]:
     streams = [each for each in _streams(stream) if not isinstance(each, Source)][::-1]
     ends = [each for each in streams if _runs(each)][-1:]
-    names = _names(streams)
+    names = layer_names(streams)
     for giver, states in _given(streams, names).items():
         request.note(f"{giver} gives {', '.join(states)}: give them at run time")
     return [
@@ -138,19 +135,27 @@ def _given(streams: list[Stream], names: list[str]) -> dict[str, list[str]]:
     """Who gives initial states at run time → which."""
     found: dict[str, list[str]] = {}
     for stream, name in zip(streams, names, strict=True):
-        for state, start in _starts(stream).items():
-            if isinstance(start, str):
-                found.setdefault(start, []).append(f"{name}.{state}")
+        for place, run in _placed(stream):
+            for state, start in run.starts.items():
+                if isinstance(start, str):
+                    found.setdefault(start, []).append(f"{name}.{place}{state}")
     return found
 
 
-def _starts(stream: Stream) -> dict[str, np.ndarray | str]:
-    """Initial states by their names in the layer."""
-    runs = _runs(stream)
-    places = {0: [], 1: [""], 2: ["forward.", "backward."]}[len(runs)]
-    return {
-        place + state: start for place, run in zip(places, runs, strict=True) for state, start in run.starts.items()
+def _learned(stream: Stream) -> dict[str, np.ndarray]:
+    """The initial states of a layer as weights, if one of them is a constant that is not 0."""
+    found = {
+        f"initial.{place}{state}": np.zeros(run.features, "float32") if isinstance(start, str) else start
+        for place, run in _placed(stream)
+        for state, start in run.starts.items()
     }
+    return found if any(start.any() for start in found.values()) else {}
+
+
+def _placed(stream: Stream) -> list[tuple[str, Run]]:
+    """The runs of a layer with what the names of their states begin with."""
+    runs = _runs(stream)
+    return list(zip(["forward.", "backward."] if len(runs) > 1 else [""] * len(runs), runs, strict=True))
 
 
 def _layer(stream: Stream, name: str, form: str, request: Request) -> WithWeights:
@@ -163,14 +168,8 @@ def _layer(stream: Stream, name: str, form: str, request: Request) -> WithWeight
             kernel = np.eye(stream.features, dtype="float32")
         return layers.dense(kernel.T, stream.bias, name, stream.activation)
     options: dict[str, Any] = {"last": form == "last" or not stream.sequence, "reverse_output": form == "reversed"}
-    runs = _runs(stream)
-    starts = _starts(stream)
-    learned = {}
-    if any(not isinstance(start, str) and start.any() for start in starts.values()):
-        learned = {
-            f"initial.{state}": np.zeros(runs[0].features, "float32") if isinstance(start, str) else start
-            for state, start in starts.items()
-        }
+    learned = _learned(stream)
+    if learned:
         request.note(f"{name}: starts from constants of the file (learned_state)")
     if isinstance(stream, Both):
         pair = stream.forward.part, stream.other.part
@@ -180,31 +179,6 @@ def _layer(stream: Stream, name: str, form: str, request: Request) -> WithWeight
         options["direction"] = "backward" if stream.backward else "forward"
         layer, weights = layers.recurrent(stream.part, name, learned_state=bool(learned), **options)
     return layer, weights | learned
-
-
-def _names(streams: list[Stream]) -> list[str]:
-    """The nodes' names, without what only says their operator and the scopes that all are in: of /model/emb/Gather and
-    /model/lstm/LSTM_1 emb and lstm. The kind of layer where nothing is left; numbered where they are the same.
-    """
-    paths = [_path(stream.name) for stream in streams]
-    while (scoped := [path for path in paths if len(path) > 1]) and len({path[0] for path in scoped}) == 1:
-        paths = [path[1:] if path in scoped else path for path in paths]
-    names: list[str] = []
-    for stream, path in zip(streams, paths, strict=True):
-        name = re.sub(r"[^A-Za-z0-9_-]", "_", "_".join(path)).removeprefix("node_").strip("_-") or _kind(stream)
-        name = name if re.match("[A-Za-z_]", name) else f"layer_{name}"
-        names.append(next(n for n in (name, *(f"{name}_{k}" for k in range(1, len(streams) + 1))) if n not in names))
-    return names
-
-
-def _path(name: str) -> list[str]:
-    return [part for part in re.split(r"[/.:]", name) if part and not re.fullmatch(_OPERATOR, part)]
-
-
-def _kind(stream: Stream) -> str:
-    if isinstance(stream, Embedded):
-        return "embedding"
-    return "dense" if isinstance(stream, Dense) else type(_runs(stream)[0].part[0]).__name__.lower()
 
 
 def select(graph: Graph, part: str | None) -> list[str]:

@@ -65,10 +65,11 @@ def _product(node: Node, inputs: list[Tensor | None], streams: Streams) -> np.nd
     if gemm:
         matrix = matrix * np.float32(node.number("alpha", 1.0))
         offset = None if bias is None else _over_features(node, bias, units) * np.float32(node.number("beta", 1.0))
-    return _layer(streams, stream, positions, Dense(
+    dense = streams.add(Dense(
         name=_name(node), numbers=streams.new(*stream.numbers.shape[:2], units), before=stream, final=stream.final,
         sequence=stream.sequence, kernel=matrix.T, bias=offset,
     ))  # fmt: skip
+    return _at(dense, positions)
 
 
 def _with_constant(node: Node, inputs: list[Tensor | None], x: np.ndarray, streams: Streams) -> np.ndarray:
@@ -104,6 +105,8 @@ def _with_bias(stream: Stream, bias: np.ndarray, node: Node, streams: Streams) -
 
 def _activated(node: Node, x: np.ndarray, activation: Activation, streams: Streams) -> np.ndarray:
     squeezed = x.ndim == 0 or (x.shape[-1] != 1 and all(s.numbers.shape[-1] == 1 for s in streams.owners(x.flat)))
+    if squeezed and node.kind in activations.OVER_FEATURES:
+        raise UnsupportedError(f"{node}: over an axis that is not the features; no layer of ours")
     stream, positions = streams.read(x[..., None] if squeezed else x, str(node))
     dense = stream if isinstance(stream, Dense) and stream.activation == "linear" else _identity(stream, node)
     result = _at(_like(dense, streams, activation=activation), positions)
@@ -141,10 +144,6 @@ def _merged(node: Node, one: np.ndarray, two: np.ndarray, streams: Streams) -> n
     if not np.array_equal(rows[0], rows[1]) or not np.array_equal(steps, last):
         raise UnsupportedError(f"{node}: merges different steps of {first} and {second}; no layer of ours")
     return _at(streams.both(first, second, _MERGES[node.kind], True), rows[0])
-
-
-def _layer(streams: Streams, stream: Stream, positions: np.ndarray, layer: Dense) -> np.ndarray:
-    return _at(streams.add(layer), positions)
 
 
 def _at(stream: Stream, positions: np.ndarray) -> np.ndarray:

@@ -77,7 +77,7 @@ def _visits(trace: "Trace", node: Node, stream: Stream, positions: np.ndarray, g
     rows, steps = np.divmod(positions, time)
     order = rows[0]
     valid, lengths = np.full(batch, time), np.full(batch, time)
-    trace.ragged[str(node)] = ragged = given is not None and (bool(trace.role.lengths) or (given.array != time).any())
+    trace.ragged[node] = ragged = given is not None and not _complete(trace, given, time)
     if given is not None and given.array.shape != (batch,):
         raise Misfit(f"{node}: sequence_lens: expected {batch} numbers, found the shape {given.array.shape}")
     if given is not None and ragged:
@@ -94,6 +94,12 @@ def _visits(trace: "Trace", node: Node, stream: Stream, positions: np.ndarray, g
         if np.array_equal(steps[counted], expected[counted]):
             return Visits(np.broadcast_to(order, steps.shape), expected, flipped, lengths)
     raise UnsupportedError(f"{node}: X is not the sequence of {stream}, forward or backward; no layer of ours")
+
+
+def _complete(trace: "Trace", lengths: Tensor, time: int) -> bool:
+    """Whether lengths only say that every step counts: they are not given, and all steps by the size of the input."""
+    by_size = lengths.kind is Kind.SIZES or "time" in trace.sizes.declared
+    return not trace.role.lengths and by_size and bool((lengths.array == time).all())
 
 
 def _start(

@@ -28,16 +28,17 @@ class Roles:
 
 @dataclass(frozen=True)
 class Sizes:
-    """`batch` and `time`; `axes`: what the leading axes of x are."""
+    """`batch` and `time`; `axes`: what the leading axes of x are, and which of them are `declared` numbers."""
 
     batch: int
     time: int
     axes: tuple[str, ...]
+    declared: set[str] = field(default_factory=set)
     symbols: dict[str, int] = field(default_factory=dict)
 
     def lengths(self) -> np.ndarray:
-        """Of the rows, all different where there are enough steps, one of them complete."""
-        return np.maximum(1, self.time - (np.arange(self.batch) + 1) % self.batch)
+        """Of the rows, all different where there are enough steps; the last is complete, if it is not the only one."""
+        return np.maximum(1, self.time - (np.arange(self.batch) + 1) % max(2, self.batch))
 
     def shape(self, declared: tuple[Dimension, ...]) -> tuple[int, ...]:
         """A shape with numbers: symbols as in x, else the batch."""
@@ -97,7 +98,7 @@ def _sized(axes: tuple[str, ...], leading: tuple[Dimension, ...], free: dict[str
     declared = dict(zip(axes, leading, strict=True))
     size = {role: d if isinstance(d := declared.get(role, 1), int) else free[role] for role in free}
     symbols = {d: size[role] for role, d in declared.items() if isinstance(d, str)}
-    return Sizes(size["batch"], size["time"], axes, symbols)
+    return Sizes(size["batch"], size["time"], axes, {r for r, d in declared.items() if isinstance(d, int)}, symbols)
 
 
 def fixed(sizes: Sizes) -> str | None:
@@ -125,9 +126,7 @@ def _inputs(graph: Graph, names) -> set[str]:
 
 
 def _is_ids(graph: Graph, x: str) -> bool:
-    """Whether the input picks rows of a table, its type cast to integers if need be."""
-    if graph.inputs[x].dtype.kind in "iu":
-        return True
+    """Whether the input picks rows of a table, cast to another type if need be."""
     names = {x}
     for node in graph.nodes:
         if node.kind in ("Cast", "Identity") and node.input(0) in names:

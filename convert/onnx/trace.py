@@ -20,7 +20,7 @@ class Trace:
         self.limit = max(evaluate.LIMIT, 4 * sum(array.size for array in graph.constants.values()))
         self.streams = Streams(graph.where, self.limit)
         self.values = {name: Tensor(array, Kind.WEIGHTS) for name, array in graph.constants.items()}
-        self.ragged: dict[str, bool] = {}  # recurrent node → whether it has lengths
+        self.ragged: dict[Node, bool] = {}  # recurrent node → whether it has lengths
         self.reached = 0
 
     def run(self, nodes: list[Node]) -> None:

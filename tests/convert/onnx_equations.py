@@ -88,10 +88,12 @@ class Recurrent(OpRun):
         kind, dtype = type(self).__name__, np.result_type(w, np.float32)
         reverse = REVERSE[direction or "forward"]
         x, w, r = (array.astype("float64") for array in (x, w, r))
-        initial = [state for state in (h, c) if state is not None]
-        if layout:
-            x, initial = x.swapaxes(0, 1), [state.swapaxes(0, 1) for state in initial]
+        x = x.swapaxes(0, 1) if layout else x
         (time, batch, _), units = x.shape, r.shape[-1]
+        initial = [
+            np.zeros((len(w), batch, units)) if state is None else state.swapaxes(0, 1) if layout else state
+            for state in (h, c)[: len(STATES[kind])]
+        ]
         lengths = np.full(batch, time) if lengths is None else lengths
         b = np.zeros((len(w), 2 * len(w[0]))) if b is None else b.astype("float64")
         p = np.zeros((len(w), 3 * units)) if p is None else p
@@ -99,7 +101,7 @@ class Recurrent(OpRun):
         y = np.zeros((time, len(w), batch, units))
         finals = [np.zeros((len(w), batch, units)) for _ in STATES[kind]]
         for d, row in np.ndindex(len(w), batch):
-            state = [state[d, row] for state in initial] or [np.zeros(units)] * len(finals)
+            state = [state[d, row] for state in initial]
             each = functions[d * len(DEFAULTS[kind]) :][: len(DEFAULTS[kind])]
             options = {"GRU": [linear_before_reset], "LSTM": [p[d], input_forget]}.get(kind, [])
             order = range(lengths[row])

@@ -342,6 +342,78 @@ def test_ids_as_floating_point_numbers():
     np.testing.assert_allclose(y, expected, rtol=0, atol=1e-6)
 
 
+def test_whole_numbers_as_features():
+    nodes = [node("Cast", ["x"], ["f"], to=FLOAT), cell("GRU", x="f"), SQUEEZED]
+    model = equations.build(nodes, {"x": (INT64, ["time", "batch", INPUTS])}, ["y"], ONE | tensors("GRU"))
+    check(model, {"x": (9 * X).astype("int64")}, "y")
+
+
+def test_half_precision_inside_the_graph():
+    """What is added up is widened first."""
+    w = tensors("GRU")
+    nodes = [node("Cast", [name], [f"{name}_half"], to=10) for name in w]
+    nodes += [node("GRU", ["x", "W_half", "R_half", "B_half"], ["Y"], hidden_size=UNITS), SQUEEZED]
+    found = read_model(equations.build(nodes, TIME_FIRST, ["y"], ONE | w))
+    halves = {name: array.astype("float16").astype("float32") for name, array in w.items()}
+    expected = read_model(equations.build([cell("GRU"), SQUEEZED], TIME_FIRST, ["y"], ONE | halves))
+    assert found.to_bytes() == expected.to_bytes()
+
+
+@pytest.mark.parametrize("time", [6, "time"])
+def test_lengths_of_all_steps(time):
+    """Constant lengths mean nothing where they are the declared number of steps, and are refused elsewhere."""
+    constants = ONE | tensors("GRU") | {"lens": np.array([time if time == 6 else 5] * 3, "int32")}
+    nodes = [node("GRU", ["x", "W", "R", "B", "lens"], ["Y"], hidden_size=UNITS), SQUEEZED]
+    model = equations.build(nodes, {"x": (FLOAT, [time, 3, INPUTS])}, ["y"], constants)
+    if time == 6:
+        check(model, {"x": X[:, :3]}, "y")
+    else:
+        with pytest.raises(UnsupportedError, match="sequence_lens are constants of the file"):
+            read_model(model)
+
+
+def test_lengths_by_the_size_of_the_input():
+    nodes = [
+        node("Shape", ["x"], ["n"]), node("Slice", ["n", "zero", "one"], ["t"]),
+        node("Slice", ["n", "one", "two"], ["b"]), node("Cast", ["t"], ["i"], to=INT32), node("Expand", ["i", "b"], ["lens"]),
+        node("GRU", ["x", "W", "R", "B", "lens"], ["Y"], hidden_size=UNITS), SQUEEZED,
+    ]  # fmt: skip
+    check(equations.build(nodes, TIME_FIRST, ["y"], HALVES | tensors("GRU")), {"x": X}, "y")
+
+
+def test_the_last_step_is_not_the_last_that_counts():
+    """Of a single row, too: a length of 5 steps in 6 leaves 0 at the last."""
+    inputs = {"x": (FLOAT, ["time", 1, INPUTS]), "lens": (INT32, [1])}
+    nodes = [node("GRU", ["x", "W", "R", "B", "lens"], ["Y", "Y_h"], hidden_size=UNITS)]
+    end = [node("Gather", ["Y", "minus_1"], ["y"], axis=0)]
+    constants = {"minus_1": np.int64(-1)} | tensors("GRU")
+    with pytest.raises(UnsupportedError, match="neither the sequence nor the last step"):
+        read_model(equations.build([*nodes, *end], inputs, ["y"], constants))
+    model = equations.build(nodes, inputs, ["Y_h"], constants)
+    lengths = np.array([5], "int32")
+    check(model, {"x": X[:, :1], "lens": lengths}, "Y_h", lengths=lengths)
+
+
+def test_constant_states_of_cells_that_differ():
+    constants = (
+        ONE | tensors("LSTM", "f") | tensors("GRU", "b", units=3, seed=1) | {"h": np.tile(random(1, 1, 3), (1, 3, 1))}
+    )
+    nodes = [
+        cell("LSTM", y="Yf", place="f", states=("h0", "")),
+        cell("GRU", y="Yb", place="b", direction="reverse", units=3, states=("h",)),
+        node("Squeeze", ["Yf", "one"], ["f"]), node("Squeeze", ["Yb", "one"], ["g"]),
+        node("Concat", ["f", "g"], ["y"], axis=-1),
+    ]  # fmt: skip
+    inputs = {"x": (FLOAT, ["time", 3, INPUTS]), "h0": (FLOAT, [1, 3, UNITS])}
+    feeds = {"x": X[:, :3], "h0": random(1, 3, UNITS, seed=3)}
+    model = equations.build(nodes, inputs, ["y"], constants)
+    names = ("lstmf.forward.h", "lstmf.forward.c", "lstmf.backward.h")
+    state = dict(zip(names, (feeds["h0"][0], np.zeros((3, UNITS)), constants["h"][0]), strict=True))
+    checkpoint = check(model, feeds, "y", state=state)
+    assert (checkpoint.weights["lstmf.initial.backward.h"] == constants["h"][0, 0]).all()
+    assert checkpoint.weights["lstmf.initial.forward.c"].shape == (UNITS,)
+
+
 @pytest.mark.parametrize("sizes", [(None, None), ("b", "t"), (2, "t"), ("b", 4), (2, 4), (1, 1), (3, 3)], ids=str)
 def test_sizes_free_or_fixed(sizes):
     inputs = {"x": (FLOAT, [*sizes, INPUTS])}
@@ -469,6 +541,11 @@ REFUSED = {
         "are merged, and are not the two directions over one input",
     ),
     "softmax over time": ([cell("GRU"), SQUEEZED, node("Softmax", ["y"], ["z"], axis=0)], "not over the features"),
+    "softmax over time, squeezed": (
+        [cell("GRU"), node("MatMul", ["Y", "K1"], ["a"]), node("Squeeze", ["a"], ["s"]),
+         node("Softmax", ["s"], ["z"], axis=-1)],
+        "over an axis that is not the features",
+    ),
     "features of several steps": (
         [cell("GRU"), node("Reshape", ["Y", "flat"], ["r"]), node("MatMul", ["r", "K"], ["y"])],
         "does not read all features of each step",
@@ -548,7 +625,13 @@ REFUSED = {
 def test_what_is_no_chain_of_layers_is_refused_with_the_reason(name):
     nodes, reason = REFUSED[name]
     constants = HALVES | FLIPS | W2 | tensors("GRU") | tensors("LSTM", "l") | tensors("GRU", "2", directions=2, seed=1)
-    constants |= {"K": K, "K2": random(2, 3), "S": random(INPUTS, INPUTS), "flat": integers(-1, 2 * UNITS)}
+    constants |= {
+        "K": K,
+        "K1": random(UNITS, 1),
+        "K2": random(2, 3),
+        "S": random(INPUTS, INPUTS),
+        "flat": integers(-1, 2 * UNITS),
+    }
     constants |= {"minus_1": np.int64(-1), "swap": integers(1, 0, 2), "true": np.array(True), "three": integers(3)}
     constants |= {"lens": np.array([3, 2, 1], "int32"), "narrow": random(1, 3, 2), "rows": random(1, 3, UNITS)}
     constants |= {"huge": integers(10**6, 10**6)} | tensors("GRU", "g", inputs=UNITS)
