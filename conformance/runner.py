@@ -75,8 +75,8 @@ class Variant:
 class Result:
     """What came of a case: "pass", "fail", "unsupported" (refused, as declared) or "expected failure" (as declared).
 
-    `link`: of an expected failure. `error` is the worst of all arrays, `headroom` how many times it would fit into what ACC-2 allows; `paths`: the path
-    that each layer took, as the net says.
+    `error` is the worst of all arrays, `headroom` how many times it would fit into what ACC-2 allows; `paths`: the path
+    that each layer took, as the net says; `link`: of an expected failure.
     """
 
     case: str

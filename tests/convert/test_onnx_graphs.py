@@ -375,7 +375,8 @@ def test_lengths_of_all_steps(time):
 def test_lengths_by_the_size_of_the_input():
     nodes = [
         node("Shape", ["x"], ["n"]), node("Slice", ["n", "zero", "one"], ["t"]),
-        node("Slice", ["n", "one", "two"], ["b"]), node("Cast", ["t"], ["i"], to=INT32), node("Expand", ["i", "b"], ["lens"]),
+        node("Slice", ["n", "one", "two"], ["b"]), node("Cast", ["t"], ["i"], to=INT32),
+        node("Expand", ["i", "b"], ["lens"]),
         node("GRU", ["x", "W", "R", "B", "lens"], ["Y"], hidden_size=UNITS), SQUEEZED,
     ]  # fmt: skip
     check(equations.build(nodes, TIME_FIRST, ["y"], HALVES | tensors("GRU")), {"x": X}, "y")
