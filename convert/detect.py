@@ -37,6 +37,8 @@ def format_of(source: Path) -> str:
     if head.startswith(b"PK"):
         return _zip(source)
     if head[8:9] == b"{":
+        if b'"rnnspec"' in source.read_bytes()[: 8 + int.from_bytes(head[:8], "little")]:
+            raise SpecError(f"{source}: a model file of ours already; --to writes it for another framework")
         return "torch"
     if tail == bytes.fromhex("57fb808b247547db"):  # the end of every SSTable: a V1 checkpoint
         return "tf1"

@@ -98,7 +98,7 @@ def load(path: str | os.PathLike, allow_nonfinite: bool = False) -> Checkpoint:
         raise SpecError(f"{path}: {_foreign(data)} ({error})") from None
     text = (json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")]).get("__metadata__") or {}).get(_KEY)
     if text is None:
-        raise SpecError(f"{path}: safetensors without an rnnspec architecture; save the model with Checkpoint.save")
+        raise SpecError(f"{path}: safetensors without an rnnspec architecture; `rnnspec convert` reads torch's")
     header = _header(text, path)
     if header.get("version") != SPEC_VERSION:
         version = header.get("version")
@@ -184,4 +184,4 @@ def _foreign(data: bytes) -> str:
         b"\x93NUMPY": "a NumPy array, not a model file",
     }
     found = [meaning for signature, meaning in signatures.items() if data.startswith(signature)]
-    return f"{found[0] if found else 'not a safetensors file'}; save the model with Checkpoint.save"
+    return f"{found[0] if found else 'not a safetensors file'}; `rnnspec convert` reads models of other frameworks"
