@@ -33,7 +33,7 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             elif isinstance(value, Config) or _is_config(kind):
                 _is_a(_config(kind), value, where)
             else:
-                _plain(kind, value, where)
+                msgspec.structs.force_setattr(self, name, _plain(kind, value, where))  # 1 is 1.0 in a floating field
 
     def to_builtins(self) -> dict[str, Any]:
         """The configuration as plain dicts, lists and scalars, defaults written out."""

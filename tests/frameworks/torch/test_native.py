@@ -14,7 +14,7 @@ from rnnspec.convert import convert
 from rnnspec.convert.torch.write import write
 from rnnspec.reference import Net
 
-from ..conftest import random_checkpoint
+from ...conftest import random_checkpoint
 
 pytestmark = pytest.mark.filterwarnings("ignore:LSTM with projections is not supported with oneDNN")
 

@@ -20,7 +20,7 @@ from rnnspec.convert import convert
 from rnnspec.convert.torch.write import write
 from rnnspec.reference import Net
 
-from ..convert.command import refused
+from ...convert.command import refused
 
 BATCH, TIME = 3, 6
 

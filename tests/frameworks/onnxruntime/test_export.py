@@ -16,7 +16,7 @@ from rnnspec.cli import rnnspec as command
 from rnnspec.export import build, export_onnx, paths
 from rnnspec.reference import Net
 
-from ..conftest import random_checkpoint
+from ...conftest import random_checkpoint
 
 RNG = np.random.default_rng(2)
 MODEL = Model(

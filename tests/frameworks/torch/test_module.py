@@ -14,7 +14,7 @@ from rnnspec.cells import CellDropout, LayerNorm, Zoneout
 from rnnspec.reference import Net
 from rnnspec.reference.ops import NumpyOps
 
-from ..conftest import random_checkpoint
+from ...conftest import random_checkpoint
 
 RNG = np.random.default_rng(9)
 X = RNG.standard_normal((4, 6, 3)).astype("float32")

@@ -27,7 +27,7 @@ from rnnspec import (
 from rnnspec.backends.jax.noise import words32
 from rnnspec.reference import Net
 
-from ..conftest import random_checkpoint
+from ...conftest import random_checkpoint
 
 RNG = np.random.default_rng(9)
 X = RNG.standard_normal((4, 6, 3)).astype("float32")
@@ -220,7 +220,7 @@ def test_streaming_inside_a_compiled_loop():
 
 
 def test_a_cell_of_ones_own():
-    path = Path(__file__).parents[2] / "examples" / "own_cell.py"
+    path = Path(__file__).parents[3] / "examples" / "own_cell.py"
     spec = importlib.util.spec_from_file_location("own_cell", path)
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)

@@ -8,7 +8,7 @@ import rnnspec.backends.jax as jax_backend
 import rnnspec.backends.torch as torch_backend
 from rnnspec import Checkpoint
 
-from .test_jax import LENGTHS, NOISY
+from ..frameworks.jax.test_module import LENGTHS, NOISY
 
 
 def test_twenty_steps_of_sgd_are_torchs():
