@@ -37,6 +37,7 @@ class Case:
         expected: y (or y.forward, y.backward) and every final state by name, in float64.
         cotangents, gradients: by the names of `expected`, and the gradients of Σ cotangent ⊙ result with respect to the
             weights, x where it is floating, and the given states, by name, in float64; none where it has none.
+        masks: what was drawn in training (DROP-3), place → 0 and 1 (steps, batch, features).
         condition: how much this model amplifies rounding (ACC-2).
     """
 
@@ -53,6 +54,7 @@ class Case:
     condition: float = 1.0
     cotangents: Arrays = field(default_factory=dict)
     gradients: Arrays = field(default_factory=dict)
+    masks: Arrays = field(default_factory=dict)
 
     @property
     def checkpoint(self) -> Checkpoint:

@@ -59,7 +59,29 @@ def case(id: str, clauses: str, *layers: Layer, **call) -> Case:
         cited += ["INPUT-5", "GRAD-1"] + ["GRAD-2"] * bool({"lengths", "mask"} & set(call))
         kinked = any("clip" in feature or "relu" in feature or "hard" in feature for feature in features(model))
         cited += ["GRAD-3"] * kinked
-    return draw(id, tuple(dict.fromkeys(cited)), model, **call)
+    return draw(id, tuple(dict.fromkeys(cited)), model, comment=_in_words(model, call), **call)
+
+
+def _in_words(model: Model, call: dict) -> str:
+    """What is called how, for who reads the case."""
+    kinds = [str(layer.__struct_config__.tag) for layer in model.layers if not isinstance(layer, Recurrent)]
+    for layer in model.layers:
+        if isinstance(layer, Recurrent):
+            cells = dict.fromkeys(cell for cell, _ in layer.directions.values())
+            kinds.append(f"{layer.direction} {' and '.join(str(cell.__struct_config__.tag) for cell in cells)}")
+    said = {
+        "padding in the input": model.padding is not None,
+        "lengths, one row empty": call.get("lengths") == ZERO,
+        "ragged lengths": call.get("lengths") == RAGGED,
+        "a mask with holes": "mask" in call,
+        "resets": "reset" in call,
+        "given states": call.get("state", False),
+        "two calls": call.get("split") == "chunks",
+        "step by step": call.get("split") == "steps",
+        "time first": call.get("time_major", False),
+        "in training": call.get("training", False),
+    }
+    return "; ".join([", ".join(kinds), *(words for words, holds in said.items() if holds)])
 
 
 def _sequences() -> Iterator[Case]:

@@ -32,7 +32,10 @@ class Invalid:
     file: bytes | None = None
     step: bool = False
     error: str = "SpecError"
-    comment: str = ""
+
+    @property
+    def comment(self) -> str:
+        return f"to be refused: {self.id.removeprefix('invalid-').replace('-', ' ')}"
 
 
 _RNN = Recurrent(name="rnn", cell=LSTM(units=7))

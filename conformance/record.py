@@ -47,8 +47,13 @@ def _map(function: Callable, parts: list, jobs: int) -> Iterator:
     if jobs == 1:
         yield from map(function, parts)
         return
-    with ProcessPoolExecutor(jobs, multiprocessing.get_context("spawn")) as pool:
+    with ProcessPoolExecutor(jobs, multiprocessing.get_context("spawn"), _quiet) as pool:
         yield from pool.map(function, parts)
+
+
+def _quiet() -> None:
+    """Nothing on standard error, where frameworks put their notices; what is raised goes to the first process."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
 
 
 def scores(jobs: int = 1) -> list[dict[str, Any]]:

@@ -1,7 +1,8 @@
 """Cases on disk: `vectors/<id>.json` says what is tried, the files beside it hold the arrays.
 
-`<id>.safetensors` has `weights/…`, `inputs/…`, `expected/…`, `cotangents/…` and `gradients/…`, as far as there are any;
-`<id>.model` is a model file that must be refused. `vector.schema.json` describes the JSON. Cases are only ever added.
+`<id>.safetensors` has `weights/…`, `inputs/…`, `expected/…`, `cotangents/…`, `gradients/…` and in training `masks/…`
+(what was drawn, by place: (steps, batch, features), one step where it is the same for all); `<id>.model` is a model
+file that must be refused. `vector.schema.json` describes the JSON. Cases are only ever added: `vectors.sha256` grows.
 """
 
 import json
@@ -17,7 +18,8 @@ from rnnspec.conformance.invalid import Invalid
 from rnnspec.model import Model
 
 FOLDER = Path(__file__).with_name("vectors")
-VALID = ("weights", "inputs", "expected", "cotangents", "gradients")
+DIGESTS = Path(__file__).with_name("vectors.sha256")  # one line a file, in the order in which they came
+VALID = ("weights", "inputs", "expected", "cotangents", "gradients", "masks")
 INVALID = ("weights", "inputs")
 
 
@@ -39,10 +41,10 @@ def _read(path: Path) -> Case | Invalid:
         for key, array in safetensors.numpy.load(file.read_bytes()).items():
             group, _, name = key.partition("/")
             arrays.setdefault(group, {})[name] = array
-    fields: dict[str, Any] = {key: header[key] for key in ("id", "comment")} | {"clauses": tuple(header["clauses"])}
+    fields: dict[str, Any] = {"id": header["id"], "clauses": tuple(header["clauses"])}
     fields |= {group: arrays.get(group, {}) for group in (VALID if header["valid"] else INVALID)}
     if header["valid"]:
-        call = {key: header[key] for key in ("split", "training", "time_major", "condition")}
+        call = {key: header[key] for key in ("comment", "split", "training", "time_major", "condition")}
         return Case(**fields, **call, model=Model.from_builtins(header["model"], str(path)))
     bad = path.with_suffix(".model")
     refusal = {key: header[key] for key in ("model", "step", "error")} | {"says": tuple(header["says"])}

@@ -4,6 +4,7 @@ python -m rnnspec.conformance.write           # add what the catalogue has and t
 python -m rnnspec.conformance.write --check   # compute everything again: the same bytes?
 """
 
+import hashlib
 import json
 import sys
 from collections.abc import Iterator
@@ -15,10 +16,12 @@ import safetensors.numpy
 
 from rnnspec import accuracy
 from rnnspec.conformance import oracle
-from rnnspec.conformance.case import SEED, Case
+from rnnspec.conformance.case import BATCH, SEED, Case
 from rnnspec.conformance.catalogue import catalogue
 from rnnspec.conformance.invalid import Invalid, invalid
-from rnnspec.conformance.vectors import FOLDER, INVALID, VALID
+from rnnspec.conformance.vectors import DIGESTS, FOLDER, INVALID, VALID
+from rnnspec.reference.ops import NumpyOps
+from rnnspec.valid import Valid
 
 
 def files(case: Case | Invalid) -> dict[str, bytes]:
@@ -59,7 +62,29 @@ def computed(case: Case) -> Case:
     rng = np.random.default_rng([len(case.id), *case.id.encode()])
     cotangents = {name: rng.standard_normal(value.shape).astype("float32") for name, value in case.expected.items()}
     expected, gradients = oracle.vjp(case.checkpoint, case.call, cotangents, **training)
-    return replace(case, expected=expected, cotangents=cotangents, gradients=gradients)
+    masks = drawn(case) if case.training else {}
+    return replace(case, expected=expected, cotangents=cotangents, gradients=gradients, masks=masks)
+
+
+class Recording(NumpyOps):
+    """The reference's operations, which keep the masks that they draw."""
+
+    def __init__(self) -> None:
+        super().__init__(training=True, seed=SEED)
+        self.seen: dict[str, dict[int, np.ndarray]] = {}
+
+    def _noise(self, batch: int, size: int, rate: float, place: str, t: int, per: str) -> np.ndarray:
+        noise = super()._noise(batch, size, rate, place, t, per)
+        self.seen.setdefault(f"{self._place}.{place}".strip("."), {})[t if per == "step" else 0] = noise
+        return noise
+
+
+def drawn(case: Case) -> dict[str, np.ndarray]:
+    """The masks of the first call in training, by place: 0 and 1 (steps, batch, features)."""
+    ops, zeros = Recording(), {name: np.zeros((BATCH, size)) for name, size in case.model.states().items()}
+    valid = Valid(case.inputs.get("lengths"), case.inputs.get("mask"), case.inputs.get("reset"))
+    case.model.apply(ops, case.model.by_layer(case.weights), case.inputs["x"], valid, zeros)
+    return {place: np.stack([steps[t] for t in sorted(steps)]).astype("uint8") for place, steps in ops.seen.items()}
 
 
 def catalogued() -> Iterator[Case | Invalid]:
@@ -82,6 +107,8 @@ def main(check: bool) -> int:
         if not (FOLDER / f"{case.id}.json").exists():
             for name, data in files(computed(case) if isinstance(case, Case) else case).items():
                 (FOLDER / name).write_bytes(data)
+                with DIGESTS.open("a") as digests:
+                    digests.write(f"{hashlib.sha256(data).hexdigest()}  {name}\n")
         elif check:
             wrong += changed(case)
         known |= set(FOLDER.glob(f"{case.id}.*"))

@@ -1,5 +1,6 @@
 """The conformance suite itself: it is on disk as it should be, fit to find mistakes, and finds them."""
 
+import hashlib
 import json
 import re
 from importlib.resources import files
@@ -11,10 +12,12 @@ import pytest
 from rnnspec import Embedding, Recurrent
 from rnnspec.cells.wrapper import Residual
 from rnnspec.conformance import Case, cases
+from rnnspec.conformance.case import SEED
 from rnnspec.conformance.library import checks
 from rnnspec.conformance.mutants import killer, mutants
-from rnnspec.conformance.vectors import FOLDER, valid
+from rnnspec.conformance.vectors import DIGESTS, FOLDER, valid
 from rnnspec.conformance.write import catalogued, changed
+from rnnspec.philox import philox, place_key
 from rnnspec.reference.ops import NumpyOps
 
 CASES = {case.id: case for case in cases()}
@@ -41,6 +44,25 @@ def test_the_disk_has_the_catalogue_and_nothing_else():
     assert set(CASES) == {case.id for case in catalogued()}
     names = {path.stem for path in FOLDER.iterdir()}
     assert names == set(CASES)
+
+
+def test_what_was_published_stays_as_it_was():
+    """Every line of the digests holds, and every file has one: a change to a vector is a change to a line."""
+    lines = [line.split("  ") for line in DIGESTS.read_text(encoding="utf-8").splitlines()]
+    found = {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in FOLDER.iterdir()}
+    assert {name: digest for digest, name in lines} == found
+    assert len(lines) == len(found)
+
+
+def test_masks_are_those_of_the_generator():
+    """At one place of one case, each element by Philox4x32-10 as DROP-3 has it."""
+    case = VALID["training-gru_after-all"]
+    for kind, rate in (("input", 0.2), ("state", 0.3), ("output", 0.4)):
+        mask = case.masks[f"rnn.{kind}"]
+        for t, row, unit in ((0, 0, 0), (3, 1, 2), (5, 3, mask.shape[2] - 1)):
+            words = philox((unit // 4, row, t, 0), (SEED & 0xFFFFFFFF, place_key(f".rnn.{kind}")))
+            assert mask[t, row, unit] == (words[unit % 4] >= round(rate * 2**32)), (kind, t, row, unit)
+        assert 0 < mask.mean() < 1
 
 
 @pytest.mark.parametrize("path", sorted(FOLDER.glob("*.json")), ids=lambda path: path.stem)
