@@ -18,6 +18,8 @@ import numpy as np
 
 from rnnspec import Dense, Recurrent
 from rnnspec.convert import chain
+from rnnspec.convert.keras.objects import is_of_objects
+from rnnspec.convert.keras.objects import read as read_objects
 from rnnspec.convert.request import Network, Request, WithWeights
 from rnnspec.convert.tf1.affine import affine_blocks
 from rnnspec.convert.tf1.ask import Ask, noted
@@ -38,7 +40,10 @@ def read(source: Path, request: Request) -> Network:
         SpecError: damaged; a variable is missing or of an impossible shape; the order or the kind of a cell is unclear.
         UnsupportedError: several chains; a cell or data type that we do not have.
     """
-    return network(read_checkpoint(source), request, str(source))
+    arrays = read_checkpoint(source)
+    if is_of_objects(arrays):
+        return read_objects(arrays, source, request)
+    return network(arrays, request, str(source))
 
 
 def network(arrays: dict[str, np.ndarray], request: Request, where: str) -> Network:

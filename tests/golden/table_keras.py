@@ -7,7 +7,7 @@ ALL = f"{K3} {TF215} {TF115} {K224}"
 NEWER = f"{K3} {TF215} {TF115}"
 CUDNN = f"{TF215} {TF115}"
 WHOLE = ("model.keras", "model.h5", "saved_model")
-WEIGHTS = ("model.weights.h5", "weights.h5")
+WEIGHTS = ("model.weights.h5", "weights.h5", "tf_weights")
 HALVES = {"outputs_fw": ".forward", "outputs_bw": ".backward"}
 LOGITS, PROBABILITIES = {"logits": ""}, {"probabilities": ""}
 
@@ -24,7 +24,6 @@ def rows(case: str, groups: str, **options) -> list[Case]:
     return found
 
 
-# tf_weights (TensorFlow checkpoints of Keras's objects) are not converted: they hold the same numbers as weights.h5.
 ROWS = [
     *rows("bidirectional_gru_masked_last", ALL),
     *rows("bidirectional_lstm_concat", ALL),

@@ -1,0 +1,66 @@
+"""Keras's weights as a TensorFlow checkpoint of objects: `save_weights` of Keras 2, `tf.train.Checkpoint(model=…)`.
+
+    layer_with_weights-0/cell/kernel/.ATTRIBUTES/VARIABLE_VALUE
+
+Layers go by number, the variables in them by the attributes that lead to them.
+"""
+
+import re
+from collections.abc import Iterable
+from pathlib import Path
+
+from rnnspec.convert.keras.files import read_json
+from rnnspec.convert.keras.locate import has_variables
+from rnnspec.convert.keras.saved import read_config
+from rnnspec.convert.request import Network, Request
+from rnnspec.convert.variables import Variables
+from rnnspec.errors import SpecError
+
+_ENDING = "/.ATTRIBUTES/VARIABLE_VALUE"
+_LAYER = re.compile(r"(?:.*/)?layer_with_weights-(\d+)/(.+)")
+_LEAVES = ("embeddings", "kernel", "recurrent_kernel", "bias", "gamma", "beta")  # the order in which Keras makes them
+_OTHER = re.compile(r"(^|/)(optimizer|keras_api|save_counter|\.OPTIMIZER_SLOT)(/|$)")
+
+
+def is_of_objects(names: Iterable[str]) -> bool:
+    """Whether the checkpoint is one of Keras's layers."""
+    return any(name.endswith(_ENDING) and _LAYER.match(name) for name in names)
+
+
+def read(arrays: dict, source: Path, request: Request) -> Network:
+    """The model whose configuration `--config` has, with the variables of the checkpoint.
+
+    Raises:
+        SpecError: there is no configuration; its layers are not those of the checkpoint.
+        UnsupportedError: the model does something that ours cannot.
+    """
+    from rnnspec.convert.keras import by_order, network, version_of
+
+    config = request.look("config")
+    if config is None:
+        raise SpecError(f"{source}: weights of Keras's layers without their configuration; give it with --config")
+    kept = {name.removesuffix(_ENDING): array for name, array in arrays.items() if name.endswith(_ENDING)}
+    variables = Variables(kept, str(source))
+    groups: dict[int, list[str]] = {}
+    for name in kept:
+        found = _LAYER.match(name)
+        if _OTHER.search(name):
+            variables.ignore(name, "the optimiser's, or a counter")
+        elif found:
+            groups.setdefault(int(found[1]), []).append(name)
+    data = read_json(config)
+    model = read_config(data, str(config))
+    layers = [layer for layer in model.inner.values() if has_variables(layer)]
+    if len(layers) != len(groups):
+        raise SpecError(f"{source}: {len(groups)} layers with weights, and {len(layers)} in {config}")
+    for layer, number in zip(layers, sorted(groups), strict=True):
+        by_order(layer, sorted(groups[number], key=_order))
+    request.note("layers go by their order: " + ", ".join(f"{k} is {layer.name}" for k, layer in enumerate(layers)))
+    return network(model, variables, version_of(data, None, str(config), request), request)
+
+
+def _order(name: str) -> tuple:
+    """Forward before backward, cells by number, then as Keras makes variables."""
+    *path, leaf = name.split("/")
+    numbers = [int(part) for part in path if part.isdigit()]
+    return "backward_layer" in path, numbers, _LEAVES.index(leaf) if leaf in _LEAVES else len(_LEAVES), name
