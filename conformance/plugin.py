@@ -1,5 +1,7 @@
 """The suite for pytest: `pytest --pyargs rnnspec.conformance.suite --rnnspec-backend MODULE`."""
 
+import sys
+
 import pytest
 
 
@@ -24,6 +26,9 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     names = metafunc.config.getoption("--rnnspec-backend")
     if not names:
         raise pytest.UsageError("rnnspec.conformance.suite needs --rnnspec-backend MODULE")
+    here = str(metafunc.config.invocation_params.dir)
+    if here not in sys.path:
+        sys.path.insert(0, here)  # a module beside which one stands, as with `python -m`
     found = [variant for name in names for variant in variants(backends.get(name))]
     metafunc.parametrize("rnnspec_variant", found, ids=lambda variant: variant.name)
     metafunc.parametrize("rnnspec_case", cases(), ids=lambda case: case.id)
