@@ -24,6 +24,10 @@ from rnnspec.model import Model
 FRESH = 8  # of so many cases, one is run with other numbers too, which no file holds
 
 
+class Absent(UnsupportedError):
+    """The module has no such function or option: that declares itself."""
+
+
 @dataclass(frozen=True)
 class Variant:
     """A backend under one set of its options."""
@@ -59,12 +63,12 @@ class Variant:
         """A net; options are only passed where they are not the default: `load(checkpoint)` is all one needs.
 
         Raises:
-            UnsupportedError: the module has not what the case asks for.
+            Absent: the module has not what the case asks for.
         """
         if case.training and not {"vjp", "seed"} <= self.takes | set(vars(self.module)):
-            raise UnsupportedError("no `vjp`, or `load` takes no `seed`: the backend does not train")
+            raise Absent("no `vjp`, or `load` takes no `seed`: the backend does not train")
         if case.time_major and "time_major" not in self.takes:
-            raise UnsupportedError("`load` takes no `time_major`")
+            raise Absent("`load` takes no `time_major`")
         options = dict(self.options)
         options |= {"seed": SEED} if case.training else {}
         options |= {"time_major": True} if case.time_major else {}
@@ -124,7 +128,7 @@ def run(case: Case | Invalid | Check, variant: Variant) -> Result:
             error = max(error, _worst(found, expected) / factor)
             detail = detail or _compare(found, expected, variant.dtype, allowed * factor)
     except UnsupportedError as refusal:
-        if declared or not variant.declared.strict:
+        if declared or not variant.declared.strict or isinstance(refusal, Absent):
             return Result(case.id, variant.name, "unsupported", 0.0, float("inf"), str(refusal), case.clauses)
         error, detail = float("inf"), f"refused, but not declared: {refusal}"
     except Exception as problem:
