@@ -152,11 +152,16 @@ RUNNER: Rows = {
             'outcome = "pass" if detail',
         ),
         ("CONF-3", "a refusal is a pass", '"unsupported", 0.0', '"pass", 0.0'),
-        ("CONF-5", "what is not declared may be refused", "if declared or not variant.declared.strict:", "if True:"),
+        (
+            "CONF-5",
+            "what is not declared may be refused",
+            "if declared or not variant.declared.strict or isinstance(refusal, Absent):",
+            "if True:",
+        ),
         (
             "CONF-5",
             "without a file nothing may be refused",
-            "if declared or not variant.declared.strict:",
+            "if declared or not variant.declared.strict or isinstance(refusal, Absent):",
             "if declared:",
         ),
         ("CONF-5", "what is declared unsupported may be answered", "if declared and not detail:", "if False:"),
