@@ -1,6 +1,7 @@
 """`rnnspec run`: one call, from .npz to .npz."""
 
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -29,9 +30,7 @@ def run(model: Path, source: Path, target: Path, backend: str, dtype: str) -> No
     reset = {"reset": values.pop("reset")} if "reset" in values else {}
     y, state = net(x, lengths=lengths, mask=mask, state=values or None, **reset)
     buffer = io.BytesIO()
-    results = {name: np.asarray(value) for name, value in net.model.named(y).items()} | {
-        name: np.asarray(value) for name, value in state.items()
-    }
+    results: dict[str, Any] = {name: np.asarray(value) for name, value in {**net.model.named(y), **state}.items()}
     np.savez(buffer, **results)
     write_atomically(target, buffer.getvalue())
     click.echo(f"{target}: {', '.join(f'{name} {array.shape}' for name, array in results.items())}")

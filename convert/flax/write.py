@@ -36,7 +36,7 @@ def write(checkpoint: Checkpoint, target: Path) -> None:
         SpecError: another suffix.
         UnsupportedError: linen's modules cannot say it; the message names the layer and the option.
     """
-    arrays = parameters(checkpoint)
+    arrays: dict[str, Any] = parameters(checkpoint)
     if target.suffix == ".msgpack":
         if large := [name for name, array in arrays.items() if array.nbytes > CHUNK]:
             raise UnsupportedError(f"{target}: {large[0]} is larger than msgpack holds; write .npz")
