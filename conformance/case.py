@@ -89,6 +89,7 @@ class Case:
         """The same case with other weights and inputs, which are on no disk."""
         given: dict[str, Any] = {k: self.inputs[k] for k in ("lengths", "mask", "reset") if k in self.inputs}
         call: dict[str, Any] = {"split": self.split, "training": self.training, "time_major": self.time_major, **given}
+        call |= dict(zip(("batch", "time"), self.inputs["x"].shape, strict=False))
         state = bool(set(self.model.states()) & set(self.inputs))
         return draw(f"{self.id}-{seed}", self.clauses, self.model, state=state, **call)
 
@@ -114,6 +115,8 @@ def draw(
     time_major: bool = False,
     comment: str = "",
     weights: Arrays | None = None,
+    batch: int = BATCH,
+    time: int = TIME,
 ) -> Case:
     """A case with random arrays, all drawn by its id, and what the reference answers in float64.
 
@@ -125,13 +128,13 @@ def draw(
         name: (rng.standard_normal(shape) * (0.5 if len(shape) < 3 else 1.2 / np.sqrt(shape[-1]))).astype("float32")
         for name, shape in model.parameters().items()
     }
-    inputs = {"x": _x(model, rng)}
+    inputs = {"x": _x(model, rng, batch, time)}
     for name, value, dtype in (("lengths", lengths, "int32"), ("mask", mask, bool), ("reset", reset, bool)):
         if value is not None:
             inputs[name] = np.array(value, dtype)
     if state:
         for name, size in model.states().items():
-            inputs[name] = (rng.standard_normal((BATCH, size)) / 2).astype("float32")
+            inputs[name] = (rng.standard_normal((batch, size)) / 2).astype("float32")
     case = Case(
         id, clauses, model, random if weights is None else weights, inputs, {}, split, training, time_major, comment
     )
@@ -141,12 +144,12 @@ def draw(
     return replace(case, expected=expected, condition=condition)
 
 
-def _x(model: Model, rng: np.random.Generator) -> np.ndarray:
+def _x(model: Model, rng: np.random.Generator, batch: int, time: int) -> np.ndarray:
     first = model.layers[0]
     if isinstance(first, Embedding):
-        x = rng.integers(0, first.vocabulary, (BATCH, TIME))
+        x = rng.integers(0, first.vocabulary, (batch, time))
     else:
-        x = rng.standard_normal((BATCH, TIME, model.inputs or 0)).astype("float32")
+        x = rng.standard_normal((batch, time, model.inputs or 0)).astype("float32")
     if model.padding is not None:
         x[~np.array(PADDED, bool)] = model.padding
         if x.ndim == 3:

@@ -38,6 +38,7 @@ def catalogue() -> Iterator[Case]:
     yield from _unrolls()
     yield from _models()
     yield from _time_major()
+    yield from _edges()
     yield from _training()
 
 
@@ -210,6 +211,19 @@ def _time_major() -> Iterator[Case]:
         yield case(f"time-major-{id}", "LAYOUT-1", *layers, lengths=ZERO, state=True, time_major=True)
     embedding = Embedding(name="embedding", vocabulary=11, units=INPUTS)
     yield case("time-major-ids", "LAYOUT-1", embedding, both, mask=MASK, time_major=True)
+
+
+def _edges() -> Iterator[Case]:
+    """The smallest calls: one row, one step, no step, no row."""
+    both = Recurrent(name="rnn", cell=PLAIN["lstm"], direction="bidirectional")
+    upper = Recurrent(name="upper", cell=GRU(units=3, reset_after=True), padded_output="hold")
+    for id, size, lengths in (
+        ("one-row", {"batch": 1}, (4,)),
+        ("one-step", {"time": 1}, (1, 0, 1, 1)),
+        ("no-step", {"time": 0}, (0, 0, 0, 0)),
+        ("no-row", {"batch": 0}, ()),
+    ):
+        yield case(f"edge-{id}", "UNROLL-4 LAYOUT-1", both, upper, _DENSE, lengths=lengths, state=True, **size)
 
 
 def _training() -> Iterator[Case]:

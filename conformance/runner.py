@@ -216,7 +216,7 @@ def _summed(case: Case) -> float:
     """A gradient is summed over rows and steps, and as large as its parts are many: √(batch · time) · its size."""
     batch, time = case.inputs["x"].shape[:2]
     largest = max((float(np.abs(array).max(initial=0)) for array in case.gradients.values()), default=0.0)
-    return (batch * time) ** 0.5 * max(1.0, largest)
+    return max(1, batch * time) ** 0.5 * max(1.0, largest)
 
 
 def _call(case: Case, net: Any) -> Arrays:

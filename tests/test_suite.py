@@ -21,7 +21,8 @@ from rnnspec.philox import philox, place_key
 from rnnspec.reference.ops import NumpyOps
 
 CASES = {case.id: case for case in cases()}
-VALID = {case.id: case for case in valid()}
+EDGES = [case.id for case in valid() if case.id.startswith("edge-")]  # the smallest calls there are
+VALID = {case.id: case for case in valid() if case.id not in EDGES}
 CHECKS = {check.id: check for check in checks()}
 MUTANTS = {mutant.id: mutant for mutant in mutants()}
 ALIVE = [id for id, mutant in MUTANTS.items() if not mutant.missing]

@@ -69,6 +69,11 @@ class Net:
         if reset is not None:
             reset = np.asarray(reset)
             inputs.check_reset(reset.dtype == np.bool_, reset.shape, batch, time)
+        if batch == 0:  # ONNX Runtime's LSTM ends the process
+            axis = 1 if self.time_major else 0
+            y, new = self(np.zeros((*x.shape[:axis], 1, *x.shape[axis + 1 :]), x.dtype))
+            y = self._each(y, lambda part: part.take([], axis if part.ndim == 3 else 0))
+            return y, {name: value[:0] for name, value in new.items()}
         if time == 0:  # ONNX Runtime's Scan needs a step: one that is not valid changes nothing
             axis = 0 if self.time_major else 1
             padded = np.zeros((*x.shape[:axis], 1, *x.shape[axis + 1 :]), x.dtype)

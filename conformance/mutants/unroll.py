@@ -242,6 +242,12 @@ _TABLE = {
         ),
     ],
     "reference.net:Net.__call__": [
+        (
+            "LAYOUT-1",
+            "a single row loses its axis",
+            "return self._swapped(y), new",
+            "return self._swapped(y[0] if len(y) == 1 else y), new",
+        ),
         ("LAYOUT-1", "time_major is ignored", "if self.time_major:", "if False:"),
         ("LAYOUT-1", "everything is time-major", "if self.time_major:", "if x.ndim == 3:"),
         (
