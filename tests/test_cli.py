@@ -110,6 +110,15 @@ def test_a_wrong_backend_fails(call, model, tmp_path, monkeypatch):
     assert all(row["outcome"] == "pass" for row in rows if row["case"].endswith("-full"))
 
 
+def test_a_backend_that_refuses_everything_does_not_conform(call, tmp_path, monkeypatch):
+    code = "import rnnspec\n\n\ndef load(checkpoint):\n    raise rnnspec.UnsupportedError('not today')\n"
+    (tmp_path / "refusing_backend.py").write_text(code)
+    monkeypatch.syspath_prepend(tmp_path)
+    code, _, err = call("conformance", "--backend", "refusing_backend", "-j", "1")
+    assert code == 1
+    assert "refusing_backend answered no case" in err
+
+
 def test_help_names_every_command(call):
     _, out, _ = call("--help")
     for command in ("info", "convert", "run", "verify", "diff", "export", "conformance", "demo"):
