@@ -14,6 +14,7 @@ from rnnspec.cli.options import import_module
 from rnnspec.cli.run import run
 from rnnspec.cli.verify import verify
 from rnnspec.errors import SpecError, UnsupportedError
+from rnnspec.shown import one_line
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -47,5 +48,5 @@ def main() -> None:
 
 
 def _fail(message: str) -> None:
-    click.echo(f"rnnspec: {' '.join(message.split())}", err=True)
+    click.echo(f"rnnspec: {one_line(message)}", err=True)
     sys.exit(2)

@@ -41,17 +41,16 @@ def compare(a: Path, b: Path, source: Path | None, tolerance: float | None) -> d
     Raises:
         SpecError: the inputs do not fit the models, or B holds something else than outputs.
     """
-    import zipfile
-
     import rnnspec
-    from rnnspec.cli.run import arrays, read
+    from rnnspec.archives import arrays, is_zip
+    from rnnspec.cli.run import read
     from rnnspec.conformance.diagnosis.compare import diagnose
     from rnnspec.conformance.diagnosis.structure import with_names_of
 
     ours = rnnspec.load(a)
     given, renamed = read(source) if source else None, {}
     theirs: Any
-    if zipfile.is_zipfile(b):
+    if is_zip(b):
         inputs, theirs = numbers_of(b, arrays(b), ours.model, given)
     else:
         loaded = rnnspec.load(b)

@@ -40,33 +40,13 @@ def read(source: Path) -> dict:
     """The arrays of an .npz file with inputs.
 
     Raises:
-        SpecError: as `arrays`, or there is no x.
+        SpecError: as `rnnspec.archives.arrays`, or there is no x.
     """
+    from rnnspec.archives import arrays
     from rnnspec.errors import SpecError
+    from rnnspec.shown import shown
 
     values = arrays(source)
     if "x" not in values:
-        raise SpecError(f"{source}: no array 'x'; found {', '.join(values) or 'none'}")
+        raise SpecError(f"{source}: no array 'x'; found {', '.join(map(shown, values)) or 'none'}")
     return values
-
-
-def arrays(source: Path) -> dict:
-    """The arrays of an .npz file.
-
-    Raises:
-        SpecError: not an .npz file, or pickled objects in it.
-    """
-    import zipfile
-
-    import numpy as np
-
-    from rnnspec.errors import SpecError
-
-    if not zipfile.is_zipfile(source):
-        source.open("rb").close()  # a file that is not there says so itself
-        raise SpecError(f"{source}: not an .npz file; write it with numpy.savez")
-    with np.load(source) as archive:
-        try:
-            return dict(archive)
-        except ValueError as error:
-            raise SpecError(f"{source}: {error}; save plain arrays only") from None

@@ -1,11 +1,11 @@
 """The order of the layers in a source that holds weights and no architecture."""
 
-import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import groupby, islice
 
+from rnnspec import strict_json
 from rnnspec.activations import NAMES, Activation, Function
 from rnnspec.config import decode
 from rnnspec.convert.request import Request, WithWeights
@@ -141,10 +141,7 @@ def activation(value, where: str) -> Activation:
 
 def _configured(config, places: list[str], ours: Mapping[str, str]) -> dict[str, str]:
     """Place → our name, in the order of the config."""
-    try:
-        data = json.loads(config.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise SpecError(f"{config}: not JSON ({error})") from None
+    data = strict_json.load(config)
     entries = list(data.values()) if isinstance(data, dict) else data
     if not isinstance(entries, list) or not all(isinstance(entry, str) for entry in entries):
         raise SpecError(f'{config}: expected the places of the source in order, for example ["emb", "lstm", "fc"]')

@@ -3,7 +3,7 @@
 from glob import escape
 from pathlib import Path
 
-from rnnspec.convert.archives import open_zip
+from rnnspec.archives import open_zip
 from rnnspec.errors import SpecError
 
 FORMATS = ("tf1", "keras", "torch", "onnx", "flax")

@@ -1,9 +1,9 @@
 """What the user says about a source that does not say it itself: `--set KEY=VALUE`."""
 
-import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from rnnspec import strict_json
 from rnnspec.errors import SpecError
 
 
@@ -28,8 +28,10 @@ class Settings:
             if key in values:
                 raise SpecError(f"--set {key}: given twice")
             try:
-                values[key] = json.loads(text)
-            except ValueError:
+                values[key] = strict_json.parse(text, f"--set {key}")
+            except SpecError:
+                if text[:1] in ("[", "{"):
+                    raise
                 values[key] = text
         return cls(values)
 

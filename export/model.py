@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import onnx
 
-from rnnspec.checkpoint import SPEC_VERSION, Checkpoint, write_atomically
+from rnnspec.checkpoint import SPEC_VERSION, Checkpoint, read_header, write_atomically
 from rnnspec.errors import SpecError
 from rnnspec.export.graph import Graph
 from rnnspec.export.ops import OnnxOps
@@ -138,8 +138,4 @@ def paths(model: onnx.ModelProto, where: str = "model") -> dict[str, str]:
 
 def describe(text: str, where: str) -> dict[str, Any]:
     """The header that `build` put into the model's metadata (EXPORT-5)."""
-    header = json.loads(text)
-    if header.get("version") != SPEC_VERSION:
-        version = header.get("version")
-        raise SpecError(f"{where}: written for spec version {version!r}, this is {SPEC_VERSION}; update rnnspec")
-    return header
+    return read_header(text, where)

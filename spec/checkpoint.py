@@ -13,9 +13,11 @@ import numpy as np
 import safetensors
 import safetensors.numpy
 
+from rnnspec import strict_json
 from rnnspec.errors import SpecError
 from rnnspec.model import Model
 from rnnspec.ops import under
+from rnnspec.shown import shown
 
 SPEC_VERSION = 1
 _KEY = "rnnspec"  # the one entry of the safetensors metadata: with more, their order would not be fixed
@@ -99,10 +101,7 @@ def load(path: str | os.PathLike, allow_nonfinite: bool = False) -> Checkpoint:
     text = (json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")]).get("__metadata__") or {}).get(_KEY)
     if text is None:
         raise SpecError(f"{path}: safetensors without an rnnspec architecture; `rnnspec convert` reads torch's")
-    header = _header(text, path)
-    if header.get("version") != SPEC_VERSION:
-        version = header.get("version")
-        raise SpecError(f"{path}: written for spec version {version!r}, this is {SPEC_VERSION}; update rnnspec")
+    header = read_header(text, str(path))
     model = Model.from_builtins(header.get("model"), f"{path}: model")
     weights = {}
     for name, tensor in tensors.items():
@@ -114,14 +113,19 @@ def load(path: str | os.PathLike, allow_nonfinite: bool = False) -> Checkpoint:
     return Checkpoint(model, weights, header.get("metadata") or {}, allow_nonfinite)
 
 
-def _header(text: str, path: Path) -> dict[str, Any]:
-    """The JSON object of the metadata entry."""
-    try:
-        header = json.loads(text)
-    except ValueError as error:
-        raise SpecError(f"{path}: metadata {_KEY!r}: not JSON ({error}); save the model with Checkpoint.save") from None
+def read_header(text: str, where: str) -> dict[str, Any]:
+    """The JSON object of the metadata entry, of a version that this is.
+
+    Raises:
+        SpecError: it is not one.
+    """
+    header = strict_json.parse(text, f"{where}: metadata {_KEY!r}")
     if not isinstance(header, dict):
-        raise SpecError(f"{path}: metadata {_KEY!r}: expected an object, found {type(header).__name__}")
+        raise SpecError(f"{where}: metadata {_KEY!r}: expected an object, found {type(header).__name__}")
+    version = header.get("version")
+    if type(version) is not int or version != SPEC_VERSION:  # true and 1.0 are equal to 1
+        found = shown(repr(version))
+        raise SpecError(f"{where}: written for spec version {found}, this is {SPEC_VERSION}; update rnnspec")
     return header
 
 

@@ -2,8 +2,8 @@
 
 import json
 from collections.abc import Iterator
-from typing import Any
 
+from rnnspec import strict_json
 from rnnspec.config import Config, Size
 from rnnspec.errors import SpecError
 from rnnspec.layers import Embedding, Layer
@@ -135,8 +135,4 @@ class Model(Config, frozen=True, kw_only=True):
         Raises:
             SpecError: not JSON, or not an architecture; the message names the place and the fix.
         """
-        try:
-            data: Any = json.loads(text)
-        except ValueError as error:
-            raise SpecError(f"{where}: not JSON ({error})") from None
-        return cls.from_builtins(data, where)
+        return cls.from_builtins(strict_json.parse(text, where), where)

@@ -87,6 +87,7 @@ def _refusals() -> None:
         module.load = load  # type: ignore[attr-defined]
         return module
 
+    two_lines = type("SpecError", (SpecError,), {"__str__": lambda self: f"{self.args[0]}\nhelp"})  # ours joins them
     anything = ModuleType("anything")
     anything.load = lambda checkpoint: lambda x, **call: (x, {})  # type: ignore[attr-defined]
     comes_out("lengths beyond the end taken", anything, _WRONG, "fail", "accepted")
@@ -95,7 +96,7 @@ def _refusals() -> None:
     comes_out("a ValueError", refuses(ValueError("lengths: row 2 is 7")), _WRONG, "fail", "ValueError")
     comes_out("refused as too hard", refuses(UnsupportedError("lengths: 7")), _WRONG, "fail", "UnsupportedError")
     comes_out("an error that names no field", refuses(SpecError("row 2 is 7")), _WRONG, "fail", "'lengths'")
-    comes_out("two lines", refuses(SpecError("lengths: row 2 is 7\nhelp")), _WRONG, "fail", "line")
+    comes_out("two lines", refuses(two_lines("lengths: row 2 is 7")), _WRONG, "fail", "line")
     backward = "invalid-step-backward"
     comes_out("no step, as an error", refuses(SpecError("layer 'rnn': no step")), backward, "fail", "SpecError")
     comes_out("no step", refuses(UnsupportedError("layer 'rnn': no step")), backward, "pass")

@@ -172,13 +172,6 @@ _FILES: Rows = {
     "checkpoint:load": [
         ("FILE-1", "tensors are big-endian", 'newbyteorder("<")', 'newbyteorder(">")'),
         ("FILE-1", "the user's metadata is not read", 'header.get("metadata") or {}', "{}"),
-        ("FILE-6", "any version is read", 'if header.get("version") != SPEC_VERSION:', "if False:"),
-        (
-            "FILE-6",
-            "newer versions are refused, and called damaged",
-            "written for spec version {version!r}, this is {SPEC_VERSION}; update rnnspec",
-            "the file is damaged",
-        ),
         (
             "FILE-6",
             "the error of the library underneath goes through",
@@ -192,14 +185,26 @@ _FILES: Rows = {
             "data = path.read_bytes()\n    if data[:1] == b'\\x80': __import__('pickle').loads(data)",
         ),
     ],
-    "checkpoint:_header": [
+    "checkpoint:read_header": [
         (
             "FILE-7",
             "the header is evaluated",
-            "header = json.loads(text)",
+            'header = strict_json.parse(text, f"{where}: metadata {_KEY!r}")',
             "header = eval(text, {'true': True, 'false': False, 'null': None})",
         ),
-        ("FILE-6", "what is not JSON is left to Python", "except ValueError as error:", "except KeyError as error:"),
+        (
+            "FILE-6",
+            "what is not JSON is left to Python",
+            'header = strict_json.parse(text, f"{where}: metadata {_KEY!r}")',
+            "header = json.loads(text)",
+        ),
+        ("FILE-6", "any version is read", "if type(version) is not int or version != SPEC_VERSION:", "if False:"),
+        (
+            "FILE-6",
+            "newer versions are refused, and called damaged",
+            "written for spec version {found}, this is {SPEC_VERSION}; update rnnspec",
+            "the file is damaged",
+        ),
         ("FILE-6", "a list is taken for a header", "if not isinstance(header, dict):", "if False:"),
     ],
     "checkpoint:_foreign": [

@@ -21,10 +21,11 @@ from pathlib import Path
 
 import numpy as np
 
+from rnnspec.archives import arrays
 from rnnspec.convert import chain
 from rnnspec.convert.chain import Block
 from rnnspec.convert.flax.cells import FlaxCell, recognise
-from rnnspec.convert.flax.files import read_msgpack, read_npz
+from rnnspec.convert.flax.files import read_msgpack
 from rnnspec.convert.layers import bidirectional, dense, embedding, recurrent
 from rnnspec.convert.request import Network, Request, WithWeights
 from rnnspec.convert.variables import Variables
@@ -41,7 +42,7 @@ def read(source: Path, request: Request) -> Network:
     """
     with source.open("rb") as file:
         zipped = file.read(2) == b"PK"
-    variables, beside = _parameters(read_npz(source) if zipped else read_msgpack(source), source)
+    variables, beside = _parameters(arrays(source) if zipped else read_msgpack(source), source)
     for name, reason in (beside | chain.in_part(request, variables, "/", str(source))).items():
         variables.ignore(name, reason)
     cells, tables = _found(variables)

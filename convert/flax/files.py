@@ -8,25 +8,10 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from rnnspec.convert.archives import open_zip
 from rnnspec.convert.torch.files import from_bfloat16
 from rnnspec.errors import SpecError
 
 CHUNK = 2**30  # bytes; Flax saves larger arrays in pieces
-
-
-def read_npz(path: Path) -> dict[str, np.ndarray]:
-    """The arrays of an .npz file.
-
-    Raises:
-        SpecError: the file is damaged, or holds objects.
-    """
-    open_zip(path).close()
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            return {name: file[name] for name in file.files}
-    except (ValueError, EOFError, MemoryError) as error:
-        raise SpecError(f"{path}: not arrays of numbers ({str(error).splitlines()[0]})") from None
 
 
 def read_msgpack(path: Path) -> dict[str, Any]:

@@ -1,16 +1,14 @@
 """Keras's files: `.keras`, `.h5`, `.weights.h5`, JSON."""
 
 import io
-import json
-import zipfile
-import zlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from rnnspec.convert.archives import open_zip
+from rnnspec import strict_json
+from rnnspec.archives import is_zip, member, open_zip
 from rnnspec.convert.keras.hdf5 import arrays, names, open_hdf5, text
 from rnnspec.errors import SpecError
 
@@ -41,11 +39,11 @@ def read_file(path: Path) -> KerasFile:
     Raises:
         SpecError: damaged, dangerous, or of no such format.
     """
-    if zipfile.is_zipfile(path):
+    if is_zip(path):
         with open_zip(path) as archive:
-            config = decode(_member(archive, "config.json", path), path)
-            metadata = decode(_member(archive, "metadata.json", path), path)
-            found = _read_hdf5(io.BytesIO(_member(archive, "model.weights.h5", path)), path)
+            config = decode(member(archive, "config.json", path), path)
+            metadata = decode(member(archive, "metadata.json", path), path)
+            found = _read_hdf5(io.BytesIO(member(archive, "model.weights.h5", path)), path)
         version = metadata.get("keras_version") if isinstance(metadata, dict) else None
         return KerasFile(found.arrays, config, version, found.groups, found.layers)
     with path.open("rb") as stream:
@@ -54,10 +52,10 @@ def read_file(path: Path) -> KerasFile:
 
 def read_json(path: Path) -> Any:
     """The configuration in a `.json`, `.keras` or `.h5` file."""
-    if zipfile.is_zipfile(path):
+    if is_zip(path):
         with open_zip(path) as archive:
-            data = decode(_member(archive, "config.json", path), path)
-            metadata = decode(_member(archive, "metadata.json", path), path)
+            data = decode(member(archive, "config.json", path), path)
+            metadata = decode(member(archive, "metadata.json", path), path)
         return {**metadata, **data} if isinstance(data, dict) and isinstance(metadata, dict) else data
     with path.open("rb") as stream:
         if stream.read(4) != b"\x89HDF":
@@ -71,20 +69,8 @@ def read_json(path: Path) -> Any:
 
 
 def decode(content: bytes | str, path: Path) -> Any:
-    """JSON. Raises SpecError where it is not."""
-    try:
-        return json.loads(content)
-    except (ValueError, RecursionError) as error:
-        raise SpecError(f"{path}: its configuration is not JSON ({error})") from None
-
-
-def _member(archive: zipfile.ZipFile, name: str, path: Path) -> bytes:
-    if name not in archive.namelist():
-        raise SpecError(f"{path}: {name} is missing; a .keras file holds it")
-    try:
-        return archive.read(name)
-    except (zipfile.BadZipFile, zlib.error, NotImplementedError, EOFError) as error:
-        raise SpecError(f"{path}: {name} is damaged ({error}); copy it again") from None
+    """JSON as Python writes it. Raises SpecError where it is not."""
+    return strict_json.parse(content, f"{path}: its configuration", nonfinite=True)
 
 
 def _config(file: Any, path: Path) -> tuple[Any, str | None]:

@@ -7,7 +7,7 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from rnnspec.convert.archives import check_unpacked
+from rnnspec.archives import check_unpacked
 from rnnspec.errors import SpecError, UnsupportedError
 
 

@@ -4,7 +4,6 @@ An exporter only reorders, negates and joins weights. So the same architecture i
 place of weights: where a number lands, there is the weight.
 """
 
-import json
 from typing import Any
 
 import numpy as np
@@ -31,7 +30,7 @@ def read(model: onnx.ModelProto, text: str, where: str) -> Checkpoint:
     Raises:
         SpecError: another version wrote it, or it was changed since.
     """
-    said = _described(text, where)
+    said = describe(text, where)
     architecture = Model.from_builtins(said.get("model"), f"{where}: model")
     found = arrays(model, where)
     shapes = architecture.parameters()
@@ -58,15 +57,6 @@ def read(model: onnx.ModelProto, text: str, where: str) -> Checkpoint:
         note = f"exported in float32 from {said['dtype']} weights"
         metadata |= {"conversion": {"format": "onnx", "source": where, "notes": [note], "ignored": {}}}
     return Checkpoint(architecture, weights, metadata)
-
-
-def _described(text: str, where: str) -> dict[str, Any]:
-    try:
-        if not isinstance(json.loads(text), dict):
-            raise ValueError("not an object")
-    except (ValueError, RecursionError) as error:
-        raise SpecError(f"{where}: metadata {METADATA_KEY!r}: not JSON ({error}); export the model again") from None
-    return describe(text, where)
 
 
 def _initial(said: dict[str, Any]) -> dict[str, list[float]]:

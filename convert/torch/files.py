@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import safetensors
 
-from rnnspec.convert.archives import check_unpacked, open_zip
+from rnnspec.archives import check_unpacked, open_zip
 from rnnspec.convert.request import Request
 from rnnspec.errors import SpecError, UnsupportedError
 

@@ -104,7 +104,7 @@ def change(file, **entries):
 
 
 def test_changed_files_are_refused(model):
-    texts = {"{": "not JSON", "[]": "not JSON", "[" * 100_000: "not JSON", "{}": "written for spec version None"}
+    texts = {"{": "not JSON", "[]": "expected an object", "[" * 100_000: "not JSON", "{}": "spec version None"}
     kept = model.metadata_props[0].value
     for text, reason in texts.items():
         model.metadata_props[0].value = text

@@ -1,0 +1,29 @@
+"""How far a file from a stranger may go. SECURITY.md shows this table; nothing else holds such a number.
+
+Each limit lies far beyond what a model needs, and well below what harms the reader: a small file can never ask for much
+memory or time, a large one for not much more than its own size.
+"""
+
+# What is said
+MESSAGE = 2000  # characters of an error; the middle of a longer one is left out
+SHOWN = 120  # characters of a name or value from a file, inside a message
+
+# Text
+JSON_BYTES = 100_000_000  # of one JSON text: as much as safetensors allows its header
+JSON_DEPTH = 200  # lists and objects inside each other, in JSON
+CONFIG_DEPTH = 100  # configurations inside each other: each takes several of Python's thousand frames when it runs
+
+# Arrays
+AXES = 32  # of a tensor: what every supported version of NumPy can hold
+ELEMENTS = 2**48  # of a tensor, before its file has shown that it holds them
+NPY_HEADER = 10_000  # bytes: as much as NumPy reads
+
+# Architectures
+SIZE = 2**31 - 1  # units, features, ids, steps: what every runtime can index
+WINDOWS = 2**14  # of a cell over frequency: each has states with names of their own
+STATES = 2**20  # numbers of state a row that a model without weights may have
+STATES_RATIO = 1000  # and with weights, for each of them
+
+# Archives, and compressed data in general
+UNPACKED = 2**26  # bytes that may always be unpacked
+UNPACKED_RATIO = 200  # beyond that, how much larger than the file: weights hardly compress
