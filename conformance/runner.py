@@ -265,6 +265,5 @@ def _where(name: str, found: np.ndarray, expected: np.ndarray) -> str:
     """The place that is off the most, in words."""
     if found.shape != expected.shape:
         return f"{name}: expected shape {expected.shape}, found {found.shape}"
-    distance = np.abs(found - expected)
-    place = np.unravel_index(np.where(np.isfinite(distance), distance, np.inf).argmax(), found.shape)
+    place = np.unravel_index(accuracy.errors(found, expected).argmax(), found.shape)
     return f"{name}[{', '.join(map(str, place))}]: expected {expected[place]:.6f}, found {found[place]:.6f}"

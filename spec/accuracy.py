@@ -12,15 +12,19 @@ _UNIT = {"float32": 2.0**-24, "float64": 2.0**-41}
 LOOSENESS = {"exact": 1.0, "approximate": 16.0, "reduced": 2.0**13}
 
 
+def errors(actual: np.ndarray, expected: np.ndarray) -> np.ndarray:
+    """|actual − expected| / max(1, |expected|) of each element, of two arrays of one shape; infinite where `actual` is
+    not finite.
+    """
+    distance = np.abs(np.asarray(actual).astype("float64") - expected) / np.maximum(1, np.abs(expected))
+    return np.where(np.isfinite(distance), distance, np.inf)
+
+
 def error(actual: np.ndarray, expected: np.ndarray) -> float:
-    """max |actual − expected| / max(1, |expected|); infinite where `actual` is not finite or of another shape."""
-    actual = np.asarray(actual)
-    if actual.shape != expected.shape:
+    """The largest of `errors`; infinite where `actual` is of another shape."""
+    if np.shape(actual) != expected.shape:
         return float("inf")
-    if not expected.size:
-        return 0.0
-    distance = np.abs(actual.astype("float64") - expected) / np.maximum(1, np.abs(expected))
-    return float(distance.max()) if np.isfinite(distance).all() else float("inf")
+    return float(errors(actual, expected).max(initial=0))
 
 
 def worst(actual: Mapping[str, np.ndarray], expected: Mapping[str, np.ndarray]) -> tuple[str, float]:

@@ -58,6 +58,11 @@ def known(base: type[C]) -> dict[str, type[C]]:
     return found
 
 
+def specified(base: type[C]) -> dict[str, type[C]]:
+    """Those of `known` that this package defines: the kinds of the specification, whatever else has been imported."""
+    return {tag: cls for tag, cls in known(base).items() if cls.__module__.partition(".")[0] == "rnnspec"}
+
+
 def decode(kind: type[C], data: Any, where: str) -> C:
     """Plain data → the configuration of class `kind`, or of the kind below it that `type` names."""
     if not isinstance(data, dict):

@@ -8,14 +8,14 @@ import msgspec
 
 from rnnspec.activations import Function
 from rnnspec.cells import Cell
-from rnnspec.config import known
+from rnnspec.config import specified
 from rnnspec.layers import Layer
 from rnnspec.model import Model
 
 
 def schema() -> dict[str, Any]:
-    """The schema of `Model.to_json()`, every cell and layer known at this moment included."""
-    kinds = {base: sorted(known(base).values(), key=lambda cls: cls.__name__) for base in (Cell, Function, Layer)}
+    """The schema of `Model.to_json()`, of the cells and layers of the specification."""
+    kinds = {base: sorted(specified(base).values(), key=lambda cls: cls.__name__) for base in (Cell, Function, Layer)}
     structs = [cls for classes in kinds.values() for cls in classes]
     _, components = msgspec.json.schema_components([Model, *structs], ref_template="#/$defs/{name}")
     for component in components.values():  # the rest of a docstring is for readers of the code

@@ -143,7 +143,6 @@ def test_no_sequence_is_left_after_the_last_output():
 
 
 def test_the_schema_in_the_repository_is_the_one_the_types_give():
-    # In a process of its own: kinds that other tests define belong to the schema too.
     printed = subprocess.run(
         [sys.executable, "-m", "rnnspec.schema"], capture_output=True, text=True, check=True
     ).stdout

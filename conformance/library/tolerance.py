@@ -32,6 +32,8 @@ def _error() -> None:
         equal(f"the worst of all, {name}", accuracy.worst(found, expected), (name, 0.125 / 1.25))
     with refused("results without a state", SpecError, "rnn.h"):
         accuracy.worst({"y": one}, {"y": one, "rnn.h": one})
+    large, off = {"y": np.array([100.0, 0.1])}, {"y": np.array([100.00005, 0.10002])}
+    equal("the place that is named", runner._compare(off, large, "float64", 1e-6)[:4], "y[1]")
     near("a third in 40 bits", oracle.rounded(np.array([1 / 3])), [round(2**41 / 3) / 2**41], 0)
     equal("what 64 bits have and 40 not", oracle.rounded(np.array([1 + 2.0**-50])), np.array([1.0]))
 
