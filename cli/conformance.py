@@ -5,7 +5,8 @@ from pathlib import Path
 
 import click
 
-from rnnspec.cli.options import backend_option, load_backend
+from rnnspec.cli.options import backend_option, look_here
+from rnnspec.conformance.workers import LIMIT, Workers
 
 
 @click.command()
@@ -13,27 +14,37 @@ from rnnspec.cli.options import backend_option, load_backend
 @click.option("--json", "report", type=click.Path(path_type=Path), metavar="FILE", help="Also write every result.")
 @click.option("--case", "pattern", default="*", metavar="PATTERN", help='Only cases whose ids match, as "lstm-*".')
 @click.option("--mutants", is_flag=True, help="Run the suite on wrong implementations instead: it must catch each.")
-@click.option("-j", "--jobs", type=click.IntRange(min=1), help="Processes; by default one for each of up to 4 cores.")
-def conformance(backends: tuple[str, ...], report: Path | None, pattern: str, mutants: bool, jobs: int | None) -> int:
-    """Run the conformance suite; exit 1 when any case fails."""
+@click.option(
+    "-j",
+    "--jobs",
+    type=click.IntRange(min=0),
+    help="Processes; by default one for each of up to 4 cores. 0: this one, which a crash then ends.",
+)
+@click.option("--limit", type=click.FloatRange(min=0, min_open=True), default=LIMIT, metavar="SECONDS",
+              help="A case that takes longer has failed.  [default: 600]")  # fmt: skip
+def conformance(
+    backends: tuple[str, ...], report: Path | None, pattern: str, mutants: bool, jobs: int | None, limit: float
+) -> int:
+    """Run the conformance suite; exit 1 when any case fails, or ends its process."""
     from rnnspec import backends as known
     from rnnspec.cli.report import mutants_table, results_table
     from rnnspec.conformance import record
 
-    jobs = jobs or min(4, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
-    if mutants:
-        scores = record.scores(jobs)
+    if jobs is None:
+        jobs = min(4, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
+    look_here()
+    with Workers(jobs, limit) as workers:
+        if mutants:
+            scores = record.scores(workers)
+            if report:
+                record.write(report, {"mutants": scores})
+            return mutants_table(scores)
+        names = backends or tuple(known.installed())
+        found = record.results(names, pattern, workers)
+        if not found:
+            raise click.ClickException(f"--case {pattern}: no case has such an id")
         if report:
-            record.write(report, {"mutants": scores})
-        return mutants_table(scores)
-    names = backends or tuple(known.installed())
-    for name in names:
-        load_backend(name)  # what is wrong with a name is known now, and TensorFlow's notices are gone
-    found = record.results(names, pattern, jobs)
-    if not found:
-        raise click.ClickException(f"--case {pattern}: no case has such an id")
-    if report:
-        record.write(report, record.described(names, found))
+            record.write(report, record.described(names, found, workers))
     failed = results_table(found, f"{len({row.case for row in found})} cases")
     for name in names:
         answers = [

@@ -1,6 +1,7 @@
 """Arguments that several subcommands share."""
 
 import os
+import sys
 from pathlib import Path
 
 import click
@@ -39,14 +40,18 @@ def import_module(module: str) -> None:
     spec.loader.exec_module(importlib.util.module_from_spec(spec))
 
 
+def look_here() -> None:
+    """Find modules beside which one stands, as `python -m` does."""
+    if os.getcwd() not in sys.path:
+        sys.path.insert(0, os.getcwd())
+
+
 def load_backend(name: str):
     """The module of a backend, without the notices that TensorFlow's C++ part prints when it starts."""
-    import sys
-
     from rnnspec import backends
 
-    if name not in backends.REQUIRES and os.getcwd() not in sys.path:
-        sys.path.insert(0, os.getcwd())  # a module beside which one stands, as with `python -m`
+    if name not in backends.REQUIRES:
+        look_here()
     if name != "tensorflow" or backends.missing(name):
         return backends.get(name)
     # They go to the file descriptor, before any setting is read; what Python raises still shows.

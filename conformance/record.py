@@ -2,13 +2,11 @@
 
 import dataclasses
 import json
-import multiprocessing
 import os
 import platform
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Iterable
 from fnmatch import fnmatchcase
-from functools import cache, partial
+from functools import cache
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -19,59 +17,74 @@ from rnnspec.conformance.growth import growth
 from rnnspec.conformance.library import checks
 from rnnspec.conformance.mutants import Mutant, killer, mutants
 from rnnspec.conformance.nodes import node_killer
-from rnnspec.conformance.runner import Result, run, run_check, variants
+from rnnspec.conformance.runner import Result, lost, run, run_check, variants
 from rnnspec.conformance.vectors import cases
+from rnnspec.conformance.workers import Lost, Workers
+from rnnspec.errors import SpecError
 from rnnspec.version import __version__
 
 _PACKAGES = ("numpy", "torch", "tensorflow", "keras", "onnx", "onnxruntime", "jax", "safetensors", "msgspec")
-_SHARES = 4  # parts of the suite for each process, so that none waits long for another
+LIBRARY = ""  # what takes the place of a backend's name where a check of the library is run
 
 
-def results(names: Iterable[str], pattern: str = "*", jobs: int = 1) -> list[Result]:
-    """Every case whose id matches, on every variant of the backends, in that order; then the checks of the library."""
-    parts = [(name, k, jobs * _SHARES) for name in names for k in range(jobs * _SHARES)]
-    done = [result for part in _map(partial(_share, pattern), parts, jobs) for result in part]
-    done += [run_check(check) for check in checks() if fnmatchcase(check.id, pattern)]
-    order = {name: k for k, name in enumerate(dict.fromkeys(row.variant for row in done))}
-    return sorted(done, key=lambda row: (order[row.variant], row.case))
+def results(names: Iterable[str], pattern: str, workers: Workers) -> list[Result]:
+    """Every case whose id matches, on every variant of the backends, in that order; then the checks of the library.
+
+    Raises:
+        SpecError: there is no such backend, or importing it ends its process.
+    """
+    places = sorted((k for k, case in enumerate(cases()) if fnmatchcase(case.id, pattern)), key=lambda k: cases()[k].id)
+    items = [(name, v, k) for name, row in columns(names, workers).items() for v in range(len(row)) for k in places]
+    items += [(LIBRARY, 0, k) for k, check in enumerate(checks()) if fnmatchcase(check.id, pattern)]
+    answers = workers.map(_run, items)
+    gone = [k for k, answer in enumerate(answers) if isinstance(answer, Lost)]
+    for k, result in zip(gone, workers.map(_lost, [(*items[k], answers[k].how) for k in gone]), strict=True):
+        answers[k] = result
+    return answers
 
 
-def _share(pattern: str, part: tuple[str, int, int]) -> list[Result]:
-    """Every n-th case, from the k-th on."""
-    name, k, n = part
-    chosen = [case for case in cases() if fnmatchcase(case.id, pattern)][k::n]
-    return [run(case, variant) for variant in variants(backends.get(name)) for case in chosen]
+def columns(names: Iterable[str], workers: Workers) -> dict[str, list[str]]:
+    """Backend → the names of its variants."""
+    names = list(names)
+    found = dict(zip(names, workers.map(_variants, names), strict=True))
+    for name, row in found.items():
+        if isinstance(row, Lost):
+            raise SpecError(f"backend {name!r}: importing it: {row.how}")
+    return found
 
 
-def _map(function: Callable, parts: list, jobs: int) -> Iterator:
-    if jobs == 1:
-        yield from map(function, parts)
-        return
-    with ProcessPoolExecutor(jobs, multiprocessing.get_context("spawn"), _quiet) as pool:
-        yield from pool.map(function, parts)
+def _variants(name: str) -> list[str]:
+    return [variant.name for variant in variants(backends.get(name))]
 
 
-def _quiet() -> None:
-    """Nothing on standard error, where frameworks put their notices; what is raised goes to the first process."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
+def _run(item: tuple[str, int, int]) -> Result:
+    name, v, k = item
+    return run_check(checks()[k]) if name == LIBRARY else run(cases()[k], variants(backends.get(name))[v])
 
 
-def scores(jobs: int = 1) -> list[dict[str, Any]]:
+def _lost(item: tuple[str, int, int, str]) -> Result:
+    """What to say of a case that ended its process."""
+    name, v, k, how = item
+    if name == LIBRARY:
+        return lost(checks()[k], how)
+    return lost(cases()[k], how, variants(backends.get(name))[v])
+
+
+def scores(workers: Workers) -> list[dict[str, Any]]:
     """What became of each mutant: its words, its clause, the case that caught it, or None; and where onnx is installed,
     the one of ONNX's own tests of its nodes that would have, or None.
     """
-    parts = [range(k, len(_mutants()), jobs * _SHARES) for k in range(jobs * _SHARES)]
-    rows = {k: row for part in _map(_killed, parts, jobs) for k, row in part}
-    return [rows[k] for k in sorted(rows)]
+    rows = []
+    for mutant, caught in zip(_mutants(), workers.map(_killed, range(len(_mutants()))), strict=True):
+        by = {"caught_by": caught.how} if isinstance(caught, Lost) else caught
+        rows.append({"mutant": mutant.wrong, "clause": mutant.clause} | by)
+    return rows
 
 
-def _killed(part: range) -> list[tuple[int, dict[str, Any]]]:
-    found = []
-    for k in part:
-        mutant = _mutants()[k]
-        row = {"mutant": mutant.wrong, "clause": mutant.clause, "caught_by": killer(mutant, cases())}
-        found.append((k, row | ({"onnx_caught_by": node_killer(mutant)} if _installed("onnx") else {})))
-    return found
+def _killed(k: int) -> dict[str, str | None]:
+    mutant = _mutants()[k]
+    found = {"caught_by": killer(mutant, cases())}
+    return found | ({"onnx_caught_by": node_killer(mutant)} if _installed("onnx") else {})
 
 
 @cache
@@ -79,21 +92,23 @@ def _mutants() -> list[Mutant]:
     return [mutant for mutant in mutants() if not mutant.missing]
 
 
-def described(names: Iterable[str], found: list[Result]) -> dict[str, Any]:
-    """A report: what ran where, every result, and how rounding grows in each float32 variant."""
+def described(names: Iterable[str], found: list[Result], workers: Workers) -> dict[str, Any]:
+    """A report: what ran where, every result, and how rounding grows in each float32 variant that can be asked."""
+    places = [(name, v) for name, row in columns(names, workers).items() for v in range(len(row))]
+    grown = [answer for answer in workers.map(_growth, places) if answer and not isinstance(answer, Lost)]
     return {
         "rnnspec": __version__,
         "python": platform.python_version(),
         "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores",
         "packages": {name: metadata.version(name) for name in _PACKAGES if _installed(name)},
         "results": [_row(result) for result in found],
-        "growth": {
-            variant.name: growth(variant)
-            for name in names
-            for variant in variants(backends.get(name))
-            if variant.dtype == "float32"
-        },
+        "growth": dict(grown),
     }
+
+
+def _growth(place: tuple[str, int]) -> tuple[str, dict[str, list[float]]] | None:
+    variant = variants(backends.get(place[0]))[place[1]]
+    return (variant.name, growth(variant)) if variant.dtype == "float32" else None
 
 
 def _installed(name: str) -> bool:

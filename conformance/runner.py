@@ -146,6 +146,14 @@ def run(case: Case | Invalid | Check, variant: Variant) -> Result:
     return Result(case.id, variant.name, outcome, error, headroom, detail, case.clauses, paths, link)
 
 
+def lost(case: Case | Invalid | Check, how: str, variant: Variant | None = None) -> Result:
+    """What came of a case that ended its process, or did not end."""
+    name = variant.name if variant else "library"
+    known = variant.declared.failure(variant.short, case.id) if variant else None
+    outcome, detail, link = ("expected failure", known.reason, known.link) if known else ("fail", how, "")
+    return Result(case.id, name, outcome, float("inf"), 0.0, detail, case.clauses, link=link)
+
+
 def _refused(case: Invalid, variant: Variant) -> Result:
     """Whether an invalid case is refused by the right error, in one line that says what is wrong."""
     asked = {f"dtype.{variant.dtype}", *(f"call.{key}" for key in ("lengths", "mask", "reset") if key in case.inputs)}

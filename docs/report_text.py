@@ -154,7 +154,8 @@ def _names(path: str) -> list[str]:
 
 
 def _growth(run: Run) -> Section:
-    rows = [[name, *(f"{found[cell][-1]:.1e}" for cell in CELLS)] for name, found in lines(run.columns).items()]
+    found = lines(run.columns)
+    rows = [[name, *(f"{cells[c][-1]:.1e}" if c in cells else "–" for c in CELLS)] for name, cells in found.items()]
     most = f"{allowed(STEPS):.1e}"
     return "Growth over time", [
         f"The worst error of y in float32 up to each of {STEPS} steps, of {UNITS} units with their starting values; of "
