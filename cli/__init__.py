@@ -10,6 +10,7 @@ from rnnspec.cli.demo import demo
 from rnnspec.cli.diff import diff
 from rnnspec.cli.export import export
 from rnnspec.cli.info import info
+from rnnspec.cli.interrupt import interruptible
 from rnnspec.cli.options import import_module
 from rnnspec.cli.run import run
 from rnnspec.cli.verify import verify
@@ -32,9 +33,10 @@ for command in (info, convert, run, diff, verify, export, conformance, demo):
 
 
 def main() -> None:
-    """Exit code 0: done; 1: numbers that do not match; 2: bad input, said in one line."""
+    """Exit code 0: done; 1: numbers that do not match; 2: bad input, said in one line; 130: Ctrl-C."""
     try:
-        code = rnnspec.main(standalone_mode=False)
+        with interruptible():
+            code = rnnspec.main(standalone_mode=False)
     except click.ClickException as error:
         _fail(error.format_message())
     except (SpecError, UnsupportedError) as error:

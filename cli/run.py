@@ -22,7 +22,7 @@ def run(model: Path, source: Path, target: Path, backend: str, dtype: str) -> No
 
     import numpy as np
 
-    from rnnspec.checkpoint import write_atomically
+    from rnnspec.atomic import write_atomically
 
     net = load_backend(backend).load(model, dtype=dtype)
     values = read(source)

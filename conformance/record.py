@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from rnnspec import backends
-from rnnspec.checkpoint import write_atomically
+from rnnspec.atomic import write_atomically
 from rnnspec.conformance.growth import growth
 from rnnspec.conformance.library import checks
 from rnnspec.conformance.mutants import Mutant, killer, mutants

@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 import onnx
 
-from rnnspec.checkpoint import SPEC_VERSION, Checkpoint, read_header, write_atomically
+from rnnspec.atomic import write_atomically
+from rnnspec.checkpoint import SPEC_VERSION, Checkpoint, read_header
 from rnnspec.errors import SpecError
 from rnnspec.export.graph import Graph
 from rnnspec.export.ops import OnnxOps

@@ -1,9 +1,7 @@
 """A model with its weights: one safetensors file (FILE-1 to FILE-7)."""
 
-import errno
 import json
 import os
-import tempfile
 import zlib
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,6 +12,7 @@ import safetensors
 import safetensors.numpy
 
 from rnnspec import strict_json
+from rnnspec.atomic import write_atomically
 from rnnspec.errors import SpecError
 from rnnspec.model import Model
 from rnnspec.ops import under
@@ -151,30 +150,6 @@ def check_weights(model: Model, weights: dict[str, np.ndarray], where: str, allo
             raise SpecError(f"{where}: tensor {name!r}: expected float32, or float64, for all, found {found}")
         if not allow_nonfinite and not np.isfinite(array).all():
             raise SpecError(f"{where}: tensor {name!r} holds NaN or infinity; pass allow_nonfinite=True to keep it")
-
-
-def write_atomically(path: str | os.PathLike, data: bytes) -> None:
-    """Write beside the target, then rename onto it."""
-    path = Path(path)
-    if not path.parent.is_dir():
-        raise FileNotFoundError(errno.ENOENT, "there is no such folder", str(path.parent))
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=path.name + ".")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.chmod(temporary, 0o666 & ~_umask())
-        os.replace(temporary, path)
-    except BaseException:
-        os.unlink(temporary)
-        raise
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
 
 
 def _foreign(data: bytes) -> str:

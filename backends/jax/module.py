@@ -12,6 +12,7 @@ import numpy as np
 from jax import Array
 
 from rnnspec import inputs
+from rnnspec.backends import forks
 from rnnspec.backends.jax.noise import Noise
 from rnnspec.backends.jax.ops import JaxOps
 from rnnspec.checkpoint import Checkpoint, as_checkpoint, check_weights
@@ -37,6 +38,7 @@ class Net:
     def __init__(
         self, checkpoint: Checkpoint, dtype: str, time_major: bool, return_state: bool, seed: int | None
     ) -> None:
+        forks.check("jax")
         self.model = checkpoint.model
         self.metadata = checkpoint.metadata
         self.dtype = inputs.check_dtype(dtype)
@@ -79,6 +81,7 @@ class Net:
         Raises:
             SpecError: parameters or arguments do not fit the model; a float64 network without 64 bits.
         """
+        forks.check("jax")
         if jax.dtypes.canonicalize_dtype(self.dtype) != self.dtype:
             raise SpecError("dtype: float64 would become float32 here; call it inside `with jax.enable_x64(True):`")
         check_weights(self.model, dict(parameters), "parameters", allow_nonfinite=True)
@@ -107,6 +110,7 @@ class Net:
             SpecError: x_t or state do not fit the model.
             UnsupportedError: a layer runs backward.
         """
+        forks.check("jax")
         with self.precise():
             x_t = self._array(x_t)
             inputs.check_x(self.model, x_t.shape, step=True)
@@ -206,6 +210,7 @@ def load(
 
     Raises:
         SpecError: the file or an option is wrong.
+        UnsupportedError: this process was forked from one that had loaded a network: JAX would hang here.
     """
     return Net(as_checkpoint(source, allow_nonfinite), dtype, time_major, return_state, seed)
 

@@ -10,6 +10,7 @@ import numpy as np
 import tensorflow as tf
 
 from rnnspec import inputs
+from rnnspec.backends import forks
 from rnnspec.backends.tensorflow import arguments, kernels, saved_model
 from rnnspec.backends.tensorflow.program import Program
 from rnnspec.backends.tensorflow.sequences import flip, steps, unpadded
@@ -46,6 +47,7 @@ class Net(keras.Model):
         seed: int | None = None,
         name: str | None = None,
     ) -> None:
+        forks.check("tensorflow")
         super().__init__(dtype=inputs.check_dtype(dtype), autocast=False, name=name)
         if path not in ("auto", *PATHS):
             raise SpecError(f"path: expected 'auto' or one of {', '.join(PATHS)}, found {path!r}")
@@ -56,10 +58,12 @@ class Net(keras.Model):
         self.supports_masking = True
         self.supports_jit = False  # XLA knows neither cuDNN nor lists of unknown length
         self.seed = seed
-        self._seeds = keras.random.SeedGenerator(None if seed is None else seed & 0xFFFFFFFF)
-        for tensor, shape in self.model.parameters().items():
-            value = checkpoint.weights[tensor]
-            self.add_weight(name=tensor, shape=shape, initializer=lambda _, dtype, v=value: tf.constant(v, dtype))
+        with keras.name_scope(self.name, caller=self), tf.name_scope("rnnspec/"):  # what `add_weight` would open
+            # TensorFlow keeps a kernel for every name that a variable ever had, so all networks use the same names.
+            self._seeds = keras.random.SeedGenerator(None if seed is None else seed & 0xFFFFFFFF, name="seeds")
+            for tensor, shape in self.model.parameters().items():
+                value = checkpoint.weights[tensor]
+                self.add_weight(name=tensor, shape=shape, initializer=lambda _, dtype, v=value: tf.constant(v, dtype))
         stock: kernels.Stock = {}
         for layer in self.model.layers:
             if isinstance(layer, Recurrent):
@@ -81,9 +85,10 @@ class Net(keras.Model):
 
         Raises:
             SpecError: x, lengths, mask, state or reset do not fit the model (INPUT-1 to INPUT-5).
-            UnsupportedError: `path="native"` or `"fused"`, and a reset.
+            UnsupportedError: `path="native"` or `"fused"`, and a reset; or a child forked from where it was loaded.
             tf.errors.InvalidArgumentError: the same, where values are known only when a graph runs.
         """
+        forks.check("tensorflow")
         given = arguments.separate(self.model, x, lengths, mask, state, reset)
         if "reset" in given and self.path_option in ("native", "fused"):
             raise UnsupportedError(f"reset: the {self.path_option} path never begins anew; use path='auto'")
@@ -130,6 +135,7 @@ class Net(keras.Model):
             SpecError: x_t or state do not fit the model.
             UnsupportedError: a layer runs backward.
         """
+        forks.check("tensorflow")
         given = arguments.separate(self.model, x_t, state=state)
         given = arguments.check(self.model, given, self.dtype, step=True)
         return self.program.run(self.tensors(), given, step=True)
@@ -195,7 +201,8 @@ def load(
 
     Raises:
         SpecError: the file or an option is wrong.
-        UnsupportedError: a layer does not have the path that was asked for.
+        UnsupportedError: a layer does not have the path that was asked for; or this process was forked from one that
+            had loaded a network, where TensorFlow would hang.
     """
     return Net(as_checkpoint(source, allow_nonfinite), dtype, path, time_major, return_state, seed)
 

@@ -128,21 +128,22 @@ _FILES: Rows = {
         (
             "FILE-3",
             "the file is written in place",
-            'handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=path.name + ".")',
-            "handle, temporary = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), str(path)",
+            "handle, temporary, claim = _temporary(path)",
+            "handle, temporary = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), str(path)\n"
+            "    claim = contextlib.ExitStack()",
         ),
         ("FILE-3", "what could not be finished stays", "os.unlink(temporary)", "pass"),
         (
             "FILE-3",
             "the old file is removed first",
             "os.chmod(temporary",
-            "path.unlink(missing_ok=True)\n        os.chmod(temporary",
+            "path.unlink(missing_ok=True)\n            os.chmod(temporary",
         ),
         (
             "FILE-3",
             "a copy stays beside it",
             "os.replace(temporary, path)",
-            "__import__('shutil').copy(temporary, str(path) + '.copy')\n        os.replace(temporary, path)",
+            "__import__('shutil').copy(temporary, str(path) + '.copy')\n            os.replace(temporary, path)",
         ),
     ],
     "checkpoint:check_weights": [

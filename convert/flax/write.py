@@ -9,7 +9,8 @@ import msgspec
 import numpy as np
 
 from rnnspec.cells import GRU, LSTM, RNN, UGRNN, Cell
-from rnnspec.checkpoint import Checkpoint, write_atomically
+from rnnspec.atomic import write_atomically
+from rnnspec.checkpoint import Checkpoint
 from rnnspec.convert.flax.files import CHUNK
 from rnnspec.convert.outward import check_said, unstacked
 from rnnspec.errors import SpecError, UnsupportedError

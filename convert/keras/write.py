@@ -3,7 +3,8 @@
 import tempfile
 from pathlib import Path
 
-from rnnspec.checkpoint import Checkpoint, write_atomically
+from rnnspec.atomic import write_atomically
+from rnnspec.checkpoint import Checkpoint
 from rnnspec.errors import SpecError
 
 

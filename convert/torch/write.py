@@ -6,7 +6,8 @@ from pathlib import Path
 import numpy as np
 import safetensors.numpy
 
-from rnnspec.checkpoint import Checkpoint, write_atomically
+from rnnspec.atomic import write_atomically
+from rnnspec.checkpoint import Checkpoint
 from rnnspec.convert.torch.modules import modules
 from rnnspec.errors import SpecError, UnsupportedError
 
