@@ -15,6 +15,6 @@ def check(backend: str) -> None:
     """
     if _process.setdefault(backend, os.getpid()) != os.getpid():
         raise UnsupportedError(
-            f"backend {backend!r}: it was in use before this process was forked, and its threads are not here: it would "
-            "hang; start processes with 'spawn' (DataLoader: multiprocessing_context='spawn') and load the network there"
+            f"backend {backend!r}: it was in use before this process was forked, and its threads are not here, so it "
+            "would hang; start processes with 'spawn' (a DataLoader: multiprocessing_context='spawn') and load it there"
         )

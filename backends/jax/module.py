@@ -13,8 +13,7 @@ from jax import Array
 
 from rnnspec import inputs
 from rnnspec.backends import forks
-from rnnspec.backends.jax.noise import Noise
-from rnnspec.backends.jax.ops import JaxOps
+from rnnspec.backends.jax.program import program
 from rnnspec.checkpoint import Checkpoint, as_checkpoint, check_weights
 from rnnspec.errors import SpecError
 from rnnspec.layers import Embedding
@@ -47,9 +46,7 @@ class Net:
         self.seed = seed
         self._calls = 0
         self._entropy = secrets.randbits(32)
-        self._sizes = self.model.states()
-        self._sequence = jax.jit(self._run_sequence)
-        self._single = jax.jit(self._run_step)
+        self._program = program(self.model, dtype, time_major, seed)
         with self.precise():
             self.parameters = {name: jnp.asarray(checkpoint.weights[name], dtype) for name in self.model.parameters()}
 
@@ -100,7 +97,7 @@ class Net:
             reset = _as_array(reset)
             inputs.check_reset(reset.dtype == bool, reset.shape, batch, time)
         valid = Valid(lengths, mask, reset)
-        y, new = self._sequence(dict(parameters), x, valid, self._given_state(state, batch), noise)
+        y, new = self._program.sequence(dict(parameters), x, valid, self._given_state(state, batch), noise)
         return (y, self._in_order(new)) if self.return_state else y
 
     def step(self, x_t, state: Mapping | None = None):
@@ -114,12 +111,12 @@ class Net:
         with self.precise():
             x_t = self._array(x_t)
             inputs.check_x(self.model, x_t.shape, step=True)
-            y, new = self._single(self.parameters, x_t, self._given_state(state, x_t.shape[0]))
+            y, new = self._program.step(self.parameters, x_t, self._given_state(state, x_t.shape[0]))
         return y, self._in_order(new)
 
     def _in_order(self, states: States) -> States:
         """As the model has them: `jit` sorts dictionaries by their keys."""
-        return {name: states[name] for name in self._sizes}
+        return {name: states[name] for name in self._program.sizes}
 
     def noise(self) -> int | Array:
         """What the next training call draws from: its number where the network has a seed, else a new key.
@@ -135,25 +132,6 @@ class Net:
         """64 bits, for a network in float64."""
         return jax.enable_x64(True) if self.dtype == "float64" else nullcontext()
 
-    def _run_sequence(self, parameters: dict[str, Array], x: Array, valid: Valid, state: States | None, noise):
-        x = x.swapaxes(0, 1) if self.time_major else x
-        p = self.model.by_layer(parameters)
-        state = self._start(p, x.shape[0]) if state is None else state
-        ops = JaxOps(None if noise is None else Noise(noise, self.seed))
-        y, new = self.model.apply(ops, p, x, valid, state)
-        return jax.tree.map(self._turned, y), new
-
-    def _run_step(self, parameters: dict[str, Array], x_t: Array, state: States | None):
-        p = self.model.by_layer(parameters)
-        return self.model.step(JaxOps(), p, x_t, self._start(p, x_t.shape[0]) if state is None else state)
-
-    def _start(self, p: dict[str, dict[str, Array]], batch: int) -> States:
-        zeros = {name: jnp.zeros((batch, size), self.dtype) for name, size in self._sizes.items()}
-        return self.model.start(JaxOps(), p, zeros)
-
-    def _turned(self, y: Array) -> Array:
-        return y.swapaxes(0, 1) if self.time_major and y.ndim == 3 else y
-
     def _array(self, x) -> Array | np.ndarray:
         first = self.model.layers[0]
         if isinstance(first, Embedding):
@@ -167,7 +145,7 @@ class Net:
             return None
         inputs.check_named(state)
         arrays = {name: self._floats(f"state: {name!r}", value) for name, value in state.items()}
-        inputs.check_state(self._sizes, arrays, batch)
+        inputs.check_state(self._program.sizes, arrays, batch)
         return arrays
 
     def _floats(self, name: str, value) -> Array | np.ndarray:

@@ -8,8 +8,8 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from rnnspec.cells import GRU, LSTM, RNN, UGRNN, Cell
 from rnnspec.atomic import write_atomically
+from rnnspec.cells import GRU, LSTM, RNN, UGRNN, Cell
 from rnnspec.checkpoint import Checkpoint
 from rnnspec.convert.flax.files import CHUNK
 from rnnspec.convert.outward import check_said, unstacked
