@@ -6,7 +6,6 @@ from pathlib import Path
 import click
 
 from rnnspec.cli.options import backend_option, look_here
-from rnnspec.conformance.workers import LIMIT, Workers
 
 
 @click.command()
@@ -20,20 +19,21 @@ from rnnspec.conformance.workers import LIMIT, Workers
     type=click.IntRange(min=0),
     help="Processes; by default one for each of up to 4 cores. 0: this one, which a crash then ends.",
 )
-@click.option("--limit", type=click.FloatRange(min=0, min_open=True), default=LIMIT, metavar="SECONDS",
+@click.option("--limit", type=click.FloatRange(min=0, min_open=True), metavar="SECONDS",
               help="A case that takes longer has failed.  [default: 600]")  # fmt: skip
 def conformance(
-    backends: tuple[str, ...], report: Path | None, pattern: str, mutants: bool, jobs: int | None, limit: float
+    backends: tuple[str, ...], report: Path | None, pattern: str, mutants: bool, jobs: int | None, limit: float | None
 ) -> int:
     """Run the conformance suite; exit 1 when any case fails, or ends its process."""
     from rnnspec import backends as known
     from rnnspec.cli.report import mutants_table, results_table
     from rnnspec.conformance import record
+    from rnnspec.conformance.workers import LIMIT, Workers
 
     if jobs is None:
         jobs = min(4, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
     look_here()
-    with Workers(jobs, limit) as workers:
+    with Workers(jobs, limit or LIMIT) as workers:
         if mutants:
             scores = record.scores(workers)
             if report:

@@ -12,7 +12,7 @@ from click.testing import CliRunner
 import rnnspec
 from rnnspec import backends
 from rnnspec.accuracy import error
-from rnnspec.cli import rnnspec as command
+from rnnspec.cli.command import rnnspec as command
 from rnnspec.export import export_onnx
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "own_cell.py"

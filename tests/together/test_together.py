@@ -12,7 +12,7 @@ from click.testing import CliRunner
 
 import rnnspec
 from rnnspec import backends
-from rnnspec.cli import rnnspec as command
+from rnnspec.cli.command import rnnspec as command
 from rnnspec.cli.demo import PASSAGE, SHIPPED, encode, nats, stream
 from rnnspec.reference import Net
 

@@ -12,7 +12,7 @@ import rnnspec.backends.onnxruntime as backend
 from rnnspec import GRU, LSTM, RNN, Dense, Embedding, Model, Recurrent, SpecError, Stack, UnsupportedError, accuracy
 from rnnspec.activations import Elu, HardSigmoid, LeakyRelu, ScaledTanh
 from rnnspec.cells import LayerNorm, Residual, Zoneout
-from rnnspec.cli import rnnspec as command
+from rnnspec.cli.command import rnnspec as command
 from rnnspec.export import build, export_onnx, paths
 from rnnspec.reference import Net
 
