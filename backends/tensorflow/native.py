@@ -90,7 +90,8 @@ def from_native(layer: keras.layers.Layer) -> Checkpoint:
     for each in model.inner.values():
         by_order(each, [name for name in arrays if name.startswith(f"{each.name}/")])
     version = Version.parse(keras.__version__, where)
-    return assemble(network(model, variables, version, request), request, "keras", where)
+    found = network(model, variables, version, request, alone=not isinstance(layer, keras.Model))
+    return assemble(found, request, "keras", where)
 
 
 def _layer(layer: Layer, model: Model, dtype: str) -> keras.layers.Layer:

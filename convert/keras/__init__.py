@@ -91,13 +91,18 @@ def _by_group(model: Saved, groups: dict[str, list[str]], apart: bool, source: s
         by_order(layer, groups.get(name, []))
 
 
-def network(model: Saved, variables: Variables, version: Version, request: Request) -> Network:
-    """The chain that the model is, or the part of it that is asked for; `model` knows where its variables are."""
+def network(model: Saved, variables: Variables, version: Version, request: Request, alone: bool = False) -> Network:
+    """The chain that the model is, or the part of it that is asked for; `model` knows where its variables are.
+
+    `alone`: whether it is one layer by itself, which is called with any mask.
+    """
     part = request.look("part")
-    found = Layers(Cells(variables, version, request)).network(chain(model, part))
+    found = Layers(Cells(variables, version, request), alone).network(chain(model, part))
     for name in variables.left():
         if name.startswith(("optimizer_weights/", "optimizer/")):
             variables.ignore(name, "the optimiser's")
+        elif name.startswith("metrics/"):
+            variables.ignore(name, "a metric's")
         elif "seed_generator" in name:
             variables.ignore(name, "the state of the random numbers for dropout")
         elif part is not None:

@@ -3,11 +3,9 @@
 from typing import Any
 
 from rnnspec.activations import Activation, Celu, Elu, HardShrink, HardSigmoid, LeakyRelu, SoftShrink, ThresholdedRelu
-from rnnspec.convert.keras.saved import Saved, read_config
+from rnnspec.convert.keras.saved import ACTIVATIONS, Saved, read_config
 from rnnspec.convert.keras.version import Version
 from rnnspec.errors import UnsupportedError
-
-LAYERS = ("Activation", "ReLU", "LeakyReLU", "ELU", "Softmax", "ThresholdedReLU")
 
 _BOTH: dict[str, Activation] = {  # the same in Keras 2 and Keras 3
     "linear": "linear",
@@ -61,13 +59,13 @@ def activation(value: Any, version: Version, where: str) -> Activation:
     if isinstance(value, dict) and value.get("class_name") == "function":
         raise UnsupportedError(f"{where}: activation {value.get('config')!r} is code of its own, which is never run")
     layer = read_config(value, where)
-    if layer.kind not in LAYERS:
+    if layer.kind not in ACTIVATIONS:
         raise UnsupportedError(f"{layer.where}: is no activation that has an equal here")
     return of_layer(layer, version)
 
 
 def of_layer(layer: Saved, version: Version) -> Activation:
-    """The function of an activation layer, `LAYERS`. Defaults as in keras/layers/activation (2) and …/activations (3).
+    """The function of an activation layer, `ACTIVATIONS`. Defaults: keras/layers/activation (2), …/activations (3).
 
     Raises:
         UnsupportedError: ours has no such function.

@@ -1,23 +1,11 @@
 """The chain that a Keras model is, or a chain inside one that is not."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from rnnspec.convert.keras.activations import LAYERS as ACTIVATIONS
 from rnnspec.convert.keras.graph import Call, Tensor, calls, tensors
-from rnnspec.convert.keras.saved import MODELS, RECURRENT, Saved
+from rnnspec.convert.keras.outputs import sequences
+from rnnspec.convert.keras.saved import JOINS, MODELS, READABLE, RECURRENT, Saved
 from rnnspec.errors import SpecError, UnsupportedError
-
-_READABLE = (
-    *RECURRENT,
-    *ACTIVATIONS,
-    *MODELS,
-    "Dense",
-    "Dropout",
-    "Embedding",
-    "Masking",
-    "SpatialDropout1D",
-    "TimeDistributed",
-)
 
 
 @dataclass
@@ -26,21 +14,42 @@ class Link:
 
     Args:
         features: of what reaches it, where the source says so.
-        states: whether its initial states are given.
+        states: the layers that give its initial states.
         padding: the number that the mask written down for it looks for.
-        masked: whether a mask of other origin is written down for it.
+        masked: the layer that gives it a mask of other origin.
+        training: whether it is told to train, and not only where the model does.
         source: the layer before it, of the first link, where that is not the input.
+        gives: the numbers of its outputs that the next layer takes; of the last link None.
+        join: how these are joined.
+        axis: over which they are joined, if they are concatenated.
+        returned: the numbers of its outputs that the model returns.
     """
 
     layer: Saved
     features: int | None = None
-    states: bool = False
+    states: list[str] = field(default_factory=list)
     padding: float | None = None
-    masked: bool = False
+    masked: str | None = None
+    training: bool = False
     source: str | None = None
+    gives: tuple[int, ...] | None = None
+    join: str | None = None
+    axis: int = -1
+    returned: tuple[int, ...] = ()
 
 
-def chain(model: Saved, part: str | None = None) -> list[Link]:
+Result = tuple[Link, int | None]  # an output of a link by its number; None: what the link hands on
+
+
+@dataclass
+class Chain:
+    """Layers in order, and what the model returns of them; None: all that the last one returns."""
+
+    links: list[Link]
+    results: list[Result] | None
+
+
+def chain(model: Saved, part: str | None = None) -> Chain:
     """The layers in order, from the input to the output, models inside of models spread out.
 
     `part` names a layer: the chain is then from the input, or the last layer before that ours does not have, to that
@@ -50,37 +59,108 @@ def chain(model: Saved, part: str | None = None) -> list[Link]:
         SpecError: there is no such layer.
         UnsupportedError: the model is not a chain; the message says where and names the parts.
     """
+    if model.kind not in MODELS:
+        raise UnsupportedError(f"{model.where}: a model of its own class, whose code is never run; convert its layers")
+    found = _chain(model, part, None)
+    if found.results and found.results[0][0] is not found.links[-1]:
+        first, last = found.results[0][0].layer.name, found.links[-1].layer.name
+        raise UnsupportedError(
+            f"{model.where}: its first output is of {first!r}, and not of {last!r}, its last layer; ours gives what "
+            f"that gives, and states beside it; convert a part, --part {first} or --part {last}"
+        )
+    for link, number in found.results or ():
+        if number is not None:
+            link.returned += (number,)
+    return found
+
+
+def _chain(model: Saved, part: str | None, wanted: list[int] | None) -> Chain:
+    """`wanted`: the numbers of the outputs of a model inside of a model that are used; None: all."""
     all_calls = calls(model)
-    graph = _needed(model, all_calls)
+    ends = _ends(model, all_calls, wanted)
+    graph = _needed(model, all_calls, ends)
     if part is None:
-        names = _whole(model, graph)
+        names = _whole(model, graph, ends)
     elif part in graph and graph[part].layer.kind != "InputLayer":
         names = _around(graph, part)
     else:
         known = [name for name, call in graph.items() if call.layer.kind != "InputLayer"]
         raise SpecError(f"{model.where}: --part {part}: no such layer; there are {', '.join(known)}")
     links: list[Link] = []
+    results: dict[Tensor, Result] = {}
+    everything: list[Result] | None = None
     source = graph[names[0]].data[0].layer if graph[names[0]].data else None
-    for name in names:
+    for k, name in enumerate(names):
         call = graph[name]
+        _check_arguments(call)
+        everything = None
+        goes_on = list(graph[names[k + 1]].data) if k + 1 < len(names) else []
+        asked = goes_on + [end for end in ends if end.layer == name] if part is None else goes_on
+        mask = None if call.mask is None else _padding(all_calls, call.layer, call.mask, source)
         if call.layer.kind in MODELS:
-            links += chain(call.layer)
-            continue
-        links.append(Link(call.layer, states=bool(call.states)))
-        if call.mask is not None:
-            links[-1].padding = _padding(all_calls, call.layer, call.mask, source)
-            links[-1].masked = links[-1].padding is None
+            whole = not asked or (model.kind == "Sequential" and wanted is None and not goes_on)
+            inner = _chain(call.layer, None, None if whole else [end.output for end in asked])
+            found, new, everything = dict(zip(asked, inner.results or [], strict=False)), inner.links, inner.results
+            if links and any(link.padding is not None for link in new):
+                raise UnsupportedError(
+                    f"{call.layer.where}: masks what other layers made; only the input's has an equal"
+                )
+        elif call.layer.kind in JOINS and links:
+            _join(links[-1], call)
+            found, new = dict.fromkeys(asked, (links[-1], None)), []
+        else:
+            new = [Link(call.layer, states=[state.layer for state in call.states])]
+            found = {end: (new[0], end.output) for end in asked}
+        for link in new:
+            if call.mask is not None and link.padding is None and link.masked is None:
+                link.padding, link.masked = mask, call.mask.layer if mask is None else None
+            link.training = link.training or bool(call.training)
+        links += new
+        results |= found
+        if goes_on and links[-1].join is None:
+            if any(end in found and found[end][0] is not links[-1] for end in goes_on):
+                raise UnsupportedError(f"{call.layer.where}: what is taken of it is not of its last layer: no equal")
+            links[-1].gives = tuple(found[end][1] if end in found else 0 for end in goes_on)
     if source and graph[source].layer.kind != "InputLayer":
         links[0].source = source
     links[0].features = links[0].features or _features(graph[source or names[0]].layer)
-    return links
+    if part is None and (model.kind != "Sequential" or wanted is not None):
+        everything = [results[end] for end in ends]
+    return Chain(links, everything)
 
 
-def _needed(model: Saved, graph: dict[str, Call]) -> dict[str, Call]:
+def _ends(model: Saved, graph: dict[str, Call], wanted: list[int] | None) -> list[Tensor]:
+    """The tensors that the model returns, or those of them that are wanted."""
+    if model.kind == "Sequential":
+        return [Tensor(name, 0, number) for name in list(graph)[-1:] for number in wanted or [0]]
+    ends = tensors(model.config.get("output_layers")) or [Tensor(name, 0, 0) for name in list(graph)[-1:]]
+    for end in ends:
+        if end.layer not in graph:
+            raise SpecError(f"{model.where}: the output is of {end.layer!r}, but there is no such layer")
+    for number in wanted or ():
+        if number >= len(ends):
+            raise SpecError(f"{model.where}: its output {number} is taken, but it has {len(ends)}")
+    return ends if wanted is None else [ends[number] for number in wanted]
+
+
+def _check_arguments(call: Call) -> None:
+    """Raise UnsupportedError where the layer is called with what changes its meaning and ours does not take."""
+    if call.layer.kind in (*READABLE, *JOINS):
+        other = [*call.other, *(f"the constant {number!r}" for number in call.numbers)]
+        if other:
+            raise UnsupportedError(f"{call.layer.where}: is called with {', '.join(other)}: no equal here")
+
+
+def _join(link: Link, call: Call) -> None:
+    """Take up a layer that joins outputs of the one before it."""
+    if link.join is not None:
+        raise UnsupportedError(f"{call.layer.where}: joins what was joined before: no equal here")
+    link.join, link.axis = JOINS[call.layer.kind], call.layer.get("axis", int, -1)
+
+
+def _needed(model: Saved, graph: dict[str, Call], ends: list[Tensor]) -> dict[str, Call]:
     """The layers that the outputs need for their data and states; Keras 3's masks are not among them."""
-    waiting = [tensor.layer for tensor in tensors(model.config.get("output_layers"))] or list(graph)[-1:]
-    if missing := [name for name in waiting if name not in graph]:
-        raise SpecError(f"{model.where}: the output is of {missing[0]!r}, but there is no such layer")
+    waiting = [end.layer for end in ends]
     needed = set()
     while waiting:
         if (name := waiting.pop()) not in needed:
@@ -89,35 +169,36 @@ def _needed(model: Saved, graph: dict[str, Call]) -> dict[str, Call]:
     return {name: call for name, call in graph.items() if name in needed}
 
 
-def _whole(model: Saved, graph: dict[str, Call]) -> list[str]:
+def _whole(model: Saved, graph: dict[str, Call], ends: list[Tensor]) -> list[str]:
     """All layers but the inputs, which must be a chain."""
     names = [name for name, call in graph.items() if call.layer.kind != "InputLayer"]
     if not names:
         raise SpecError(f"{model.where}: no layers; nothing to convert")
     found = _around(graph, names[0], part=False)
-    reasons = [reason for name in names if (reason := _obstacle(graph, name))]
+    reasons = [reason for name in names if (reason := _obstacle(graph, name, ends))]
     if sorted(found) != sorted(names):
         reasons.append("it has several inputs")
     if reasons:
-        ends = dict.fromkeys(_around(graph, name)[-1] for name in names)
+        parts = dict.fromkeys(_around(graph, name)[-1] for name in names)
         raise UnsupportedError(
-            f"{model.where}: not a chain: {reasons[0]}; convert one in it, --part {' or --part '.join(ends)}"
+            f"{model.where}: not a chain: {reasons[0]}; convert one in it, --part {' or --part '.join(parts)}"
         )
     return found
 
 
-def _obstacle(graph: dict[str, Call], name: str) -> str | None:
+def _obstacle(graph: dict[str, Call], name: str, ends: list[Tensor]) -> str | None:
     """Why there is no chain at that layer."""
     call = graph[name]
     for state in call.states:
         if graph[state.layer].layer.kind != "InputLayer":
             return f"the initial state of {name!r} comes from {state.layer!r}"
-    if len(call.data) > 1:
+    if len(call.data) > 1 and _before(call) is None:
         return f"{name!r} joins {' and '.join(repr(tensor.layer) for tensor in call.data)}"
-    if call.data and call.data[0].output:
-        return f"{name!r} takes the state of {call.data[0].layer!r}, not its output"
-    if len(takers := _takers(graph, name)) > 1:
+    takers = _takers(graph, name)
+    if len(takers) > 1:
         return f"what {name!r} gives goes to {' and '.join(map(repr, takers))}"
+    if takers and _is_output(call.layer, ends):
+        return f"what {name!r} gives goes to {takers[0]!r} and is an output too"
     return None
 
 
@@ -126,19 +207,32 @@ def _takers(graph: dict[str, Call], name: str) -> list[str]:
     return [taker for taker, call in graph.items() if any(tensor.layer == name for tensor in call.data)]
 
 
+def _before(call: Call) -> str | None:
+    """The one layer whose outputs a layer takes: one of them, or several that it joins."""
+    layers = {tensor.layer for tensor in call.data}
+    one = len(call.data) == 1 or (len(layers) == 1 and call.layer.kind in JOINS)
+    return call.data[0].layer if one else None
+
+
+def _is_output(layer: Saved, ends: list[Tensor]) -> bool:
+    """Whether the model returns what the layer hands on, and not just its states."""
+    numbers = [end.output for end in ends if end.layer == layer.name and layer.kind not in MODELS]
+    return any(number < sequences(layer) for number in numbers) if layer.kind in RECURRENT else bool(numbers)
+
+
 def _around(graph: dict[str, Call], name: str, part: bool = True) -> list[str]:
-    """The longest chain around a layer; only of layers that ours has, for a part."""
-
-    def fits(other: str) -> bool:
-        kind = graph[other].layer.kind
-        return kind != "InputLayer" and other not in names and (not part or kind in _READABLE)
-
+    """The longest chain around a layer; for a part, of layers that ours has, that hand on their outputs, not states."""
     names = [name]
-    while len(data := graph[names[0]].data) == 1 and not data[0].output and fits(data[0].layer):
-        names.insert(0, data[0].layer)
-    while len(takers := _takers(graph, names[-1])) == 1 and len(graph[takers[0]].data) == 1 and fits(takers[0]):
-        if graph[takers[0]].data[0].output:
-            break
+
+    def fits(before: str, after: str, new: str) -> bool:
+        if new in names or graph[before].layer.kind == "InputLayer" or _before(graph[after]) != before:
+            return False
+        data = graph[after].data
+        return not part or (graph[new].layer.kind in READABLE and len(data) == 1 and not data[0].output)
+
+    while (before := _before(graph[names[0]])) and fits(before, names[0], before):
+        names.insert(0, before)
+    while len(takers := _takers(graph, names[-1])) == 1 and fits(names[-1], takers[0], takers[0]):
         names.append(takers[0])
     return names
 
@@ -159,7 +253,8 @@ def _padding(graph: dict[str, Call], layer: Saved, mask: Tensor, source: str | N
         return None
     if call.layer.kind == "Any" and call.layer.config.get("axis") == -1 and len(call.data) == 1:
         call = graph[call.data[0].layer]
-    found = call.layer.kind == "NotEqual" and len(call.data) == 1 and len(call.numbers) == 1
+    numbers = [number for number in call.numbers if type(number) in (int, float)]
+    found = call.layer.kind == "NotEqual" and len(call.data) == len(call.numbers) == len(numbers) == 1
     if not found or graph[call.data[0].layer].layer.kind != "InputLayer":
         raise UnsupportedError(f"{layer.where}: its mask is computed by {call.layer.name!r}; only padding has an equal")
-    return float(call.numbers[0]) if call.data[0].layer == source else None
+    return float(numbers[0]) if call.data[0].layer == source else None

@@ -6,6 +6,10 @@ from typing import Any, NamedTuple
 from rnnspec.convert.keras.saved import RECURRENT, Saved
 from rnnspec.errors import SpecError, UnsupportedError
 
+# What Keras 3 takes by its place, where more than one tensor is taken; all by their names elsewhere
+_PLACES = {"Softmax": ("inputs", "mask")} | dict.fromkeys(RECURRENT, ("inputs", "initial_state", "mask"))
+_INPUTS = ("inputs", "sequences", "sequence", "x", "x1", "x2", "xs")
+
 
 class Tensor(NamedTuple):
     """Output number `output` of a call of a layer."""
@@ -17,13 +21,22 @@ class Tensor(NamedTuple):
 
 @dataclass
 class Call:
-    """A layer and what it is called with: data, initial states, a mask where one is written down, and numbers."""
+    """A layer and what it is called with.
+
+    Args:
+        data, states, mask: tensors; a mask where one is written down.
+        training: whether it is told to train, where that is written down.
+        numbers: beside the data, or other constants.
+        other: arguments, in words, that the layers of ours do not take.
+    """
 
     layer: Saved
     data: list[Tensor] = field(default_factory=list)
     states: list[Tensor] = field(default_factory=list)
     mask: Tensor | None = None
-    numbers: list[float] = field(default_factory=list)
+    training: bool | None = None
+    numbers: list[Any] = field(default_factory=list)
+    other: list[str] = field(default_factory=list)
 
 
 def calls(model: Saved) -> dict[str, Call]:
@@ -54,27 +67,58 @@ def _call(layer: Saved, node: Any) -> Call:
     """One of `inbound_nodes`: `[[name, call, index, kwargs], …]` in Keras 2, `{"args": …, "kwargs": …}` in Keras 3."""
     if isinstance(node, dict):
         arguments, named = node.get("args", []), node.get("kwargs", {})
+        if (places := _PLACES.get(layer.kind)) and isinstance(arguments, list) and isinstance(named, dict):
+            named = dict(zip(places, arguments, strict=False)) | named
+            arguments = arguments[len(places) :]
     else:
         arguments = [node] if _reference(node) or not isinstance(node, list) else node
         named = {key: value for item in arguments if _reference(item) for key, value in _kwargs(item).items()}
+        arguments = [item[:3] if _reference(item) else item for item in arguments]
     named = dict(named) if isinstance(named, dict) else {}
-    masks, states = tensors(named.pop("mask", None)), tensors(named.pop("initial_state", None))
-    data = tensors([_bare(arguments), named])
+    given = {name: named.pop(name, None) for name in ("mask", "initial_state", "training")}
+    inputs = [[named.pop(name) for name in _INPUTS if name in named], arguments]
+    data, states, masks = tensors(inputs), tensors(given["initial_state"]), tensors(given["mask"])
     if layer.kind in RECURRENT:
         data, states = data[:1], data[1:] + states
-    numbers = [item for item in arguments if type(item) in (int, float)] if isinstance(arguments, list) else []
-    return Call(layer, data, states, masks[0] if masks else None, numbers)
+    other = [name for name, value in named.items() if value is not None]
+    other += [f"{name} in numbers" for name in ("mask", "initial_state") if _constants(given[name])]
+    if given["training"] not in (None, True, False, 0, 1):
+        other.append("training that is computed")
+    return Call(
+        layer,
+        data,
+        states,
+        masks[0] if masks else None,
+        None if given["training"] is None else bool(given["training"]),
+        _constants(inputs),
+        other,
+    )
 
 
 def tensors(value: Any) -> list[Tensor]:
     """All references to tensors in a nest of arguments, in order."""
+    return [Tensor(*leaf) for leaf in _leaves(value) if isinstance(leaf, list)]
+
+
+def _constants(value: Any) -> list[Any]:
+    """What else is in a nest of arguments."""
+    return [leaf for leaf in _leaves(value) if not isinstance(leaf, list)]
+
+
+def _leaves(value: Any) -> list[Any]:
+    """References as lists of three, and everything else but null."""
     if _reference(value):
-        return [Tensor(*value[:3])]
-    if isinstance(value, dict):
-        if value.get("class_name") == "__keras_tensor__" and isinstance(value.get("config"), dict):
-            value = {"": value["config"].get("keras_history")}
+        return [value[:3]]
+    if isinstance(value, dict) and value.get("class_name") == "__keras_tensor__":
+        config = value.get("config")
+        value = [config.get("keras_history") if isinstance(config, dict) else None]
+    elif isinstance(value, dict) and "class_name" in value:
+        return [value]
+    elif isinstance(value, dict):
         value = list(value.values())
-    return [tensor for item in value for tensor in tensors(item)] if isinstance(value, list) else []
+    if isinstance(value, list):
+        return [leaf for item in value for leaf in _leaves(item)]
+    return [] if value is None else [value]
 
 
 def _reference(value: Any) -> bool:
@@ -86,8 +130,3 @@ def _reference(value: Any) -> bool:
 
 def _kwargs(reference: list) -> dict:
     return reference[3] if len(reference) == 4 and isinstance(reference[3], dict) else {}
-
-
-def _bare(arguments: Any) -> Any:
-    """Arguments without the keyword arguments that Keras 2 writes beside each."""
-    return [item[:3] if _reference(item) else item for item in arguments] if isinstance(arguments, list) else arguments

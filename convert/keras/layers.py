@@ -1,5 +1,6 @@
 """Keras's layers → ours."""
 
+import json
 import re
 from typing import Any
 
@@ -8,36 +9,45 @@ import msgspec
 from rnnspec import Dense, Dropout, Embedding
 from rnnspec.convert.keras import activations
 from rnnspec.convert.keras.cells import Cells
-from rnnspec.convert.keras.chain import Link
+from rnnspec.convert.keras.chain import Chain, Link
 from rnnspec.convert.keras.masks import Masks
-from rnnspec.convert.keras.saved import RECURRENT, Saved
+from rnnspec.convert.keras.outputs import Taken, directions, taken
+from rnnspec.convert.keras.saved import ACTIVATIONS, RECURRENT, Saved
 from rnnspec.convert.layers import bidirectional, recurrent
 from rnnspec.convert.request import Network, WithWeights
 from rnnspec.errors import SpecError, UnsupportedError
 
 
 class Layers:
-    """Reads the layers of a chain, one after the other; their variables must have been located (`locate`)."""
+    """Reads the layers of a chain, one after the other; their variables must have been located (`locate`).
 
-    def __init__(self, cells: Cells) -> None:
-        self.cells, self.request, self.version = cells, cells.request, cells.version
+    `alone`: whether it is one layer by itself, which is called with any mask.
+    """
+
+    def __init__(self, cells: Cells, alone: bool = False) -> None:
+        self.cells, self.request, self.version, self.alone = cells, cells.request, cells.version, alone
         self.masks = Masks(cells.version, cells.request)
         self.found: list[WithWeights] = []
         self.features: int | None = None
         self.time_major: set[bool] = set()
+        self.returned: dict[tuple[int, int | None], str] = {}
 
-    def network(self, links: list[Link]) -> Network:
+    def network(self, chain: Chain) -> Network:
         """All layers.
 
         Raises:
             SpecError: a variable is missing or of another shape; an option has an impossible value.
             UnsupportedError: ours has no such layer, or not with that option.
         """
+        links = chain.links
         if links[0].source:
             self.request.note(f"begins with what {links[0].source!r} gives; a mask that comes with it is to be given")
         self.features = links[0].features
         for link in links:
             self._read(link, link.layer)
+            if link.layer.kind not in RECURRENT and (link.join or (link.returned and link is not links[-1])):
+                raise UnsupportedError(f"{link.layer.where}: more than one layer takes what it gives: no equal here")
+        self._note_outputs(chain)
         where = self.cells.variables.where
         if len(self.time_major) > 1:
             raise UnsupportedError(f"{where}: some layers are time-major, some are not; no equal here")
@@ -47,6 +57,12 @@ class Layers:
             None if self.found and isinstance(self.found[0][0], Embedding) else self._inputs(where, links[0].features)
         )
         return Network(self.found, inputs, self.cells.variables, self.masks.padding(where))
+
+    def _note_outputs(self, chain: Chain) -> None:
+        """Say which of ours is which output of the model, where that is more than one."""
+        if chain.results and len(chain.results) > 1:
+            found = [self.returned.get((id(link), number), "y") for link, number in chain.results]
+            self.request.note(f"the outputs of the source are, in its order: {', '.join(found)}")
 
     def _inputs(self, where: str, features: int | None) -> int:
         kernels = (weights for _, weights in self.found if weights)
@@ -61,7 +77,7 @@ class Layers:
         kind = saved.kind
         if kind == "TimeDistributed":
             inner = saved.inner["layer"]
-            if inner.kind not in ("Dense", "Dropout", *activations.LAYERS):
+            if inner.kind not in ("Dense", "Dropout", *ACTIVATIONS):
                 raise UnsupportedError(
                     f"{saved.where}: of {inner.kind}: no equal here, only of Dense and what follows it"
                 )
@@ -79,12 +95,10 @@ class Layers:
                     f"{saved.where}: masks what other layers made; only as the first one it has an equal"
                 )
             self.masks.make(float(saved.get("mask_value", (int, float), 0.0)))
-        elif kind == "Dropout":
-            self._add(Dropout(name=self._name(saved), rate=saved.get("rate", (int, float))), {})
-        elif kind == "SpatialDropout1D":
-            self.request.note(f"{saved.name}: SpatialDropout1D is the identity outside training: left out")
-        elif kind in activations.LAYERS:
-            self._activation(saved)
+        elif kind in ("Dropout", "SpatialDropout1D"):
+            self._dropout(link, saved)
+        elif kind in ACTIVATIONS:
+            self._activation(link, saved)
         elif kind != "InputLayer":
             known = ", ".join((*RECURRENT, "Embedding", "Masking", "Dense", "TimeDistributed", "Dropout", "Activation"))
             raise UnsupportedError(
@@ -93,11 +107,26 @@ class Layers:
 
     def _check_policy(self, saved: Saved) -> None:
         """Say where Keras computes in half precision."""
-        policy: Any = saved.config.get("dtype")
-        if isinstance(policy, dict) and isinstance(policy.get("config"), dict):
-            policy = policy["config"].get("name")
-        if isinstance(policy, str) and "float16" in policy:
-            self.request.note(f"{saved.name}: Keras computes it in {policy}; here it is float32")
+        policies = [part.config.get("dtype") for part, _ in saved.walk()]
+        if found := next((policy for policy in policies if "float16" in json.dumps(policy)), None):
+            config = found.get("config") if isinstance(found, dict) else None
+            name = config.get("name", found) if isinstance(config, dict) else found
+            self.request.note(f"{saved.name}: Keras computes it in {name}; here it is float32")
+
+    def _check_training(self, link: Link, saved: Saved, *rates: float) -> None:
+        """Raise UnsupportedError where dropout is at work at inference too."""
+        if link.training and any(rates):
+            raise UnsupportedError(f"{saved.where}: is called with training=True: it drops at inference too; no equal")
+
+    def _dropout(self, link: Link, saved: Saved) -> None:
+        rate = saved.get("rate", (int, float))
+        self._check_training(link, saved, rate)
+        if saved.kind == "SpatialDropout1D":
+            self.request.note(f"{saved.name}: SpatialDropout1D is the identity outside training: left out")
+            return
+        if saved.config.get("noise_shape") is not None:
+            self.request.note(f"{saved.name}: noise_shape is left out: in training every value is dropped by itself")
+        self._add(Dropout(name=self._name(saved), rate=rate), {})
 
     def _name(self, saved: Saved) -> str:
         """Keras's name, made valid, and unique where a model inside of a model has the same."""
@@ -123,7 +152,7 @@ class Layers:
         self._add(layer, {"kernel": kernel.T, **bias})
 
     def _embedding(self, saved: Saved) -> None:
-        if self.found:
+        if self.found or self.masks.number is not None:
             raise UnsupportedError(f"{saved.where}: not the first layer; only there it has an equal")
         table = self.cells.take(saved, "embeddings", saved.size("input_dim"), saved.size("output_dim"))
         if saved.get("mask_zero", bool, False):
@@ -131,8 +160,11 @@ class Layers:
         layer = Embedding(name=self._name(saved), vocabulary=table.shape[0], units=table.shape[1])
         self._add(layer, {"embeddings": table})
 
-    def _activation(self, saved: Saved) -> None:
+    def _activation(self, link: Link, saved: Saved) -> None:
         """A layer of its own becomes the activation of the dense layer before it."""
+        masks = self.version.major == 3 and self.masks.number is not None and self.masks.passes
+        if saved.kind == "Softmax" and (masks or link.masked or link.padding is not None):
+            raise UnsupportedError(f"{saved.where}: leaves out what is masked: no equal; use Activation('softmax')")
         act = activations.of_layer(saved, self.version)
         if act == "linear":
             return
@@ -148,9 +180,9 @@ class Layers:
         options = [_options(layer) for layer in layers]
         sequences, zero = options[0]["return_sequences"], options[0]["zero_output_for_mask"]
         self.time_major.add(options[0]["time_major"])
-        if saved.get("stateful", bool, False) or layers[0].get("stateful", bool, False):
+        stateful = saved.get("stateful", bool, False) or layers[0].get("stateful", bool, False)
+        if stateful:
             self.request.note(f"{name}: is stateful: here the states of a call are passed on to the next by hand")
-        masked = self.masks.reach(link, name)
         if both:
             if options[0]["go_backwards"] == options[1]["go_backwards"]:
                 raise SpecError(f"{saved.where}: both layers run the same way (go_backwards); no Keras makes that")
@@ -160,29 +192,64 @@ class Layers:
                 zero = sequences
             elif zero != options[1]["zero_output_for_mask"]:
                 raise UnsupportedError(f"{saved.where}: its two layers differ in zero_output_for_mask; no equal here")
-        if masked and zero and not sequences:
+        for part, _ in saved.walk():
+            rates = (part.get(rate, (int, float), 0.0) for rate in ("dropout", "recurrent_dropout"))
+            self._check_training(link, part, *rates)
+        goes_on = taken(saved, link.gives, link.join, link.returned)
+        self.returned |= {(id(link), n): y if y[0] == "y" else f"{name}.{y}" for n, y in goes_on.names.items()}
+        last = goes_on.last or not sequences
+        if link.join == "concat" and link.axis not in (-1, 1 if last else 2):
+            raise UnsupportedError(f"{saved.where}: its outputs are joined over axis {link.axis}: no equal here")
+        masked = self.masks.reach(link, name, bool(link.states) or stateful, goes_on.last)
+        self.masks.passes = not last
+        if zero and (masked or link.masked or self.alone):
+            used = layers if goes_on.merge is not None else layers[goes_on.direction or 0 :][:1]
+            self._check_zeros(saved, used, sequences, goes_on.last)
+        made: dict[str, Any] = {"name": name, "last": last, "padded_output": "zero" if zero else "hold"}
+        if goes_on.merge is not None:
+            self._add(*self._both(saved, layers, goes_on.merge, made))
+        else:
+            self._one(saved, layers, goes_on, made)
+        if link.states:
+            ours = (f"{name}.{state}" for state in self.found[-1][0].states(1))
+            given = (f"{state} by {other!r}" for state, other in zip(ours, link.states, strict=False))
+            self.request.note(f"starts from states that are given: {', '.join(given)}")
+
+    def _check_zeros(self, saved: Saved, used: list[Saved], sequences: bool, final: bool) -> None:
+        """Raise UnsupportedError where zero_output_for_mask, with a mask, does what ours does not."""
+        if not sequences and not final:
             raise UnsupportedError(
-                f"{saved.where}: zero_output_for_mask without return_sequences gives 0 where the last step is masked; "
-                "no equal here"
+                f"{saved.where}: zero_output_for_mask without return_sequences gives 0 where the last step is masked: "
+                "no equal here; return the sequence, or leave zero_output_for_mask out"
             )
-        made = {"name": name, "last": not sequences, "padded_output": "zero" if zero else "hold"}
-        if both:
-            self._add(*self._both(saved, layers, options[0]["go_backwards"], made))
-            return
-        part = self.cells.read(saved.inner["cell"], self.features, name)
-        if options[0]["go_backwards"]:
-            made |= {"direction": "backward", "reverse_output": sequences}
+        if sequences and not final and any(each.get("unroll", bool, False) and _backward(each) for each in used):
+            raise UnsupportedError(
+                f"{saved.where}: unrolled backwards with zero_output_for_mask, Keras gives 0 at other steps than those "
+                "that are masked: no equal here; leave unroll out"
+            )
+
+    def _one(self, saved: Saved, layers: list[Saved], goes_on: Taken, made: dict[str, Any]) -> None:
+        """One direction, be it of a `Bidirectional`, which turns what its second layer returns."""
+        layer = layers[goes_on.direction or 0]
+        part = self.cells.read(layer.inner["cell"], self.features, made["name"])
+        backward = _backward(layer)
+        made["direction"] = "backward" if backward else "forward"
+        made["reverse_output"] = not made["last"] and backward != (goes_on.direction == 1)
+        if goes_on.direction is not None:
+            self.request.note(f"{made['name']}: of {saved.kind} one direction alone is used, {made['direction']}")
+            for cell, _ in layers[1 - goes_on.direction].walk():
+                for variable in cell.variables.values():
+                    self.cells.variables.ignore(variable, "of a direction that is not used")
         self._add(*recurrent(part, **made))
 
-    def _both(self, saved: Saved, layers: list[Saved], turned: bool, made: dict[str, Any]) -> WithWeights:
-        """`Bidirectional`; `turned`: its forward layer runs backward, and so does what comes out (`go_backwards`)."""
-        merge = "none" if saved.config.get("merge_mode", "concat") is None else saved.get("merge_mode", str, "concat")
-        places = ("backward", "forward") if turned else ("forward", "backward")
+    def _both(self, saved: Saved, layers: list[Saved], merge: str, made: dict[str, Any]) -> WithWeights:
+        """`Bidirectional`; where its first layer runs backward, so does what comes out (`go_backwards`)."""
+        places = directions(saved)
         parts = {
             place: self.cells.read(layer.inner["cell"], self.features, f"{made['name']}.{place}")
             for place, layer in zip(places, layers, strict=True)
         }
-        if turned:
+        if places[0] == "backward":
             if merge in ("concat", "none"):
                 raise UnsupportedError(
                     f"{saved.where}: go_backwards with merge_mode {merge!r} puts backward first: no equal"
@@ -190,6 +257,10 @@ class Layers:
             made["reverse_output"] = not made["last"]
             self.request.note(f"{made['name']}: its forward layer goes backwards, and is `backward` here")
         return bidirectional(parts["forward"], parts["backward"], merge=merge, **made)
+
+
+def _backward(layer: Saved) -> bool:
+    return layer.get("go_backwards", bool, False)
 
 
 def _options(layer: Saved) -> dict[str, bool]:

@@ -18,6 +18,20 @@ LAYERS_OF_CELLS = {  # a layer → the cell that it makes
 }
 _CUDNN = {"activation": "tanh", "recurrent_activation": "sigmoid", "reset_after": True}
 RECURRENT = (*LAYERS_OF_CELLS, "RNN", "Bidirectional")
+ACTIVATIONS = ("Activation", "ReLU", "LeakyReLU", "ELU", "Softmax", "ThresholdedReLU")
+JOINS = {"Concatenate": "concat", "Add": "sum", "Multiply": "mul", "Average": "ave"}  # → our `merge`
+READABLE = (
+    *RECURRENT,
+    *ACTIVATIONS,
+    *MODELS,
+    "Dense",
+    "Dropout",
+    "Embedding",
+    "Masking",
+    "SpatialDropout1D",
+    "TimeDistributed",
+)
+_KERAS = ("keras", "tf_keras", "tensorflow")  # the packages of its own classes
 
 
 @dataclass
@@ -82,7 +96,7 @@ def read_config(data: Any, where: str) -> Saved:
         config = {"layers": config}
     if not isinstance(kind, str) or not isinstance(config, dict):
         raise SpecError(f"{where}: expected a Keras object with class_name and config, found {_brief(data)}")
-    kind = kind.rpartition(">")[2]
+    kind = _kind(kind, data.get("module"))
     name = config.get("name", data.get("name"))
     where = f"{where}: {name!r} ({kind})" if kind not in MODELS else where
     if kind in ("Lambda", "__lambda__", "LambdaLayer"):
@@ -90,6 +104,14 @@ def read_config(data: Any, where: str) -> Saved:
     saved = Saved(kind, where, config, nodes=_list(data.get("inbound_nodes", []), f"{where}: inbound_nodes"))
     _describe(saved)
     return saved
+
+
+def _kind(name: str, module: Any) -> str:
+    """The class, in full where it is not Keras's but has the name of one that is: `Package>LSTM`."""
+    package, _, short = name.rpartition(">")
+    if not package and isinstance(module, str) and module.split(".")[0] not in _KERAS:
+        package = module
+    return f"{package}>{short}" if package and short in (*READABLE, *JOINS, *CELLS) else short
 
 
 def _describe(saved: Saved) -> None:

@@ -37,6 +37,11 @@ class Version(NamedTuple):
         return self[:2] >= (2, 4) or (self[:2] >= (2, 2) and self.tensorflow)
 
     @property
+    def holds_state(self) -> bool:
+        """Whether a masked step gives the first state, not the output before (changed in Keras 2.3, and tf.keras)."""
+        return self[:2] < (2, 3) and not self.tensorflow
+
+    @property
     def hard_slope(self) -> float:
         """The slope of `hard_sigmoid` (changed in Keras 3)."""
         return 0.2 if self.major == 2 else 1 / 6
