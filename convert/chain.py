@@ -1,54 +1,22 @@
 """The order of the layers in a source that holds weights and no architecture."""
 
-import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
-from itertools import groupby, islice
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 
 from rnnspec import strict_json
-from rnnspec.activations import NAMES, Activation, Function
-from rnnspec.config import decode
+from rnnspec.convert import roles
+from rnnspec.convert.blocks import Block, parts_of, places_of
+from rnnspec.convert.order import Order, in_order, search
 from rnnspec.convert.request import Request, WithWeights
+from rnnspec.convert.variables import some
 from rnnspec.errors import SpecError
-from rnnspec.layers import Dense, Embedding
+from rnnspec.layers import Embedding
 
-_TRIES = 20_000  # orders looked at before it is better to ask
-
-
-@dataclass(frozen=True)
-class Block:
-    """A layer of the source, or layers that belong together, at `place`, with the features that go in and come out.
-
-    `inputs` is None for ids. `build`: our name → the layers. Where the weights have two readings, there are two blocks
-    at one place.
-    """
-
-    place: str
-    inputs: int | None
-    outputs: int
-    build: Callable[[str], list[WithWeights]]
-
-    def __str__(self) -> str:
-        return f"{self.place or 'the root'} ({'ids' if self.inputs is None else self.inputs} → {self.outputs})"
-
-
-def names(places: Iterable[str], separator: str, dropped: tuple[str, ...]) -> dict[str, str]:
-    """Place in the source → our name: its parts joined by "_", without those that all places begin with and those that
-    say nothing (`dropped`); "rnn" if nothing is left.
-    """
-    paths = {place: [part for part in place.split(separator) if part not in dropped] for place in places}
-    while all(len(path) > 1 for path in paths.values()) and len({path[0] for path in paths.values()}) == 1:
-        paths = {place: path[1:] for place, path in paths.items()}
-    return {place: _name("_".join(path)) for place, path in paths.items()}
-
-
-def _name(text: str) -> str:
-    text = re.sub(r"[^A-Za-z0-9_-]", "_", text) or "rnn"
-    return text if re.match("[A-Za-z_]", text) else f"layer_{text}"
+_SHOWN = 100  # places of a chain that a note names
 
 
 def in_part(request: Request, names: Iterable[str], separator: str, where: str) -> dict[str, str]:
-    """The variables outside the part that was asked for, each with that reason.
+    """The variables outside the part that was asked for, each with that reason. `a,b` asks for two.
 
     Raises:
         SpecError: nothing is in the part.
@@ -56,17 +24,20 @@ def in_part(request: Request, names: Iterable[str], separator: str, where: str) 
     part, names = request.look("part"), list(names)
     if part is None:
         return {}
-    outside = {name: f"not in {part}" for name in names if not name.startswith(part + separator)}
-    if len(outside) == len(names):
-        parts = ", ".join(dict.fromkeys(name.split(separator)[0] for name in names))
-        raise SpecError(f"{where}: --part {part}: nothing begins with {part + separator!r}; it has {parts}")
-    return outside
+    outside = set(names)
+    for each in part.split(","):
+        inside = {name for name in names if name == each or name.startswith(each + separator)}
+        if not inside:
+            parts = some(list(dict.fromkeys(name.split(separator)[0] for name in names)))
+            raise SpecError(f"{where}: --part {each}: nothing begins with {each + separator!r}; it has {parts}")
+        outside -= inside
+    return {name: f"not in {part}" for name in names if name in outside}
 
 
 def chained(
     blocks: list[Block], ours: Mapping[str, str], request: Request, where: str, ordered: bool
 ) -> list[WithWeights]:
-    """The layers in order, by our names.
+    """The layers in order, by our names, with the note that they were taken as a chain.
 
     The order is that of `request.config`, else that of the source if it is the order of construction (`ordered`) and
     the features fit, else the only one in which the features fit; places that differ in their numbers alone come in
@@ -77,44 +48,25 @@ def chained(
 
     Raises:
         SpecError: no order fits, or several do; the config names other places.
+        UnsupportedError: the names speak against a chain (`roles`).
     """
-    places = list(dict.fromkeys(block.place for block in blocks))
+    places = places_of(blocks)
     if config := request.look("config"):
         ours = _configured(config, places, ours)
-        found = list(_orders(blocks, list(ours), where))
+        found = in_order(blocks, list(ours))
         if not found:
             raise SpecError(f"{config}: the layers do not fit in this order: {_listed(blocks, list(ours))}")
     else:
-        found = list(_orders(blocks, places, where)) if ordered else []
-        found = found or list(islice(_orders(blocks, None, where), 3))
-        others = {tuple(block.place for block in order) for order in found}
-        if len(others) > 1:
-            raise SpecError(
-                f"{where}: the order of the layers cannot be read off: {_listed(blocks, places)}; give it with --config"
-            )
-        if not found:
-            raise SpecError(
-                f"{where}: the layers are not a chain: {_listed(blocks, places)}; give the order with --config, or "
-                "--part with the place of a chain inside"
-            )
-        _note_order(found[0], blocks, places if ordered else None, request, where)
+        roles.check(blocks, request.part, where)
+        found = _found(blocks, places if ordered else None, request, where)
+        roles.check_order(found[0], request.part, where)
     order = found[0]  # an embedding comes before a dense layer of the same weights
+    request.note(f"taken as a chain: {_shown([block.place or ours[block.place] for block in order])}")
     if len(found) > 1:
         request.note(
             f"{order[0].place}: read as an embedding; --set {ours[order[0].place]}.type=dense for a dense layer"
         )
-    layers = [layer for block in order for layer in block.build(ours[block.place])]
-    for layer, _ in layers[:-1]:
-        if isinstance(layer, Dense) and layer.activation == "linear":
-            request.note(
-                f"{layer.name}: no activation is in the file; --set {layer.name}.activation=… if there was one"
-            )
-    return layers
-
-
-def fits(blocks: list[Block], where: str) -> bool:
-    """Whether there is an order in which the features fit."""
-    return next(_orders(blocks, None, where), None) is not None
+    return [layer for block in order for layer in block.build(ours[block.place])]
 
 
 def inputs(layers: list[WithWeights]) -> int | None:
@@ -125,21 +77,7 @@ def inputs(layers: list[WithWeights]) -> int | None:
     return next(array.shape[-1] for name, array in weights.items() if name.split(".")[-1] == "kernel")
 
 
-def dense_activation(request: Request, name: str) -> Activation:
-    """What follows a dense layer, which no weights tell: `--set NAME.activation`, by the layer's own name only."""
-    return activation(request.settings.get("", f"{name}.activation", "linear"), f"--set {name}.activation")
-
-
-def activation(value, where: str) -> Activation:
-    """An activation as the user gives it: its name, or an object with a type. Raises SpecError for anything else."""
-    if isinstance(value, dict):
-        return decode(Function, value, where)  # type: ignore[type-abstract]
-    if value not in NAMES:
-        raise SpecError(f"{where}: expected one of {', '.join(NAMES)}, or an object with a type, found {value!r}")
-    return value
-
-
-def _configured(config, places: list[str], ours: Mapping[str, str]) -> dict[str, str]:
+def _configured(config: Path, places: list[str], ours: Mapping[str, str]) -> dict[str, str]:
     """Place → our name, in the order of the config."""
     data = strict_json.load(config)
     entries = list(data.values()) if isinstance(data, dict) else data
@@ -150,56 +88,45 @@ def _configured(config, places: list[str], ours: Mapping[str, str]) -> dict[str,
     return {place: name for name, place in data.items()} if isinstance(data, dict) else {k: ours[k] for k in entries}
 
 
-def _orders(blocks: list[Block], given: list[str] | None, where: str) -> Iterator[list[Block]]:
-    """The orders in which all places are used once and the features fit; with `given`, that one only."""
-    tries = 0
-
-    def reached(place: str, features: int, left: list[str]) -> bool:
-        """Whether something still gives the features that the place takes."""
-        given = {features} | {block.outputs for block in blocks if block.place in left and block.place != place}
-        return any(block.inputs in given for block in blocks if block.place == place)
-
-    def extend(chain: list[Block], left: list[str]) -> Iterator[list[Block]]:
-        nonlocal tries
-        tries += 1
-        if tries > _TRIES:
-            raise SpecError(f"{where}: the layers fit in too many orders; give theirs with --config")
-        if not left:
-            yield chain
-        if chain and not all(reached(place, chain[-1].outputs, left) for place in left):
-            return
-        heads = set(left[:1]) if given else {min(same, key=_numbers) for same in _numbered(left)}
-        for block in blocks:
-            if block.place in heads and (not chain or block.inputs == chain[-1].outputs):
-                yield from extend([*chain, block], [place for place in left if place != block.place])
-
-    yield from extend([], given or list(dict.fromkeys(block.place for block in blocks)))
-
-
-def _numbered(places: list[str]) -> list[list[str]]:
-    """The places, those that differ in their numbers alone together."""
-    return [list(same) for _, same in groupby(sorted(places, key=_wordy), _wordy)]
+def _found(blocks: list[Block], source: list[str] | None, request: Request, where: str) -> list[Order]:
+    """The readings of the only order, or of that of the source, with a note where others fit too, or it does not."""
+    orders, complete = search(blocks)
+    several = len({tuple(block.place for block in order) for order in orders}) > 1 or not complete
+    if source and (found := in_order(blocks, source)):
+        if several:
+            request.note("order of the layers as in the file; others fit too: --config gives another")
+        return found
+    if several and not complete:
+        raise SpecError(f"{where}: too many orders of the layers to look for one that fits; give theirs with --config")
+    if several:
+        raise SpecError(
+            f"{where}: the order of the layers cannot be read off: {_listed(blocks, places_of(blocks))}; "
+            "give it with --config"
+        )
+    if not orders:
+        raise SpecError(
+            f"{where}: the layers are not a chain: {_listed(blocks, places_of(blocks))}{_ends(blocks)}; --part takes "
+            f"one of {some(parts_of(places_of(blocks)))}, or several as a,b"
+        )
+    if source:
+        request.note("order of the layers by their features, and not as in the file")
+    return orders
 
 
-def _wordy(place: str) -> str:
-    return re.sub(r"_?\d+", "", place)
+def _ends(blocks: Sequence[Block]) -> str:
+    """Where a chain could begin or end, if there are several such places."""
+    given, taken = {block.outputs for block in blocks}, {block.inputs for block in blocks}
+    firsts = places_of(block for block in blocks if block.inputs not in given)
+    lasts = places_of(block for block in blocks if block.outputs not in taken)
+    said = [("begin", firsts), ("end", lasts)]
+    return "".join(f"; {some(places)} could each {how} one" for how, places in said if len(places) > 1)
 
 
-def _numbers(place: str) -> list[int]:
-    return [int(number) for number in re.findall(r"\d+", place)]
-
-
-def _note_order(
-    order: list[Block], blocks: list[Block], source: list[str] | None, request: Request, where: str
-) -> None:
-    """Say it where the order of the source is not that of the layers, or not the only one that fits."""
-    places = [block.place for block in order]
-    if source is not None and places != source:
-        request.note(f"order of the layers by their features, and not as in the file: {', '.join(places)}")
-    elif len({tuple(block.place for block in other) for other in islice(_orders(blocks, None, where), 3)}) > 1:
-        request.note(f"order of the layers as in the file: {', '.join(places)}; others fit too: --config gives another")
-
-
-def _listed(blocks: list[Block], places: list[str]) -> str:
+def _listed(blocks: Sequence[Block], places: Sequence[str]) -> str:
     by_place = {block.place: block for block in reversed(blocks)}
-    return ", ".join(str(by_place[place]) for place in places)
+    return some([str(by_place[place]) for place in places], most=20)
+
+
+def _shown(places: list[str]) -> str:
+    half = _SHOWN // 2
+    return " → ".join(places if len(places) <= _SHOWN else [*places[:half], "…", *places[-half:]])

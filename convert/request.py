@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from rnnspec.convert.settings import Settings
-from rnnspec.convert.variables import Variables
+from rnnspec.convert.variables import Variables, some
 from rnnspec.layers import Layer
 
 WithWeights = tuple[Layer, dict[str, np.ndarray]]
@@ -25,18 +25,25 @@ class Request:
     config: Path | None = None
     ema: bool = False
     part: str | None = None
-    notes: list[str] = field(default_factory=list)
     looked_at: set[str] = field(default_factory=set)
+    _notes: dict[str, dict[str, None]] = field(default_factory=dict)  # text → what it is about
 
     def look(self, option: str):
         """The option `config`, `ema` or `part`, from here on the reader's business."""
         self.looked_at.add(option)
         return getattr(self, option)
 
-    def note(self, text: str) -> None:
-        """Something that the reader assumed or changed, in words for the user."""
-        if text not in self.notes:
-            self.notes.append(text)
+    def note(self, text: str, about: str = "") -> None:
+        """Something that the reader assumed or changed, in words for the user.
+
+        `about`: a layer or place of which it is true; those of one text are named together.
+        """
+        self._notes.setdefault(text, {}).update({about: None} if about else {})
+
+    @property
+    def notes(self) -> list[str]:
+        """All notes, each once, in the order in which they were made."""
+        return [f"{some(list(about))}: {text}" if about else text for text, about in self._notes.items()]
 
 
 @dataclass

@@ -38,7 +38,7 @@ class Variables(Mapping[str, np.ndarray]):
             SpecError: there is no such variable, or its shape is another.
         """
         if name not in self._arrays:
-            raise SpecError(f"{self.where}: variable {name!r} is missing; found {_some(sorted(self._arrays))}")
+            raise SpecError(f"{self.where}: variable {name!r} is missing; found {some(sorted(self._arrays))}")
         array = self._arrays[name]
         if shape:
             fits = len(shape) == array.ndim and all(e in (None, s) for e, s in zip(shape, array.shape, strict=True))
@@ -60,12 +60,12 @@ class Variables(Mapping[str, np.ndarray]):
         """Raise SpecError where a variable is left over."""
         if names := self.left():
             shapes = [f"{name} {self._arrays[name].shape}" for name in names]
-            raise SpecError(f"{self.where}: no layer uses {_some(shapes)}; nothing was converted")
+            raise SpecError(f"{self.where}: no layer uses {some(shapes)}; nothing was converted")
 
 
 def _widened(array: np.ndarray) -> np.ndarray:
     return array.astype(np.float32) if array.dtype == np.float16 else array
 
 
-def _some(names: list[str], most: int = 6) -> str:
+def some(names: list[str], most: int = 6) -> str:
     return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "") or "none"

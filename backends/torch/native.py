@@ -10,7 +10,8 @@ from rnnspec.activations import Activation, Celu, Elu, HardShrink, HardSigmoid, 
 from rnnspec.backends.torch.ops import TorchOps
 from rnnspec.checkpoint import Checkpoint
 from rnnspec.convert import assemble
-from rnnspec.convert.chain import inputs, names
+from rnnspec.convert.blocks import names
+from rnnspec.convert.chain import inputs
 from rnnspec.convert.layers import dense, embedding
 from rnnspec.convert.request import Network, Request, WithWeights
 from rnnspec.convert.torch.files import to_numpy

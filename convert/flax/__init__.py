@@ -7,8 +7,10 @@ the only order in which features and numbers (`LSTMCell_0`, `layers_1`) fit; whe
 it (`rnnspec.convert.chain.chained`), and `--part encoder` takes what is under `encoder/`. A `Bidirectional` inside a
 compact module leaves two cells with successive numbers, and is read off where nothing else fits.
 
-Settings: `activation` (`activation_fn`), `gate_activation` (`gate_fn`), `residual` of a `SimpleCell`, and of a dense
-layer `NAME.activation`.
+Settings: `activation` (`activation_fn`), `gate_activation` (`gate_fn`), `residual` of a `SimpleCell`, of a dense layer
+`NAME.activation`, `merge` of a `Bidirectional`; `return_sequences`, `direction`, `reverse_output` and of other cells
+`residual` (`rnnspec.convert.assumed`). `RNN(reverse=True, keep_order=True)` is `direction=backward`; without keep_order
+the outputs come in the order of the steps, which is `reverse_output=true` besides.
 
 Flax differs at run time: past a sequence's length its outputs go on, and a length of 0 gives the last step's state;
 ours are zero, and the initial state (UNROLL-4).
@@ -19,17 +21,20 @@ from functools import partial
 from itertools import groupby
 from pathlib import Path
 
-import numpy as np
-
 from rnnspec.archives import arrays
+from rnnspec.cells import RNN
 from rnnspec.convert import chain
-from rnnspec.convert.chain import Block
+from rnnspec.convert.assumed import assumed, dense_activation, merge
+from rnnspec.convert.blocks import Block, names
 from rnnspec.convert.flax.cells import FlaxCell, recognise
 from rnnspec.convert.flax.files import read_msgpack
+from rnnspec.convert.flax.states import parameters
 from rnnspec.convert.layers import bidirectional, dense, embedding, recurrent
+from rnnspec.convert.order import search
 from rnnspec.convert.request import Network, Request, WithWeights
 from rnnspec.convert.variables import Variables
 from rnnspec.errors import SpecError
+from rnnspec.layers import Recurrent
 
 _DIRECTIONS = ("forward_rnn", "backward_rnn")
 
@@ -42,16 +47,16 @@ def read(source: Path, request: Request) -> Network:
     """
     with source.open("rb") as file:
         zipped = file.read(2) == b"PK"
-    variables, beside = _parameters(arrays(source) if zipped else read_msgpack(source), source)
-    for name, reason in (beside | chain.in_part(request, variables, "/", str(source))).items():
+    variables, beside = parameters(arrays(source) if zipped else read_msgpack(source), request, str(source))
+    for name, reason in beside.items():
         variables.ignore(name, reason)
     cells, tables = _found(variables)
     if not cells:
         raise SpecError(f"{source}: nothing recurrent in it; found {', '.join(variables.left()[:6]) or 'nothing'}")
-    ours = chain.names([*cells, *tables], "/", ())
-    blocks = [*(_cell_block(variables, request, *item) for item in cells.items())]
+    ours = names([*cells, *tables], "/", ())
+    blocks = [_cell_block(variables, request, ours[place], place, cell) for place, cell in cells.items()]
     blocks += [_table_block(variables, request, place, leaf) for place, leaf in tables.items()]
-    if not request.config and (pairs := _pairs(cells)) and not chain.fits(blocks, str(source)):
+    if not request.config and (pairs := _pairs(cells)) and not search(blocks)[0]:
         request.note(f"read as forward and backward of a Bidirectional: {', '.join(map(' and '.join, pairs.values()))}")
         both = {
             pair[0]: {d: cells[place][""] for d, place in zip(_DIRECTIONS, pair, strict=True)}
@@ -59,28 +64,18 @@ def read(source: Path, request: Request) -> Network:
         }
         gone = {place for pair in pairs.values() for place in pair}
         blocks = [block for block in blocks if block.place not in gone]
-        blocks += [_cell_block(variables, request, *item) for item in both.items()]
+        blocks += [_cell_block(variables, request, ours[place], place, cell) for place, cell in both.items()]
     layers = chain.chained(blocks, ours, request, str(source), ordered=False)
+    simple = {layer.name: ("residual",) for layer, _ in layers if isinstance(layer, Recurrent) and _is_simple(layer)}
+    layers = assumed(layers, request, own=simple)
+    if any(isinstance(layer, Recurrent) and layer.reverse_output for layer, _ in layers):
+        request.note("reverse_output: Flax flips a row up to its seq_lengths, and this the whole time axis")
     return Network(layers, chain.inputs(layers), variables)
 
 
-def _parameters(leaves: dict, source: Path) -> tuple[Variables, dict[str, str]]:
-    """The variables by name, without "params" in front, and what is beside them in a training state, with reasons."""
-    beside = {}
-    for name, value in leaves.items():
-        if re.fullmatch(r"(opt_state|step)(/.*)?", name):
-            beside[name] = "the optimizer's state" if name.startswith("opt") else "counts the training steps"
-        elif re.fullmatch(r"(.*/)?rngs/(.*/)?(count|key)(/value)?", name):
-            beside[name] = "the state of a random number generator"
-        elif not isinstance(value, np.ndarray) or value.dtype.kind != "f":
-            found = f"{value.dtype}" if isinstance(value, np.ndarray) else type(value).__name__
-            raise SpecError(f"{source}: variable {name!r}: expected floating-point numbers, found {found}")
-    arrays = {name: value for name, value in leaves.items() if name not in beside}
-    while arrays and all(name.startswith("params/") for name in arrays):
-        arrays = {name.removeprefix("params/"): value for name, value in arrays.items()}
-    if arrays and all(name.endswith("/value") for name in arrays):  # nnx.VariableState
-        arrays = {name.removesuffix("/value"): value for name, value in arrays.items()}
-    return Variables(arrays, str(source)), beside
+def _is_simple(layer: Recurrent) -> bool:
+    """Whether it is a `SimpleCell`, which has a residual connection of its own, from state to state."""
+    return isinstance(layer.cell, RNN)
 
 
 def _found(variables: Variables) -> tuple[dict[str, dict[str, FlaxCell]], dict[str, str]]:
@@ -91,13 +86,13 @@ def _found(variables: Variables) -> tuple[dict[str, dict[str, FlaxCell]], dict[s
         if path:
             modules.setdefault("/".join([*path[:-1], ""]), set()).add(path[-1])
     cells: dict[str, dict[str, FlaxCell]] = {}
-    scopes = []
+    scopes = set()
     for scope, inside in modules.items():
         if cell := recognise(variables, scope, inside):
             path = scope.removesuffix("/").removesuffix("cell").removesuffix("/").split("/")
             direction = path.pop() if path[-1] in _DIRECTIONS else ""
             cells.setdefault("/".join(path), {})[direction] = cell
-            scopes += [f"{scope}{module}/" for module in (*cell.i, *cell.h)]
+            scopes |= {f"{scope}{module}/" for module in (*cell.i, *cell.h)}
     tables = {}
     for name in variables.left():
         place, _, leaf = name.rpartition("/")
@@ -106,16 +101,21 @@ def _found(variables: Variables) -> tuple[dict[str, dict[str, FlaxCell]], dict[s
     return cells, tables
 
 
-def _cell_block(variables: Variables, request: Request, place: str, cells: dict[str, FlaxCell]) -> Block:
+def _cell_block(variables: Variables, request: Request, ours: str, place: str, cells: dict[str, FlaxCell]) -> Block:
+    joined = merge(request, ours) if "" not in cells else "concat"
+
     def build(name: str) -> list[WithWeights]:
         if "" in cells:
             return [recurrent(cells[""].part(variables, request, name), name)]
         forward, backward = (cells[d].part(variables, request, f"{name}.{d.removesuffix('_rnn')}") for d in _DIRECTIONS)
-        return [bidirectional(forward, backward, name)]
+        return [bidirectional(forward, backward, name, merge=joined)]
 
     if "" not in cells and (missing := set(_DIRECTIONS) - set(cells)):
         raise SpecError(f"{variables.where}: {place or 'the root'} has no {missing.pop()}")
-    return Block(place, next(iter(cells.values())).inputs, sum(cell.units for cell in cells.values()), build)
+    units = [cell.units for cell in cells.values()]
+    outputs = sum(units) if joined in ("concat", "none") else units[0]
+    kinds = " and ".join(cell.kind for cell in cells.values())
+    return Block(place, next(iter(cells.values())).inputs, outputs, build, recurrent=kinds)
 
 
 def _table_block(variables: Variables, request: Request, place: str, leaf: str) -> Block:
@@ -135,7 +135,7 @@ def _dense(variables: Variables, scope: str, request: Request, name: str) -> lis
     """`linen.Dense`, `nnx.Linear`: kernel (inputs, units), bias (units,)."""
     kernel = variables.take(f"{scope}kernel", None, None)
     bias = variables.take(f"{scope}bias", kernel.shape[1]) if f"{scope}bias" in variables else None
-    return [dense(kernel, bias, name, chain.dense_activation(request, name))]
+    return [dense(kernel, bias, name, dense_activation(request, name))]
 
 
 def _pairs(cells: dict[str, dict[str, FlaxCell]]) -> dict[str, tuple[str, str]]:

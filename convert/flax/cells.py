@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from rnnspec.activations import Activation
-from rnnspec.convert.chain import activation
+from rnnspec.convert.assumed import activation
 from rnnspec.convert.flax import layouts
 from rnnspec.convert.layouts import Part
 from rnnspec.convert.request import Request

@@ -16,8 +16,10 @@ from pathlib import Path
 import msgspec
 import numpy as np
 
-from rnnspec import Dense, Recurrent
+from rnnspec import Recurrent
 from rnnspec.convert import chain
+from rnnspec.convert.assumed import assumed
+from rnnspec.convert.blocks import Block
 from rnnspec.convert.keras.objects import is_of_objects
 from rnnspec.convert.keras.objects import read as read_objects
 from rnnspec.convert.request import Network, Request, WithWeights
@@ -25,7 +27,6 @@ from rnnspec.convert.tf1.affine import affine_blocks
 from rnnspec.convert.tf1.ask import Ask, noted
 from rnnspec.convert.tf1.cells import KINDS
 from rnnspec.convert.tf1.recurrent import Cells, built, projections, recurrent_layers
-from rnnspec.convert.tf1.scopes import check_one_chain
 from rnnspec.convert.tf1.source import read_checkpoint
 from rnnspec.convert.tf1.training import weights_among
 from rnnspec.convert.variables import Variables
@@ -58,15 +59,14 @@ def network(arrays: dict[str, np.ndarray], request: Request, where: str) -> Netw
     used = set(variables) - set(variables.left()) - set(variables.ignored)
     if missing := sorted(used & set(without)):
         raise SpecError(f"{where}: --ema: {', '.join(missing)} has no moving average, and others have one")
-    return Network(finished(layers, request), inputs, variables)
+    own = {layer.name: ("residual",) for layer, _ in layers if isinstance(layer, Recurrent)}
+    return Network(assumed(layers, request, own), inputs, variables)
 
 
 def layers_of(variables: Variables, request: Request, half: bool) -> tuple[list[WithWeights], int | None]:
     """The layers in order, and the features that the first one takes (None for ids)."""
     where, said = variables.where, {}  # type: tuple[str, dict[str, list[str]]]
     cells = recurrent_layers(variables, half, kinds_given(request))
-    if request.look("config") is None:
-        check_one_chain(cells, where)
     ours = {scope: f"rnn_{k}" if len(cells) > 1 else "rnn" for k, scope in enumerate(cells)}
     entered: dict[str, int] = {}
     blocks = [
@@ -81,7 +81,7 @@ def layers_of(variables: Variables, request: Request, half: bool) -> tuple[list[
     return layers, entered[first] if first in entered else chain.inputs(layers)
 
 
-def block_of(scope: str, cell: Cells, ask: Ask, variables: Variables, entered: dict[str, int]) -> chain.Block:
+def block_of(scope: str, cell: Cells, ask: Ask, variables: Variables, entered: dict[str, int]) -> Block:
     """A recurrent layer, with the projections around it. `entered`: layer → the features that it takes."""
     inputs, (layer, weights) = built(cell, ask, variables.where)
     before, after = projections(scope, variables, ask)
@@ -92,7 +92,8 @@ def block_of(scope: str, cell: Cells, ask: Ask, variables: Variables, entered: d
 
     first = before[0][1]["kernel"].shape[1] if before else inputs
     last = after[-1][1]["kernel"].shape[0] if after else layer.outputs(inputs)
-    return chain.Block(scope, first, last, named)
+    kinds = ", ".join(f"{d} {member.kind}".strip() for d, members in cell.items() for member in members)
+    return Block(scope, first, last, named, recurrent=kinds)
 
 
 def kinds_given(request: Request) -> dict[str, str]:
@@ -101,16 +102,3 @@ def kinds_given(request: Request) -> dict[str, str]:
     if not isinstance(cells, dict) or not all(isinstance(kind, str) and kind in KINDS for kind in cells.values()):
         raise SpecError(f"--set cells: expected {{scope: kind}} with kinds of {', '.join(KINDS)}, found {cells!r}")
     return cells
-
-
-def finished(layers: list[WithWeights], request: Request) -> list[WithWeights]:
-    """The layers, the last recurrent one with `return_sequences`."""
-    k, layer = [(k, layer) for k, (layer, _) in enumerate(layers) if isinstance(layer, Recurrent)][-1]
-    ask = Ask(request, layer.name, {})
-    sequences = ask.flag("return_sequences", True)
-    if sequences and isinstance(layers[-1][0], Dense) and k < len(layers) - 1:
-        request.note(f"{layers[k + 1][0].name}: at every step; --set return_sequences=false for the last one alone")
-    if not sequences and layer.direction == "bidirectional":
-        request.note(f"{layer.name}: each direction's last output, which backward is that of the first step")
-    layers[k] = msgspec.structs.replace(layer, return_sequences=sequences), layers[k][1]
-    return layers

@@ -4,7 +4,8 @@ import re
 from functools import partial
 
 from rnnspec.convert import layers
-from rnnspec.convert.chain import Block, dense_activation
+from rnnspec.convert.assumed import dense_activation
+from rnnspec.convert.blocks import Block
 from rnnspec.convert.request import Request, WithWeights
 from rnnspec.convert.variables import Variables
 from rnnspec.errors import SpecError

@@ -3,17 +3,15 @@
 from dataclasses import dataclass
 from typing import Any
 
-from rnnspec.convert.chain import activation
+from rnnspec.convert import assumed
 from rnnspec.convert.request import Request
 from rnnspec.errors import SpecError
 
 
 def noted(said: dict[str, list[str]], request: Request) -> None:
     """Note what was assumed, places of which the same holds together."""
-    texts = {place: "; ".join(each) for place, each in said.items()}
-    for text in dict.fromkeys(texts.values()):
-        places = ", ".join(place for place in texts if texts[place] == text)
-        request.note(f"{places}: {text}: no checkpoint holds these; the defaults are TensorFlow's")
+    for place, each in said.items():
+        request.note(f"{'; '.join(each)}: no checkpoint holds these; the defaults are TensorFlow's", place)
 
 
 @dataclass(frozen=True)
@@ -40,26 +38,17 @@ class Ask:
             raise SpecError(f"--set {name} at {self.place}: expected a size from 1, found {value!r}")
         return value
 
-    def flag(self, name: str, default: bool) -> bool:
-        """True or false. Raises SpecError: something else."""
-        value = self.request.settings.get(self.place, name, default)
-        if not isinstance(value, bool):
-            raise SpecError(f"--set {name} at {self.place}: expected true or false, found {value!r}")
-        return value
-
-    def choice(self, name: str, default: str, *others: str) -> str:
-        """One of some words. Raises SpecError: another one."""
-        value = self.request.settings.get(self.place, name, default)
-        if value not in (default, *others):
-            raise SpecError(f"--set {name} at {self.place}: expected {', '.join((default, *others))}, found {value!r}")
-        return value
+    def residual(self) -> bool:
+        """Whether there is a `ResidualWrapper`, which leaves nothing in a checkpoint."""
+        self._said("residual", False, "")
+        return assumed.flag(self.request, self.place, "residual", False)
 
     def forget_bias(self, default: float = 1.0) -> float:
         """What is added to the forget gate at run time."""
         return self._number("forget_bias", self._said("forget_bias", default, ", added to the forget gate"))
 
     def activation(self, default: str = "tanh", *also: str) -> Any:
-        return activation(self._said("activation", default, "", *also), f"--set activation at {self.place}")
+        return assumed.activation(self._said("activation", default, "", *also), f"--set activation at {self.place}")
 
     def epsilon(self, default: float) -> float:
         """Of a layer norm."""
@@ -83,5 +72,7 @@ class Ask:
         """The value, with a note that says where it comes from."""
         value = self.request.settings.get(self.place, name, default, also=also)
         given = self.request.settings.given(self.place, name, also=also)
-        self.said.setdefault(self.place, []).append(f"{name} {value}{what} ({'set' if given else 'default'})")
+        self.said.setdefault(self.place, []).append(
+            f"{name} {str(value).lower() if isinstance(value, bool) else value}{what} ({'set' if given else 'default'})"
+        )
         return value

@@ -7,7 +7,7 @@ from itertools import pairwise
 
 from rnnspec import Residual
 from rnnspec.convert import layers
-from rnnspec.convert.chain import dense_activation
+from rnnspec.convert.assumed import dense_activation, merge
 from rnnspec.convert.layouts import Part
 from rnnspec.convert.request import WithWeights
 from rnnspec.convert.tf1 import scopes
@@ -97,7 +97,7 @@ def built(layer: Cells, ask: Ask, where: str) -> tuple[int, WithWeights]:
     """The features that go in, and the layer. Raises SpecError: a direction is missing; cells do not fit."""
     if "" in layer:
         inputs, part = nested(layer[""], ask, where)
-        return inputs, layers.recurrent(part, ask.place, direction=ask.choice("direction", "forward", "backward"))
+        return inputs, layers.recurrent(part, ask.place)
     if missing := {"fw", "bw"} - set(layer):
         raise SpecError(f"{where}: {ask.place}: one direction is there, {missing.pop()!r} is missing")
     (inputs, forward), (others, backward) = (
@@ -105,8 +105,7 @@ def built(layer: Cells, ask: Ask, where: str) -> tuple[int, WithWeights]:
     )
     if inputs != others:
         raise SpecError(f"{where}: {ask.place}: forward takes {inputs} features, backward {others}: not one layer")
-    merge = ask.choice("merge", "concat", "sum", "mul", "ave", "none")
-    return inputs, layers.bidirectional(forward, backward, ask.place, merge=merge)
+    return inputs, layers.bidirectional(forward, backward, ask.place, merge=merge(ask.request, ask.place))
 
 
 def nested(members: list[Member], ask: Ask, where: str) -> Found:
@@ -114,7 +113,7 @@ def nested(members: list[Member], ask: Ask, where: str) -> Found:
     heads = {member.path[0] for member in members if member.path}
     if len(members) == 1 and len(members[0].path) <= 1:
         found = KINDS[members[0].kind](members[0].variables, ask)
-        return residual(found) if ask.flag("residual", False) else found
+        return residual(found) if ask.residual() else found
     if len(heads) != 1:
         beside = ", ".join(member.variables.scope for member in members)
         raise SpecError(f"{where}: {beside}: cells beside each other in one layer; --part takes one of them")

@@ -1,9 +1,6 @@
 """What TensorFlow 0.12 to 1.15 call the scopes of cells, unrolls and wrappers."""
 
 import re
-from collections.abc import Iterable
-
-from rnnspec.errors import UnsupportedError
 
 # How the scope of a cell ends, in snake case and without its number → the kind of cell.
 _CELLS = (
@@ -77,12 +74,3 @@ def inner_scopes(parts: list[str], last: int) -> tuple[str, ...]:
     """The scopes from the first wrapper on, projections around all the rest left out; at the latest from the last."""
     wrappers = [k for k, part in enumerate(parts[:last]) if re.search(r"(?<!projection)_wrapper$", unnumbered(part))]
     return tuple(parts[min([*wrappers, last]) :])
-
-
-def check_one_chain(scopes: Iterable[str], where: str) -> None:
-    """Raise UnsupportedError where the scopes are of an encoder and of a decoder."""
-    parts = {scope: re.search(r"(?:^|/)\w*?((?:en|de)c(?:oder)?)(?![a-z])", scope.lower()) for scope in scopes}
-    if len({found[1][:2] for found in parts.values() if found}) > 1:
-        raise UnsupportedError(
-            f"{where}: an encoder and a decoder, which are no chain: {', '.join(parts)}; --part with the scope of one"
-        )

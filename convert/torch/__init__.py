@@ -7,7 +7,8 @@ the features fit, else in the only order that does; safetensors keeps no order. 
 gives the order (`rnnspec.convert.chain.chained`), and `--part encoder` takes what is under `encoder.`.
 
 Settings: `activation` (or `nonlinearity`) of an `nn.RNN`, `NAME.activation` of a linear layer, `NAME.type=dense` for a
-bias-less linear layer that could be an embedding.
+bias-less linear layer that could be an embedding; `return_sequences`, `direction`, `reverse_output` and `residual` of
+recurrent layers (`rnnspec.convert.assumed`).
 """
 
 import re
@@ -15,7 +16,8 @@ from functools import partial
 from pathlib import Path
 
 from rnnspec.convert import chain
-from rnnspec.convert.chain import Block
+from rnnspec.convert.assumed import assumed, dense_activation
+from rnnspec.convert.blocks import Block, names
 from rnnspec.convert.layers import dense, embedding
 from rnnspec.convert.request import Network, Request, WithWeights
 from rnnspec.convert.torch.files import read_pickled, read_safetensors
@@ -24,8 +26,8 @@ from rnnspec.convert.torch.recurrent import Stacked
 from rnnspec.convert.variables import Variables
 from rnnspec.errors import SpecError, UnsupportedError
 
-_RECURRENT = re.compile(rf"(.*\.|)({'|'.join(LEAVES)})((?:_l\d+)?(?:_reverse)?)")
-_REWRITTEN = re.compile(r".*(\bparametrizations\.|weight\w*_(g|v|u|orig|mask)$)")
+_RECURRENT = re.compile(rf"({'|'.join(LEAVES)})((?:_l\d+)?(?:_reverse)?)")
+_REWRITTEN = re.compile(r"\w*_(g|v|u|orig|mask)")  # after the last "weight" of a name
 _WRAPPERS = ("module", "_orig_mod")  # DataParallel, torch.compile
 
 
@@ -45,7 +47,7 @@ def read(source: Path, request: Request) -> Network:
         variables.ignore(name, reason)
     blocks, ours = found(variables, request)
     layers = chain.chained(blocks, ours, request, str(source), ordered)
-    return Network(layers, chain.inputs(layers), variables)
+    return Network(assumed(layers, request), chain.inputs(layers), variables)
 
 
 def found(variables: Variables, request: Request) -> tuple[list[Block], dict[str, str]]:
@@ -57,27 +59,30 @@ def found(variables: Variables, request: Request) -> tuple[list[Block], dict[str
     """
     suffixes: dict[str, set[str]] = {}  # by prefix, in the order of the state dict
     for name in variables.left():
-        if _REWRITTEN.match(name):
+        *path, leaf = name.split(".")
+        prefix = name.removesuffix(leaf)
+        if "parametrizations" in path or ("weight" in leaf and _REWRITTEN.fullmatch(leaf.rpartition("weight")[2])):
             raise UnsupportedError(
                 f"{variables.where}: variable {name!r}: a parametrised weight (weight_norm, spectral_norm, pruning); "
                 "make it plain first with torch.nn.utils.parametrize.remove_parametrizations, and save again"
             )
-        if match := _RECURRENT.fullmatch(name):
-            suffixes.setdefault(match[1], set()).add(match[3])
-        elif re.fullmatch(r"(.*\.|)weight", name) and variables[name].ndim == 2:
-            suffixes.setdefault(name.removesuffix("weight"), set())
+        if match := _RECURRENT.fullmatch(leaf):
+            suffixes.setdefault(prefix, set()).add(match[2])
+        elif leaf == "weight" and variables[name].ndim == 2:
+            suffixes.setdefault(prefix, set())
         if variables[name].dtype.kind != "f":
             raise SpecError(f"{variables.where}: no layer uses {name} {variables[name].shape}, {variables[name].dtype}")
     if not any(suffixes.values()):
-        names = ", ".join(variables.left()[:6])
-        raise SpecError(f"{variables.where}: nothing recurrent (weight_ih_l0, …) in it; found {names or 'nothing'}")
-    ours = chain.names([prefix.removesuffix(".") for prefix in suffixes], ".", _WRAPPERS)
+        there = ", ".join(variables.left()[:6]) or "nothing"
+        raise SpecError(f"{variables.where}: nothing recurrent (weight_ih_l0, …) in it; found {there}")
+    ours = names([prefix.removesuffix(".") for prefix in suffixes], ".", _WRAPPERS)
     blocks = []
     for prefix, each in suffixes.items():
         place = prefix.removesuffix(".")
         if each:
             stacked = Stacked(variables, prefix, each)
-            blocks.append(Block(place, stacked.inputs, stacked.outputs, partial(stacked.layers, request=request)))
+            build = partial(stacked.layers, request=request)
+            blocks.append(Block(place, stacked.inputs, stacked.outputs, build, stacked.form))
         else:
             blocks += _table(variables, prefix, ours[place], request)
     return blocks, ours
@@ -100,7 +105,7 @@ def linear(variables: Variables, prefix: str, request: Request, name: str) -> li
     """`nn.Linear`: weight (units, inputs), bias (units,)."""
     kernel = variables.take(f"{prefix}weight", None, None)
     bias = variables.take(f"{prefix}bias", len(kernel)) if f"{prefix}bias" in variables else None
-    return [dense(kernel.T, bias, name, chain.dense_activation(request, name))]
+    return [dense(kernel.T, bias, name, dense_activation(request, name))]
 
 
 def lookup(variables: Variables, prefix: str, name: str) -> list[WithWeights]:

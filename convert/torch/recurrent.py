@@ -52,10 +52,15 @@ class Stacked:
         `nonlinearity`: of an `nn.RNN`, where it is known; else it is asked for.
         """
         if self.biased:
-            request.note(f"{name}: bias_ih and bias_hh are added up" + self._but)
+            request.note("bias_ih and bias_hh are added up" + self._but, name)
         return [
             self._layer(k, f"{name}_{k}" if self.count > 1 else name, request, nonlinearity) for k in range(self.count)
         ]
+
+    @property
+    def form(self) -> str:
+        """What kind of module it is, sizes left aside."""
+        return f"{self.kind} × {self.count}" + (", bidirectional" if self.directions == 2 else "")
 
     @property
     def _but(self) -> str:

@@ -1,0 +1,106 @@
+"""What no weights tell about the layers of a chain: what is assumed, said in a note, and what the user sets instead."""
+
+from collections.abc import Container, Mapping, Sequence
+from typing import Any
+
+from msgspec.structs import replace
+
+from rnnspec.activations import NAMES, Activation, Function
+from rnnspec.cells import Residual
+from rnnspec.config import decode
+from rnnspec.convert.request import Request, WithWeights
+from rnnspec.errors import SpecError
+from rnnspec.layers import Dense, Recurrent
+
+
+def assumed(
+    layers: Sequence[WithWeights], request: Request, own: Mapping[str, Container[str]] | None = None
+) -> list[WithWeights]:
+    """The layers with what the user sets, and notes on what nobody says.
+
+    Settings of recurrent layers, by their names or for all of them: `direction` and `reverse_output` where there is one
+    direction, `residual` (what goes in is added to what comes out, step by step), and of the last one
+    `return_sequences`. `own`: name → those that the reader asks about itself.
+
+    Raises:
+        SpecError: a value that there is not.
+    """
+    done = list(layers)
+    recurrent = [k for k, (layer, _) in enumerate(layers) if isinstance(layer, Recurrent)]
+    for k in recurrent:
+        layer, weights = layers[k]
+        done[k] = _recurrent(layer, request, (own or {}).get(layer.name, ())), weights
+    last, weights = done[recurrent[-1]]
+    done[recurrent[-1]] = _last(last, [layer.name for layer, _ in layers[recurrent[-1] + 1 :]], request), weights
+    for layer, _ in layers:
+        if isinstance(layer, Dense) and not request.settings.given("", f"{layer.name}.activation"):
+            request.note("no activation is in the file; --set NAME.activation=… if there was one", layer.name)
+    if len(layers) > 1:
+        request.note("what is between the layers is not in the file: no dropout, no masks, no pooling are assumed")
+    return done
+
+
+def flag(request: Request, place: str, name: str, default: bool) -> bool:
+    """True or false, as the user sets it. Raises SpecError: something else."""
+    value = request.settings.get(place, name, default)
+    if not isinstance(value, bool):
+        raise SpecError(f"--set {name} at {place}: expected true or false, found {value!r}")
+    return value
+
+
+def choice(request: Request, place: str, name: str, default: str, *others: str) -> str:
+    """One of some words, as the user sets it. Raises SpecError: another one."""
+    value = request.settings.get(place, name, default)
+    if value not in (default, *others):
+        raise SpecError(f"--set {name} at {place}: expected {', '.join((default, *others))}, found {value!r}")
+    return value
+
+
+def merge(request: Request, place: str) -> Any:
+    """How the outputs of two directions are joined."""
+    if not request.settings.given(place, "merge"):
+        request.note("both directions' outputs are joined by concat; --set NAME.merge=… if otherwise", place)
+    return choice(request, place, "merge", "concat", "sum", "mul", "ave", "none")
+
+
+def dense_activation(request: Request, name: str) -> Activation:
+    """What follows a dense layer: `--set NAME.activation`, by the layer's own name only."""
+    return activation(request.settings.get("", f"{name}.activation", "linear"), f"--set {name}.activation")
+
+
+def activation(value, where: str) -> Activation:
+    """An activation as the user gives it: its name, or an object with a type. Raises SpecError for anything else."""
+    if isinstance(value, dict):
+        return decode(Function, value, where)  # type: ignore[type-abstract]
+    if not isinstance(value, str) or value not in NAMES:
+        raise SpecError(f"{where}: expected one of {', '.join(NAMES)}, or an object with a type, found {value!r}")
+    return value
+
+
+def _recurrent(layer: Recurrent, request: Request, own: Container[str]) -> Recurrent:
+    """One layer with its settings."""
+    name, said = layer.name, {}
+    if layer.direction == "bidirectional":
+        return layer
+    if "residual" not in own:
+        said["residual=true"] = "no residual connection"
+        if flag(request, name, "residual", False):
+            layer = replace(layer, cell=Residual(cell=layer.cell))
+    said["direction=backward"] = "forward in time"
+    direction = choice(request, name, "direction", "forward", "backward")
+    layer = replace(layer, direction=direction, reverse_output=flag(request, name, "reverse_output", False))
+    if said := {key: text for key, text in said.items() if not request.settings.given(name, key.split("=")[0])}:
+        settings = ", ".join(f"NAME.{key}" for key in said)
+        request.note(f"{' and '.join(said.values())}, as nothing else is in the file; --set {settings} if it was", name)
+    return layer
+
+
+def _last(layer: Recurrent, after: list[str], request: Request) -> Recurrent:
+    """The last recurrent layer, whose last step alone may be what goes on."""
+    sequences = flag(request, layer.name, "return_sequences", True)
+    if not sequences and layer.direction == "bidirectional":
+        request.note(f"{layer.name}: each direction's last output, which backward is that of the first step")
+    if not request.settings.given(layer.name, "return_sequences"):
+        goes = f"goes on to {after[0]}" if after else "is an output"
+        request.note(f"every step {goes}; --set {layer.name}.return_sequences=false if the last one alone does")
+    return replace(layer, return_sequences=sequences)
