@@ -26,12 +26,14 @@ def assumed(
         SpecError: a value that there is not.
     """
     done = list(layers)
-    recurrent = [k for k, (layer, _) in enumerate(layers) if isinstance(layer, Recurrent)]
-    for k in recurrent:
-        layer, weights = layers[k]
-        done[k] = _recurrent(layer, request, (own or {}).get(layer.name, ())), weights
-    last, weights = done[recurrent[-1]]
-    done[recurrent[-1]] = _last(last, [layer.name for layer, _ in layers[recurrent[-1] + 1 :]], request), weights
+    recurrent = {}
+    for k, (layer, weights) in enumerate(layers):
+        if isinstance(layer, Recurrent):
+            recurrent[k] = _recurrent(layer, request, (own or {}).get(layer.name, ()))
+            done[k] = recurrent[k], weights
+    last = max(recurrent)
+    after = [layer.name for layer, _ in layers[last + 1 :]]
+    done[last] = _last(recurrent[last], after, request), layers[last][1]
     for layer, _ in layers:
         if isinstance(layer, Dense) and not request.settings.given("", f"{layer.name}.activation"):
             request.note("no activation is in the file; --set NAME.activation=… if there was one", layer.name)
@@ -82,17 +84,20 @@ def _recurrent(layer: Recurrent, request: Request, own: Container[str]) -> Recur
     name, said = layer.name, {}
     if layer.direction == "bidirectional":
         return layer
+    changed: dict[str, Any] = {}
     if "residual" not in own:
         said["residual=true"] = "no residual connection"
         if flag(request, name, "residual", False):
-            layer = replace(layer, cell=Residual(cell=layer.cell))
+            changed["cell"] = Residual(cell=layer.cell)
     said["direction=backward"] = "forward in time"
-    direction = choice(request, name, "direction", "forward", "backward")
-    layer = replace(layer, direction=direction, reverse_output=flag(request, name, "reverse_output", False))
+    if (direction := choice(request, name, "direction", "forward", "backward")) != "forward":
+        changed["direction"] = direction
+    if flag(request, name, "reverse_output", False):
+        changed["reverse_output"] = True
     if said := {key: text for key, text in said.items() if not request.settings.given(name, key.split("=")[0])}:
         settings = ", ".join(f"NAME.{key}" for key in said)
         request.note(f"{' and '.join(said.values())}, as nothing else is in the file; --set {settings} if it was", name)
-    return layer
+    return replace(layer, **changed) if changed else layer
 
 
 def _last(layer: Recurrent, after: list[str], request: Request) -> Recurrent:

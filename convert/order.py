@@ -4,9 +4,8 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 
+from rnnspec import limits
 from rnnspec.convert.blocks import Block, places_of
-
-STEPS = 200_000  # of the search, before it is better to ask
 
 Order = list[Block]
 
@@ -33,7 +32,7 @@ def search(blocks: Sequence[Block]) -> tuple[list[Order], bool]:
     weights. Places that differ in their numbers alone come in the order of the numbers.
 
     Two orders of the places are enough to know that there are several. Returns also whether these are all, or all that
-    are needed: False where the search was given up after `STEPS`.
+    are needed: False where the search was given up after `limits.ORDER_STEPS`.
     """
     walk = _Walk(blocks)
     found: list[Order] = []
@@ -41,7 +40,7 @@ def search(blocks: Sequence[Block]) -> tuple[list[Order], bool]:
         found.append(order)
         if any(one.place != two.place for one, two in zip(found[0], order, strict=True)):
             break
-    return found, walk.steps <= STEPS
+    return found, walk.steps <= limits.ORDER_STEPS
 
 
 def numbers(name: str) -> list[tuple[int, str]]:
@@ -115,7 +114,7 @@ class _Walk:
             if not self.left:
                 yield list(order)
             heads = self.heads[features]
-            if tried[-1] == len(heads) or self.cut_off > self._is_cut_off(features) or self.steps > STEPS:
+            if tried[-1] == len(heads) or self.cut_off > self._is_cut_off(features) or self.steps > limits.ORDER_STEPS:
                 self._give_back(*taken.pop())
                 order.pop()
                 tried.pop()

@@ -77,7 +77,7 @@ _KIND = re.compile("lstm|gru|rnn")
 def check(blocks: Sequence[Block], part: str | None, where: str) -> None:
     """Raise UnsupportedError where the names of the layers speak against a chain; `part` is what `--part` chose."""
     found = {block.place: block for block in blocks}
-    if len(found) == 1:
+    if len(found) == 1 or "," in (part or ""):
         return
     words = _words(list(found), part)
     recurrent = [place for place in found if found[place].recurrent]
@@ -96,7 +96,7 @@ def check_order(order: Sequence[Block], part: str | None, where: str) -> None:
     places = [block.place for block in order]
     words = _words(places, part)
     for place in places[:-1]:
-        if not _LAST_ALONE.isdisjoint(words[place]):
+        if not _LAST_ALONE.isdisjoint(words[place]) and "," not in (part or ""):
             raise _refusal([place], places, where)
 
 
@@ -150,6 +150,8 @@ def _words(places: list[str], part: str | None) -> dict[str, list[str]]:
     for place, path in paths.items():
         found[place], before = [], ""
         for depth, each in enumerate(path):
+            if each.lower().endswith("wrapper"):  # TensorFlow's, around a cell: a chain has them
+                continue
             for k, word in enumerate(_split(each)):
                 if word.isdigit() and before in (_LISTS if k == 0 else _WHOLES | _MODELS):
                     found[place] += [f"{before}{word}"]

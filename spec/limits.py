@@ -24,6 +24,10 @@ WINDOWS = 2**14  # of a cell over frequency: each has states with names of their
 STATES = 2**20  # numbers of state a row that a model without weights may have
 STATES_RATIO = 1000  # and with weights, for each of them
 
+# Sources that hold weights and no architecture
+ORDER_STEPS = 200_000  # of the search for the order of the layers; it takes one a layer, where nothing is tried in vain
+SCOPES = 100  # inside each other in a name, that are looked through
+
 # Archives, and compressed data in general
 UNPACKED = 2**26  # bytes that may always be unpacked
 UNPACKED_RATIO = 200  # beyond that, how much larger than the file: weights hardly compress

@@ -16,7 +16,6 @@ Flax differs at run time: past a sequence's length its outputs go on, and a leng
 ours are zero, and the initial state (UNROLL-4).
 """
 
-import re
 from functools import partial
 from itertools import groupby
 from pathlib import Path
@@ -36,6 +35,7 @@ from rnnspec.convert.variables import Variables
 from rnnspec.errors import SpecError
 from rnnspec.layers import Recurrent
 
+_DIGITS = "0123456789"
 _DIRECTIONS = ("forward_rnn", "backward_rnn")
 
 
@@ -143,12 +143,12 @@ def _pairs(cells: dict[str, dict[str, FlaxCell]]) -> dict[str, tuple[str, str]]:
 
     def alike(place: str):
         cell = cells[place][""]
-        return re.sub(r"\d+$", "", place), cell.kind, cell.inputs, cell.units
+        return place.rstrip(_DIGITS), cell.kind, cell.inputs, cell.units
 
-    places = [place for place in cells if "" in cells[place] and re.search(r"\d$", place)]
-    number = {place: int(re.findall(r"\d+", place)[-1]) for place in places}
+    ends = {place: place[len(place.rstrip(_DIGITS)) :] for place in cells if "" in cells[place]}
+    number = {place: int(digits) for place, digits in ends.items() if 0 < len(digits) < 10}
     pairs: dict[str, tuple[str, str]] = {}
-    for _, same in groupby(sorted(places, key=lambda place: (*alike(place), number[place])), alike):
+    for _, same in groupby(sorted(number, key=lambda place: (*alike(place), number[place])), alike):
         rest = list(same)
         while len(rest) > 1:
             first, second, *after = rest

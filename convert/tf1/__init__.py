@@ -26,7 +26,8 @@ from rnnspec.convert.request import Network, Request, WithWeights
 from rnnspec.convert.tf1.affine import affine_blocks
 from rnnspec.convert.tf1.ask import Ask, noted
 from rnnspec.convert.tf1.cells import KINDS
-from rnnspec.convert.tf1.recurrent import Cells, built, projections, recurrent_layers
+from rnnspec.convert.tf1.names import local
+from rnnspec.convert.tf1.recurrent import Cells, Words, built, projections, recurrent_layers
 from rnnspec.convert.tf1.source import read_checkpoint
 from rnnspec.convert.tf1.training import weights_among
 from rnnspec.convert.variables import Variables
@@ -69,8 +70,10 @@ def layers_of(variables: Variables, request: Request, half: bool) -> tuple[list[
     cells = recurrent_layers(variables, half, kinds_given(request))
     ours = {scope: f"rnn_{k}" if len(cells) > 1 else "rnn" for k, scope in enumerate(cells)}
     entered: dict[str, int] = {}
+    words = {local(name): name for name in variables.left()}
     blocks = [
-        block_of(scope, cell, Ask(request, ours[scope], said), variables, entered) for scope, cell in cells.items()
+        block_of(scope, cell, Ask(request, ours[scope], said), words, variables, entered)
+        for scope, cell in cells.items()
     ]
     noted(said, request)
     around, names = affine_blocks(variables, request, set(ours.values()))
@@ -81,10 +84,10 @@ def layers_of(variables: Variables, request: Request, half: bool) -> tuple[list[
     return layers, entered[first] if first in entered else chain.inputs(layers)
 
 
-def block_of(scope: str, cell: Cells, ask: Ask, variables: Variables, entered: dict[str, int]) -> Block:
+def block_of(scope: str, cell: Cells, ask: Ask, words: Words, variables: Variables, entered: dict[str, int]) -> Block:
     """A recurrent layer, with the projections around it. `entered`: layer → the features that it takes."""
     inputs, (layer, weights) = built(cell, ask, variables.where)
-    before, after = projections(scope, variables, ask)
+    before, after = projections(scope, words, variables, ask)
 
     def named(name: str) -> list[WithWeights]:
         entered[name] = inputs

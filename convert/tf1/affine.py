@@ -1,18 +1,20 @@
 """Embeddings and dense layers, whose variables may have any names."""
 
 import re
+from collections import Counter, defaultdict
 from functools import partial
 
 from rnnspec.convert import layers
 from rnnspec.convert.assumed import dense_activation
 from rnnspec.convert.blocks import Block
 from rnnspec.convert.request import Request, WithWeights
-from rnnspec.convert.variables import Variables
+from rnnspec.convert.variables import Variables, some
 from rnnspec.errors import SpecError
 
 _ROLES = {"kernel", "weights", "weight", "w", "matrix", "bias", "biases", "b", "linear", "mat", "projection"}
 _TABLE = re.compile("emb|lookup", re.IGNORECASE)
 _BIAS = re.compile(r"bias(es)?\d*|b[a-z]?\d*|variable", re.IGNORECASE)  # or else no bias, whatever its shape
+_STATE = re.compile(r"[hc]_?0|(initial|init|zero|learned)_\w+|\w+_(init|initial|[hc]0)", re.IGNORECASE)  # of a cell
 _WORDS = re.compile(r"[/_]")
 
 
@@ -26,15 +28,16 @@ def affine_blocks(variables: Variables, request: Request, taken: set[str]) -> tu
     Raises:
         SpecError: it cannot be told which matrix a bias belongs to.
     """
-    left = [name for name in variables.left() if variables[name].dtype.kind == "f"]
+    left = [name for name in variables.left() if variables[name].dtype.kind == "f" and not is_state(name, variables)]
     matrices = [name for name in left if variables[name].ndim == 2]
     biases = paired(matrices, [name for name in left if variables[name].ndim == 1], variables)
     blocks: list[Block] = []
     ours: dict[str, str] = {}
+    taken, numbers = set(taken), Counter[str]()
     for kernel in matrices:
         place, bias = place_of(kernel), biases.get(kernel)
         place = kernel if place in ours else place
-        ours[place] = _unique(name_of(place, kernel, "dense" if bias else "embedding"), taken | set(ours.values()))
+        ours[place] = _unique(name_of(place, kernel, "dense" if bias else "embedding"), taken, numbers)
         rows, columns = variables[kernel].shape
         kind = kind_of(kernel, bias, request, ours[place])
         if kind != "dense":
@@ -46,34 +49,50 @@ def affine_blocks(variables: Variables, request: Request, taken: set[str]) -> tu
     return blocks, ours
 
 
+def is_state(name: str, variables: Variables) -> bool:
+    """Whether a variable of one row is a learned initial state by its name, which is left over then."""
+    shape = variables[name].shape
+    return shape[:1] == (1,) and len(shape) == 2 and bool(_STATE.fullmatch(name.rpartition("/")[2]))
+
+
 def paired(matrices: list[str], vectors: list[str], variables: Variables) -> dict[str, str]:
-    """Matrix → its bias: by what their names share, else by the shapes, where these leave one choice."""
+    """Matrix → its bias: by what their names share, else by the shapes, where these leave one choice.
+
+    A bias has as many numbers as its matrix has columns; where none has so many, as one has rows.
+    """
+    sized: dict[tuple[int, int], dict[str, None]] = defaultdict(dict)  # axis, size → the matrices that are free
+    named: dict[tuple, list[str]] = defaultdict(list)
+    for matrix in matrices:
+        for axis, size in enumerate(variables[matrix].shape):
+            sized[axis, size][matrix] = None
+            named[axis, size, stem(matrix)].append(matrix)
+    axes = {vector: int((1, len(variables[vector])) in sized) for vector in vectors}
     found: dict[str, str] = {}
+
+    def pair(matrix: str, vector: str) -> None:
+        found[matrix] = vector
+        for key in enumerate(variables[matrix].shape):
+            del sized[key][matrix]
+
     rest = []
     for vector in (v for v in vectors if any(_BIAS.fullmatch(word) for word in _WORDS.split(v))):
-        same = [m for m in fitting(vector, matrices, variables) if stem(m) == stem(vector)]
+        same = named[axes[vector], len(variables[vector]), stem(vector)]
         if len(same) == 1 and same[0] not in found:
-            found[same[0]] = vector
+            pair(same[0], vector)
         else:
             rest.append(vector)
+    rivals = Counter(len(variables[vector]) for vector in rest)
     for vector in rest:
-        free = [m for m in fitting(vector, matrices, variables) if m not in found]
-        rivals = [v for v in rest if v != vector and variables[v].shape == variables[vector].shape]
-        if len(free) > 1 or (free and rivals):
+        size = len(variables[vector])
+        free = list(sized[axes[vector], size])
+        if len(free) > 1 or (free and rivals[size] > 1):
             raise SpecError(
-                f"{variables.where}: variable {vector!r} is the bias of {' or of '.join(free)}: "
+                f"{variables.where}: variable {vector!r} is the bias of {some(free)}: "
                 "their names and shapes do not tell; rename it to begin as its kernel does"
             )
         if free:
-            found[free[0]] = vector
+            pair(free[0], vector)
     return found
-
-
-def fitting(vector: str, matrices: list[str], variables: Variables) -> list[str]:
-    """The matrices with as many columns as the vector has numbers; if none has, those with as many rows."""
-    size = len(variables[vector])
-    columns = [name for name in matrices if variables[name].shape[1] == size]
-    return columns or [name for name in matrices if variables[name].shape[0] == size]
 
 
 def stem(name: str) -> tuple[str, ...]:
@@ -96,8 +115,14 @@ def name_of(place: str, kernel: str, default: str) -> str:
     return text if re.match(r"(?!Variable)[A-Za-z_]", text) else default
 
 
-def _unique(name: str, taken: set[str]) -> str:
-    return next(each for each in (name, *(f"{name}_{k}" for k in range(1, len(taken) + 2))) if each not in taken)
+def _unique(name: str, taken: set[str], numbers: Counter[str]) -> str:
+    """The name, or with the first number that makes it one of its own; `numbers` remembers how far that is."""
+    each = name
+    while each in taken:
+        numbers[name] += 1
+        each = f"{name}_{numbers[name]}"
+    taken.add(each)
+    return each
 
 
 def kind_of(kernel: str, bias: str | None, request: Request, ours: str) -> str | None:

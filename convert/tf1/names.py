@@ -34,11 +34,13 @@ _NORM = re.compile(
     r"(?:(?P<scope>.*?)/)?(?:(?P<gate>input|transform|forget|output|state)/(?P<kind>gamma|beta)"
     r"|(?P<short>i|j|f|o|new_h)/layer_norm/(?P<old>scale|shift))"
 )
+_OF_CELLS = re.compile(r"\w*cell(_?\d+)?|gates|candidate", re.IGNORECASE)
 _PATTERNS = {word: re.compile(rf"(?:(?P<scope>.*?)/)?(?:{names})") for word, names in _LOCAL.items()}
 
 
 def local(name: str) -> tuple[str, str] | None:
     """A variable's name → the scope of the cell that it may belong to, and our word for what it is there."""
+    name = _without_linear(name)
     if found := _NORM.fullmatch(name):
         gate, kind = found["gate"] or _NORMS[found["short"]], found["kind"] or found["old"]
         return found["scope"] or "", f"{gate}/{_KINDS.get(kind, kind)}"
@@ -46,3 +48,12 @@ def local(name: str) -> tuple[str, str] | None:
         if found := pattern.fullmatch(name):
             return found["scope"] or "", word
     return None
+
+
+def _without_linear(name: str) -> str:
+    """`basic_lstm_cell/linear/weights`, as some builds of 0.12 have it, without the scope of `_linear`; elsewhere
+    `linear` is a layer's name.
+    """
+    parts = name.rsplit("/", 3)
+    inside = len(parts) > 2 and parts[-2] == "linear" and _OF_CELLS.fullmatch(parts[-3])
+    return "/".join([*parts[:-2], parts[-1]]) if inside else name

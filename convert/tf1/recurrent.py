@@ -1,7 +1,8 @@
 """The recurrent layers of a checkpoint, found by the names and shapes of their cells' variables."""
 
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
+from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -33,6 +34,7 @@ class Member:
         return Member(self.path[1:], self.kind, self.variables)
 
 
+Words = Mapping[tuple[str, str] | None, str]  # scope and our word → the variable
 Cells = dict[str, list[Member]]  # direction, "fw", "bw" or "" → its cells
 
 
@@ -65,27 +67,26 @@ def recurrent_layers(variables: Variables, half: bool, cells: dict[str, str]) ->
         if kind := cells.get(scope) or kind_of(v):
             members[scope] = Member(scopes.placed(scope)[2], kind, v)
     found_layers: dict[str, Cells] = defaultdict(lambda: defaultdict(list))
-    for scope in sorted(members, key=scopes.natural):
-        if not any(
-            inner.startswith(f"{scope}/".lstrip("/")) for inner in members if inner != scope
-        ):  # no cell in a cell
-            layer, direction, _ = scopes.placed(scope)
-            found_layers[layer][direction].append(members[scope])
+    for scope in scopes.innermost(members):
+        layer, direction, _ = scopes.placed(scope)
+        found_layers[layer][direction].append(members[scope])
     parents = [layer.rpartition("/")[0] for layer in found_layers]
-    places = [p if p and parents.count(p) == 1 else layer for p, layer in zip(parents, found_layers, strict=True)]
+    count = Counter(parents)
+    places = [p if p and count[p] == 1 else layer for p, layer in zip(parents, found_layers, strict=True)]
     return dict(zip(places, found_layers.values(), strict=True))
 
 
-def projections(scope: str, variables: Variables, ask: Ask) -> tuple[list[WithWeights], list[WithWeights]]:
+def projections(
+    scope: str, words: Words, variables: Variables, ask: Ask
+) -> tuple[list[WithWeights], list[WithWeights]]:
     """The dense layers of `InputProjectionWrapper` and `OutputProjectionWrapper` around a layer: before, after."""
     around: dict[str, list[WithWeights]] = {"input": [], "output": []}
     parts = scope.split("/")
     for k, part in enumerate(parts):
         if found := re.fullmatch(r"(input|output)_projection_wrapper", scopes.unnumbered(part)):
             outer = "/".join(parts[: k + 1])
-            found_words = {local(name): [name] for name in variables.left()}
-            words = {word: found_words[outer, word] for word in ("kernel", "bias") if (outer, word) in found_words}
-            v = CellVariables(outer, words, variables, half=False)
+            inside = {word: [words[outer, word]] for word in ("kernel", "bias") if (outer, word) in words}
+            v = CellVariables(outer, inside, variables, half=False)
             name = f"{found[1]}_projection"
             kernel = v.take("kernel", None, None)
             activation = dense_activation(ask.request, name)

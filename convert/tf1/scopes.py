@@ -1,6 +1,10 @@
 """What TensorFlow 0.12 to 1.15 call the scopes of cells, unrolls and wrappers."""
 
 import re
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable
+
+from rnnspec.convert.order import numbers
 
 # How the scope of a cell ends, in snake case and without its number → the kind of cell.
 _CELLS = (
@@ -20,6 +24,7 @@ _REFUSED = re.compile(
     r"\w*attention\w*wrapper|\w*attention\w*cell|phased_lstm_cell|(bidirectional_)?grid\d?_?\w*_cell|\w*conv_?\w*_cell"
     r"|g_?lstm_cell|highway_wrapper|minimal_rnn_cell|cfn_cell|h_highway\w*"
 )
+_LONGEST = 100  # letters of a class of TensorFlow's or of its users
 _UNROLLED = re.compile(r"rnn|fw|bw|bi_rnn_(fw|bw)|cell|dropout_wrapper|device_wrapper|residual_wrapper")
 _AFFINE = re.compile(r"\w*(projection_wrapper|dense|fully_connected|fc|logits|softmax|output|out|linear|head)")
 
@@ -31,7 +36,9 @@ def snake(part: str) -> str:
 
 def unnumbered(part: str) -> str:
     """One part of a scope in snake case, without the number that made it unique: lstm_cell_1."""
-    return re.sub(r"_?\d+$", "", snake(part))
+    text = snake(part)
+    stem = text.rstrip("0123456789")
+    return stem.removesuffix("_") if stem != text else text
 
 
 def cell_of(scope: str) -> str | None:
@@ -42,7 +49,8 @@ def cell_of(scope: str) -> str | None:
 
 def refused(name: str) -> str | None:
     """The part of a variable's name that stands for a cell or wrapper which has no counterpart."""
-    return next((part for part in name.split("/") if _REFUSED.fullmatch(unnumbered(part))), None)
+    parts = (part for part in name.split("/") if len(part) <= _LONGEST)
+    return next((part for part in parts if _REFUSED.fullmatch(unnumbered(part))), None)
 
 
 def unrolled(scope: str) -> bool:
@@ -52,9 +60,21 @@ def unrolled(scope: str) -> bool:
     return bool(_UNROLLED.fullmatch(parent)) and not _AFFINE.fullmatch(unnumbered(last))
 
 
-def natural(name: str) -> tuple[list[str], list[int]]:
+def natural(name: str) -> tuple[list[str], list[tuple[int, str]]]:
     """Sorts names by their words, then by their numbers."""
-    return re.split(r"_?\d+", name), [int(number) for number in re.findall(r"\d+", name)]
+    return re.split(r"_?\d+", name), numbers(name)
+
+
+def innermost(scopes: Iterable[str]) -> list[str]:
+    """The scopes with no other one inside, by their words and numbers."""
+    ordered = sorted(scopes)
+
+    def alone(scope: str) -> bool:
+        inside = f"{scope}/".lstrip("/")
+        after = bisect_right(ordered, scope) if not inside else bisect_left(ordered, inside)
+        return after == len(ordered) or not ordered[after].startswith(inside)
+
+    return sorted(filter(alone, ordered), key=natural)
 
 
 def placed(scope: str) -> tuple[str, str, tuple[str, ...]]:

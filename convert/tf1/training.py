@@ -4,6 +4,7 @@ import re
 
 import numpy as np
 
+from rnnspec import limits
 from rnnspec.convert.request import Request
 from rnnspec.errors import SpecError
 
@@ -59,9 +60,13 @@ def averaged(kept: dict[str, np.ndarray], averages: dict[str, str], request: Req
 
 def owner(stem: str, arrays: dict[str, np.ndarray], shape: tuple[int, ...]) -> str | None:
     """The variable that a slot belongs to; its name may stand inside the scope in which the optimiser was made."""
-    parts = stem.split("/")
-    names = ("/".join(parts[k:]) for k in range(len(parts)))
-    return next((name for name in names if name in arrays and arrays[name].shape == shape), None)
+    for _ in range(limits.SCOPES):
+        if stem in arrays and arrays[stem].shape == shape:
+            return stem
+        _, slash, stem = stem.partition("/")
+        if not slash:
+            break
+    return None
 
 
 def _scalar(name: str) -> str:

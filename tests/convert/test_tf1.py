@@ -373,7 +373,7 @@ BOTH = under("encoder/rnn/gru_cell", gru(3, 4)) | under("decoder/rnn/gru_cell", 
 
 
 def test_an_encoder_and_a_decoder_one_at_a_time():
-    with pytest.raises(UnsupportedError, match=r"no chain: decoder/rnn, encoder/rnn; --part"):
+    with pytest.raises(UnsupportedError, match=r"not a chain, by their names: decoder/rnn, encoder/rnn; --part"):
         converted(BOTH)
     found = converted(BOTH, part="encoder")
     assert chain(found) == "3 rnn 4"
@@ -449,7 +449,7 @@ BAD = {
     ),
     "two towers": (
         under("left/rnn/gru_cell", gru(3, 4)) | under("right/rnn/gru_cell", gru(3, 4)),
-        "not a chain: .*--part",
+        "not a chain, by their names: left/rnn, right/rnn; --part takes one of left, right",
     ),
     "no cell": (under("softmax", dense(3, 4)), "no variables of a recurrent cell"),
 }

@@ -60,7 +60,15 @@ def test_the_chain_is_read_off_the_features(source):
             Dense(name="fc", units=11),
         )
     )
-    assert checkpoint.metadata["conversion"]["notes"] == ["lstm: bias_ih and bias_hh are added up"]
+    assert checkpoint.metadata["conversion"]["notes"] == [
+        "taken as a chain: emb → lstm → fc",
+        "lstm: bias_ih and bias_hh are added up",
+        "lstm_0, lstm_1: no residual connection and forward in time, as nothing else is in the file; "
+        "--set NAME.residual=true, NAME.direction=backward if it was",
+        "every step goes on to fc; --set lstm_1.return_sequences=false if the last one alone does",
+        "fc: no activation is in the file; --set NAME.activation=… if there was one",
+        "what is between the layers is not in the file: no dropout, no masks, no pooling are assumed",
+    ]
 
 
 def test_every_number_is_where_it_belongs(source):
@@ -121,7 +129,7 @@ def test_the_activation_of_a_linear_layer_is_its_own(source):
     checkpoint = convert(source, settings={"activation": "relu"})
     assert [getattr(layer, "activation", None) for layer in checkpoint.model.layers] == [None, "linear", "linear"]
     notes = checkpoint.metadata["conversion"]["notes"]
-    assert "a: no activation is in the file; --set a.activation=… if there was one" in notes
+    assert "a, b: no activation is in the file; --set NAME.activation=… if there was one" in notes
     settings = {"a.activation": "relu", "b.activation": {"type": "leaky_relu", "alpha": 0.1}, "activation": "relu"}
     _, a, b = convert(source, settings=settings).model.layers
     assert (a.activation, b.activation.alpha) == ("relu", 0.1)
@@ -139,8 +147,9 @@ def test_a_weight_without_a_bias_may_be_an_embedding_or_not(source):
     shapes["table.weight"] = (5, 5)
     checkpoint = convert(saved(source, shapes))
     assert checkpoint.model.layers[0] == Embedding(name="table", vocabulary=5, units=5)
-    assert checkpoint.metadata["conversion"]["notes"][0] == (
+    assert (
         "table: read as an embedding; --set table.type=dense for a dense layer"
+        in (checkpoint.metadata["conversion"]["notes"])
     )
     dense = convert(source, settings={"table.type": "dense"}).model.layers[0]
     assert dense == Dense(name="table", units=5, bias=False)
@@ -173,7 +182,8 @@ def test_a_part_of_what_is_no_chain(source):
     encoder = {"encoder.emb.weight": (9, 5)} | recurrent("gru", 5, 6, "encoder.rnn.")
     decoder = {"decoder.emb.weight": (7, 4)} | recurrent("gru", 4, 6, "decoder.rnn.") | linear(6, 7, "decoder.out.")
     saved(source, encoder | decoder)
-    assert "the layers are not a chain: " in refused(source)
+    line = refused(source)
+    assert "not a chain, by their names: decoder.rnn, encoder.rnn; --part takes one of decoder, encoder, " in line
     checkpoint = convert(source, part="decoder")
     assert names(checkpoint) == ["emb", "rnn", "out"]
     assert checkpoint.metadata["conversion"]["ignored"] == dict.fromkeys(sorted(encoder), "not in decoder")
@@ -184,6 +194,9 @@ def test_a_part_of_what_is_no_chain(source):
 
 def test_many_layers_that_fit_in_any_order_are_refused_at_once(source):
     shapes = {k: v for name in "abcdefghijklmnop" for k, v in recurrent("gru", 4, 4, f"{name}.").items()}
+    assert "not a chain, by their names: a, b;" in refused(saved(source, shapes))
+    shapes = {k: v for name in "abcdefghijklmnop" for k, v in linear(4, 4, f"{name}.").items()}
+    shapes |= recurrent("gru", 4, 4, "rnn.")
     assert "cannot be read off" in refused(saved(source, shapes))
     assert "not a chain" in refused(saved(source, shapes | linear(7, 2, "x.") | linear(8, 3, "y.")))
 

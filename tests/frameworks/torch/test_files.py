@@ -195,7 +195,8 @@ def test_layers_of_one_size_come_in_the_order_of_the_state_dict(tmp_path):
     checkpoint = convert(tmp_path / "model.pt")
     assert [layer.name for layer in checkpoint.model.layers] == ["e", "z", "y", "h"]
     notes = checkpoint.metadata["conversion"]["notes"]
-    assert "order of the layers as in the file: e, z, y, h; others fit too: --config gives another" in notes
+    assert "taken as a chain: e → z → y → h" in notes
+    assert "order of the layers as in the file; others fit too: --config gives another" in notes
     ids = torch.randint(0, 13, (BATCH, TIME))
     np.testing.assert_allclose(Net(checkpoint, "float64")(ids.numpy())[0], run(model, ids)[0], atol=1e-5)
 
