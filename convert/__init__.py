@@ -7,7 +7,8 @@ checkpoint = convert("model.ckpt", settings={"forget_bias": 0})
 
 import importlib
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +18,10 @@ from rnnspec.checkpoint import Checkpoint, check_weights
 from rnnspec.convert.detect import FORMATS, format_of
 from rnnspec.convert.request import Network, Request
 from rnnspec.convert.settings import Settings
-from rnnspec.errors import SpecError
+from rnnspec.errors import SpecError, UnsupportedError
 from rnnspec.model import Model
 from rnnspec.ops import under
+from rnnspec.shown import printable
 
 __all__ = ["FORMATS", "convert"]
 
@@ -59,12 +61,27 @@ def convert(
     format = format or format_of(source)
     settings = settings if isinstance(settings, Settings) else Settings(settings)
     request = Request(settings, Path(config) if config is not None else None, ema, part)
-    found = importlib.import_module(f"rnnspec.convert.{format}").read(source, request)
+    with _placed(source, request), np.errstate(all="ignore"):  # numbers that are none are refused in the end
+        found = importlib.import_module(f"rnnspec.convert.{format}").read(source, request)
+        if not isinstance(found, Checkpoint):
+            found = assemble(found, request, format, source.name)
     for option in ("config", "ema", "part"):
         if getattr(request, option) and option not in request.looked_at:
             raise SpecError(f"--{option}: means nothing for {source}; leave it out")
     settings.finish()
-    return found if isinstance(found, Checkpoint) else assemble(found, request, format, source.name)
+    return found
+
+
+@contextmanager
+def _placed(source: Path, request: Request) -> Iterator[None]:
+    """Put the file in front of what an architecture says that was read from it."""
+    try:
+        yield
+    except (SpecError, UnsupportedError) as error:
+        named = (printable(str(source)), printable(str(request.config)), "--")
+        if any(name in str(error) for name in named):
+            raise
+        raise type(error)(f"{source}: {error}") from None
 
 
 def assemble(network: Network, request: Request, format: str, name: str) -> Checkpoint:

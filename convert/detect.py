@@ -3,8 +3,10 @@
 from glob import escape
 from pathlib import Path
 
+from rnnspec import limits
 from rnnspec.archives import open_zip
 from rnnspec.errors import SpecError
+from rnnspec.reading import reading, regular
 
 FORMATS = ("tf1", "keras", "torch", "onnx", "flax")
 
@@ -28,16 +30,18 @@ def format_of(source: Path) -> str:
         return "tf1"
     if not source.exists() and any(source.parent.glob(f"{escape(source.name)}-?????-of-?????")):
         return "tf1"  # V1, in shards
-    with source.open("rb") as file:
+    with reading(source), regular(source).open("rb") as file:
         head = file.read(16)
         file.seek(max(0, source.stat().st_size - 8))
-        tail = file.read()
+        tail = file.read(8)
     if head.startswith(b"\x89HDF"):
         return "keras"
     if head.startswith(b"PK"):
         return _zip(source)
     if head[8:9] == b"{":
-        if b'"rnnspec"' in source.read_bytes()[: 8 + int.from_bytes(head[:8], "little")]:
+        with reading(source), source.open("rb") as file:
+            header = file.read(min(limits.JSON_BYTES, 8 + int.from_bytes(head[:8], "little")))
+        if b'"rnnspec"' in header:
             raise SpecError(f"{source}: a model file of ours already; --to writes it for another framework")
         return "torch"
     if tail == bytes.fromhex("57fb808b247547db"):  # the end of every SSTable: a V1 checkpoint

@@ -68,4 +68,5 @@ def _widened(array: np.ndarray) -> np.ndarray:
 
 
 def some(names: list[str], most: int = 6) -> str:
+    """The first names, and how many more there are."""
     return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "") or "none"

@@ -18,6 +18,12 @@ AXES = 32  # of a tensor: what every supported version of NumPy can hold
 ELEMENTS = 2**48  # of a tensor, before its file has shown that it holds them
 NPY_HEADER = 10_000  # bytes: as much as NumPy reads
 
+# Files of other frameworks
+GROUPS_DEPTH = 200  # groups inside each other in HDF5, maps in msgpack, objects in protocol buffers
+NAME = 1000  # characters of a variable's name
+KEY_PARTS = 16  # scalars in a tuple that is the key of a pickled dict
+CALLS = 10_000  # of functions, followed in the graph of a SavedModel
+
 # Architectures
 SIZE = 2**31 - 1  # units, features, ids, steps: what every runtime can index
 WINDOWS = 2**14  # of a cell over frequency: each has states with names of their own

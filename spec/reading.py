@@ -51,3 +51,16 @@ def regular(path: str | os.PathLike) -> Path:
         kind = next((name for test, name in kinds if test(mode)), "device")
         raise SpecError(f"{os.fspath(path)}: a {kind}, not a file")
     return Path(path)
+
+
+def contents(path: str | os.PathLike) -> bytes:
+    """All bytes of a regular file.
+
+    Raises:
+        FileNotFoundError, SpecError: as `regular`; or it is larger than memory.
+    """
+    path = regular(path)
+    try:
+        return path.read_bytes()
+    except MemoryError:
+        raise SpecError(f"{path}: {path.stat().st_size:,} bytes, more than memory holds") from None

@@ -20,7 +20,7 @@ from functools import partial
 from itertools import groupby
 from pathlib import Path
 
-from rnnspec.archives import arrays
+from rnnspec.archives import arrays, is_zip
 from rnnspec.cells import RNN
 from rnnspec.convert import chain
 from rnnspec.convert.assumed import assumed, dense_activation, merge
@@ -45,9 +45,7 @@ def read(source: Path, request: Request) -> Network:
     Raises:
         SpecError: the file is damaged; no layer takes a variable; a shape is impossible; the order cannot be read off.
     """
-    with source.open("rb") as file:
-        zipped = file.read(2) == b"PK"
-    variables, beside = parameters(arrays(source) if zipped else read_msgpack(source), request, str(source))
+    variables, beside = parameters(arrays(source) if is_zip(source) else read_msgpack(source), request, str(source))
     for name, reason in beside.items():
         variables.ignore(name, reason)
     cells, tables = _found(variables)

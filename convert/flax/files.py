@@ -10,6 +10,7 @@ import numpy as np
 
 from rnnspec.convert.torch.files import from_bfloat16
 from rnnspec.errors import SpecError
+from rnnspec.reading import contents
 
 CHUNK = 2**30  # bytes; Flax saves larger arrays in pieces
 
@@ -29,7 +30,7 @@ def read_msgpack(path: Path) -> dict[str, Any]:
         return _array(bytes(data), path)
 
     try:
-        tree = msgspec.msgpack.decode(path.read_bytes(), ext_hook=leaf)
+        tree = msgspec.msgpack.decode(contents(path), ext_hook=leaf)
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
         raise SpecError(f"{path}: not a tree that flax.serialization.to_bytes wrote ({error})") from None
     return dict(_flat(tree, "", path))

@@ -9,8 +9,10 @@ import numpy as np
 
 from rnnspec import strict_json
 from rnnspec.archives import is_zip, member, open_zip
-from rnnspec.convert.keras.hdf5 import arrays, names, open_hdf5, text
+from rnnspec.convert.keras.hdf5 import Hdf5, read_hdf5
 from rnnspec.errors import SpecError
+from rnnspec.reading import contents, regular
+from rnnspec.shown import shown
 
 
 @dataclass
@@ -46,7 +48,7 @@ def read_file(path: Path) -> KerasFile:
             found = _read_hdf5(io.BytesIO(member(archive, "model.weights.h5", path)), path)
         version = metadata.get("keras_version") if isinstance(metadata, dict) else None
         return KerasFile(found.arrays, config, version, found.groups, found.layers)
-    with path.open("rb") as stream:
+    with regular(path).open("rb") as stream:
         return _read_hdf5(stream, path)
 
 
@@ -57,12 +59,11 @@ def read_json(path: Path) -> Any:
             data = decode(member(archive, "config.json", path), path)
             metadata = decode(member(archive, "metadata.json", path), path)
         return {**metadata, **data} if isinstance(data, dict) and isinstance(metadata, dict) else data
-    with path.open("rb") as stream:
+    with regular(path).open("rb") as stream:
         if stream.read(4) != b"\x89HDF":
-            return decode(path.read_bytes(), path)
+            return decode(contents(path), path)
         stream.seek(0)
-        with open_hdf5(stream, path) as file:
-            config, version = _config(file, path)
+        config, version = _config(read_hdf5(stream, path, data=False), path)
     if config is None:
         raise SpecError(f"{path}: a file of weights, without a configuration; give one with a model in it")
     return {"keras_version": version, **config} if isinstance(config, dict) else config
@@ -73,27 +74,25 @@ def decode(content: bytes | str, path: Path) -> Any:
     return strict_json.parse(content, f"{path}: its configuration", nonfinite=True)
 
 
-def _config(file: Any, path: Path) -> tuple[Any, str | None]:
+def _config(file: Hdf5, path: Path) -> tuple[Any, str | None]:
     """The configuration and Keras's version, of a whole model in HDF5."""
-    group = file.get("model_weights", file)
-    version = file.attrs.get("keras_version", group.attrs.get("keras_version"))
-    config = file.attrs.get("model_config")
-    return (
-        None if config is None else decode(text(config), path),
-        None if version is None else text(version),
-    )
+    version = file.text("", "keras_version") or file.text("model_weights", "keras_version")
+    config = file.text("", "model_config")
+    return None if config is None else decode(config, path), version
 
 
 def _read_hdf5(stream: Any, path: Path) -> KerasFile:
-    with open_hdf5(stream, path) as file:
-        found = arrays(file, path)
-        config, version = _config(file, path)
-        top = "model_weights/" if "model_weights" in file else ""
-        group = file[top] if top else file
-        groups = None
-        if names(group, "layer_names") or config is not None:
-            groups = {
-                layer: [f"{top}{layer}/{name}" for name in names(group[layer], "weight_names")]
-                for layer in names(group, "layer_names")
-            }
-        return KerasFile(found, config, version, groups, tuple(groups or file.get("layers", ())))
+    file = read_hdf5(stream, path)
+    config, version = _config(file, path)
+    top = "model_weights" if "model_weights" in file.members else ""
+    inside = f"{top}/" if top else ""
+    groups = None
+    if file.names(top, "layer_names") or config is not None:
+        groups = {}
+        for layer in file.names(top, "layer_names"):
+            if f"{inside}{layer}" not in file.members:
+                raise SpecError(f"{path}: the layer {shown(layer)} is missing; copy the file again")
+            groups[layer] = [f"{inside}{layer}/{name}" for name in file.names(f"{inside}{layer}", "weight_names")]
+            if lacking := [name for name in groups[layer] if name not in file.arrays]:
+                raise SpecError(f"{path}: variable {shown(lacking[0])} is missing; copy the file again")
+    return KerasFile(file.arrays, config, version, groups, tuple(groups or file.members.get("layers", ())))

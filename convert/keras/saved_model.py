@@ -23,6 +23,7 @@ from rnnspec.convert.tf1.bundle import read_bundle
 from rnnspec.convert.tf1.wire import fields, number, octets, repeated, text, varints
 from rnnspec.convert.variables import Variables
 from rnnspec.errors import SpecError, UnsupportedError
+from rnnspec.reading import contents
 
 _KEY = "/.ATTRIBUTES/VARIABLE_VALUE"
 _NOT_LAYERS = {"optimizer": "the optimiser's", "keras_api": "a metric's", "_all_variables": "a copy"}
@@ -63,7 +64,7 @@ def _configured(config: Any, where: str, saved: "SavedModel", variables: Variabl
 
 def _keras_2(path: Path) -> Any:
     """The configuration of the whole model (keras/protobuf/saved_metadata.proto)."""
-    for node in repeated(fields(memoryview(path.read_bytes()), str(path)), 1, str(path)):
+    for node in repeated(fields(memoryview(contents(path)), str(path)), 1, str(path)):
         found = fields(node, str(path))
         if text(found, 3, str(path)) == "root":
             return decode(text(found, 5, str(path)), path)
@@ -102,7 +103,7 @@ class SavedModel:
 
     def __init__(self, source: Path) -> None:
         self.where = where = str(source / "saved_model.pb")
-        graphs = repeated(fields(memoryview((source / "saved_model.pb").read_bytes()), where), 2, where)
+        graphs = repeated(fields(memoryview(contents(source / "saved_model.pb")), where), 2, where)
         if len(graphs) != 1:
             raise UnsupportedError(f"{where}: expected one graph, found {len(graphs)}; export the model again")
         self.graph = fields(graphs[0], where)

@@ -10,6 +10,7 @@ from google.protobuf.message import DecodeError  # type: ignore
 from onnx import TensorProto, numpy_helper
 
 from rnnspec.errors import SpecError, UnsupportedError
+from rnnspec.reading import contents
 
 _DTYPES: dict[int, int] = {
     TensorProto.FLOAT: 4, TensorProto.DOUBLE: 8, TensorProto.FLOAT16: 2, TensorProto.BFLOAT16: 2, TensorProto.BOOL: 1,
@@ -33,7 +34,7 @@ def load(path: Path) -> onnx.ModelProto:
         SpecError: it is not ONNX, or damaged; it names a file that is not beside it.
     """
     try:
-        model = onnx.ModelProto.FromString(path.read_bytes())
+        model = onnx.ModelProto.FromString(contents(path))
     except DecodeError:
         raise SpecError(f"{path}: not an ONNX model, or damaged; export it again") from None
     if not model.ir_version or not model.graph.node:

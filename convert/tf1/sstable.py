@@ -8,6 +8,7 @@ from rnnspec.convert.tf1.crc import masked_crc32c
 from rnnspec.convert.tf1.snappy import decompress
 from rnnspec.convert.tf1.wire import varint
 from rnnspec.errors import SpecError
+from rnnspec.reading import contents
 
 _MAGIC = bytes.fromhex("57fb808b247547db")
 _FOOTER = 48
@@ -19,7 +20,7 @@ def read_table(path: Path) -> dict[bytes, memoryview]:
     Raises:
         SpecError: not such a table, damaged, or a checksum does not match.
     """
-    data = memoryview(path.read_bytes())
+    data = memoryview(contents(path))
     if len(data) < _FOOTER or data[-8:] != _MAGIC:
         raise SpecError(f"{path}: not a TensorFlow checkpoint: no sorted table (SSTable) ends here")
     footer = data[-_FOOTER:]

@@ -20,11 +20,13 @@ from rnnspec.convert.assumed import assumed, dense_activation
 from rnnspec.convert.blocks import Block, names
 from rnnspec.convert.layers import dense, embedding
 from rnnspec.convert.request import Network, Request, WithWeights
-from rnnspec.convert.torch.files import read_pickled, read_safetensors
+from rnnspec.convert.torch.files import read_safetensors
 from rnnspec.convert.torch.layouts import LEAVES
 from rnnspec.convert.torch.recurrent import Stacked
+from rnnspec.convert.torch.saved import read_pickled
 from rnnspec.convert.variables import Variables
 from rnnspec.errors import SpecError, UnsupportedError
+from rnnspec.reading import regular
 
 _RECURRENT = re.compile(rf"({'|'.join(LEAVES)})((?:_l\d+)?(?:_reverse)?)")
 _REWRITTEN = re.compile(r"\w*_(g|v|u|orig|mask)")  # after the last "weight" of a name
@@ -37,9 +39,9 @@ def read(source: Path, request: Request) -> Network:
     Raises:
         SpecError: the file is damaged or holds more than tensors; no layer takes a variable; a shape is impossible; the
             order cannot be read off.
-        UnsupportedError: weights are parametrised (weight_norm, pruning); .pt without torch.
+        UnsupportedError: weights are parametrised (weight_norm, pruning).
     """
-    with source.open("rb") as file:
+    with regular(source).open("rb") as file:
         ordered = file.read(9)[8:] != b"{"  # safetensors sorts by name
     arrays, beside = read_pickled(source, request) if ordered else (read_safetensors(source), {})
     variables = Variables(arrays, str(source))

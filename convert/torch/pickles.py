@@ -1,0 +1,288 @@
+"""What `torch.save` pickles, read as data.
+
+A pickle is a program for a stack machine. This one knows the instructions of plain data and of tensors (those that
+torch's own `weights_only` takes), and what they would import or call is only noted: nothing is.
+"""
+
+import re
+import struct
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, NoReturn
+
+from rnnspec import limits
+from rnnspec.errors import SpecError
+from rnnspec.shown import shown
+
+
+@dataclass(frozen=True, eq=False)
+class Name:
+    """Something that torch's pickles may import, by its full name."""
+
+    name: str
+
+
+@dataclass(frozen=True, eq=False)
+class Storage:
+    """Numbers in the file: under which key, of what type (`FloatStorage`), from which on, how many."""
+
+    key: str
+    kind: str
+    start: int
+    size: int
+
+
+@dataclass(frozen=True, eq=False)
+class Tensor:
+    """A view of a storage. `dtype`, as torch calls it, where the storage does not say it."""
+
+    storage: Storage
+    offset: int
+    shape: tuple[int, ...]
+    strides: tuple[int, ...]
+    dtype: str | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Other:
+    """What is no plain tensor: sparse, quantised, a set, a device… `name`: what would make it."""
+
+    name: str
+
+    @property
+    def is_tensor(self) -> bool:
+        """Whether it is a tensor all the same."""
+        return "._rebuild_" in self.name or self.name.endswith("Tensor")
+
+
+_DICTS = ("collections.OrderedDict", "collections.Counter")
+_TENSORS = tuple(f"torch._utils._rebuild_tensor{version}" for version in ("", "_v2", "_v3"))
+_AROUND = (  # makes of a tensor, its first argument, another with the same numbers
+    "torch._utils._rebuild_parameter",
+    "torch._utils._rebuild_parameter_with_state",
+    "torch._utils._rebuild_device_tensor_from_cpu_tensor",
+    "torch.nn.parameter.Parameter",
+)
+_SUBCLASS = "torch._tensor._rebuild_from_type_v2"  # (function, class, its arguments, …)
+_OTHERS = re.compile(
+    r"torch\._utils\._rebuild_(qtensor|sparse_tensor|meta_tensor_no_storage|nested_tensor|wrapper_subclass"
+    r"|device_tensor_from_numpy)|torch\.(Size|device|serialization\._get_layout)|builtins\.(bytearray|set|complex)"
+    r"|_codecs\.encode|torch\.((cuda|sparse|cuda\.sparse)\.)?\w*Tensor|torch\.(cuda\.|storage\.)?\w+Storage"
+    r"|torch\.(bool|(bits|q?u?int|b?float|complex)\d\w*)|torch\.per_(tensor|channel)_\w+"
+)
+_PYTHON_2 = {"__builtin__": "builtins"}
+_MARK = object()
+_SCALARS = (str, bytes, int, float, type(None), Name, Storage, Tensor, Other)
+
+
+class Pickle:
+    """One pickle in `data`, from `at` on, which is behind it once it was loaded."""
+
+    def __init__(self, data: bytes, where: str, at: int = 0) -> None:
+        self.data, self.where, self.at = data, where, at
+        self.stack: list[Any] = []
+        self.memo: dict[int, Any] = {}
+        self.storages: dict[str, Storage] = {}  # by key, those met
+        self.copied = 0
+
+    def load(self) -> Any:
+        """Dicts, lists, tuples and scalars, with tensors among them.
+
+        Raises:
+            SpecError: cut off or damaged; it holds anything else, which is not loaded.
+        """
+        while (code := self.take(1)) != b".":
+            if code not in _INSTRUCTIONS:
+                raise SpecError(f"{self.where}: a pickle of more than tensors, which is never loaded: {code!r}")
+            _INSTRUCTIONS[code](self)
+        return self.pop()
+
+    def damaged(self, what: str) -> NoReturn:
+        raise SpecError(f"{self.where}: a damaged pickle ({what} at byte {self.at:,}); copy the file again")
+
+    def take(self, size: int) -> bytes:
+        if self.at + size > len(self.data):
+            self.damaged("cut off")
+        self.at += size
+        return self.data[self.at - size : self.at]
+
+    def number(self, form: str) -> Any:
+        return struct.unpack(form, self.take(struct.calcsize(form)))[0]
+
+    def text(self, size: int) -> str:
+        return self.take(size).decode("utf-8", "backslashreplace")
+
+    def line(self) -> str:
+        end = self.data.find(b"\n", self.at)
+        if end < 0:
+            self.damaged("a name without an end")
+        name = self.text(end - self.at)
+        self.at += 1
+        return name
+
+    def pop(self, kind: type | tuple[type, ...] = object) -> Any:
+        if not self.stack or self.stack[-1] is _MARK or not isinstance(self.stack[-1], kind):
+            self.damaged("the stack holds something else")
+        return self.stack.pop()
+
+    def items(self) -> list[Any]:
+        """What was put onto the stack since the last mark."""
+        found: list[Any] = []
+        while self.stack and self.stack[-1] is not _MARK:
+            found.append(self.stack.pop())
+        if not self.stack:
+            self.damaged("no mark on the stack")
+        self.stack.pop()
+        return found[::-1]
+
+    def top(self, kind: type | tuple[type, ...]) -> Any:
+        found = self.pop(kind)
+        self.stack.append(found)
+        return found
+
+    # What the instructions do
+
+    def put(self, key: int) -> None:
+        self.memo[key] = self.top(object)
+
+    def get(self, key: int) -> None:
+        if key not in self.memo:
+            self.damaged("nothing is remembered under a number")
+        self.stack.append(self.memo[key])
+
+    def row(self, size: int) -> None:
+        self.stack.append(tuple([self.pop() for _ in range(size)][::-1]))
+
+    def imported(self) -> None:
+        module, name = self.line(), self.line()
+        full = f"{_PYTHON_2.get(module, module)}.{name}"
+        if full not in (*_DICTS, *_TENSORS, *_AROUND, _SUBCLASS) and not _OTHERS.fullmatch(full):
+            raise SpecError(
+                f"{self.where}: a pickle with {shown(full.removeprefix('builtins.'))}, code that is never run; "
+                "save module.state_dict()"
+            )
+        self.stack.append(Name(full))
+
+    def extend(self, items: list[Any]) -> None:
+        self.top(list).extend(items)
+
+    def update(self, items: list[Any]) -> None:
+        """Keys and values in turn, into a dict."""
+        target = self.top(dict)
+        if len(items) % 2:
+            self.damaged("a key without a value")
+        for key, value in zip(items[::2], items[1::2], strict=True):
+            parts = key if isinstance(key, tuple) else (key,)
+            if len(parts) > limits.KEY_PARTS or not all(isinstance(part, _SCALARS) for part in parts):
+                raise SpecError(f"{self.where}: a dict with a nest as key, which is never loaded; save the state dict")
+            if key in target:
+                raise SpecError(f"{self.where}: {shown(str(key))} is there twice; save the state dict again")
+            target[key] = value
+
+    def call(self) -> None:
+        arguments, what = self.pop(tuple), self.pop(Name)
+        self.stack.append(self.made(what.name, arguments))
+
+    def made(self, name: str, arguments: tuple[Any, ...]) -> Any:
+        """What a call would make."""
+        if name in _TENSORS:
+            return self.tensor(arguments)
+        if name in _AROUND and arguments and isinstance(arguments[0], Tensor | Other):
+            return arguments[0]
+        if name == _SUBCLASS and len(arguments) > 2 and isinstance(arguments[0], Name):
+            inner, _, inside = arguments[:3]
+            if inner.name != _SUBCLASS and isinstance(inside, tuple):
+                return self.made(inner.name, inside)
+        if name in _DICTS:
+            return self.ordered(*arguments[:1])
+        if name == "torch.Size" and len(arguments) == 1 and isinstance(arguments[0], tuple):
+            return arguments[0]
+        if name in (*_AROUND, _SUBCLASS):
+            self.damaged("a tensor is missing")
+        return Other(name)
+
+    def ordered(self, pairs: Any = ()) -> dict[Any, Any]:
+        """A dict, empty, from a dict, or from pairs."""
+        if isinstance(pairs, dict):
+            return pairs
+        if not isinstance(pairs, list | tuple) or not all(isinstance(p, list | tuple) and len(p) == 2 for p in pairs):
+            self.damaged("no pairs for a dict")
+        self.copied += len(pairs)
+        if self.copied > len(self.data):
+            self.damaged("the same pairs again and again")
+        self.stack.append({})
+        self.update([each for pair in pairs for each in pair])
+        return self.stack.pop()
+
+    def tensor(self, arguments: tuple[Any, ...]) -> Tensor:
+        """(storage, offset, shape, strides, …); in version 3 the seventh is the dtype."""
+        storage, offset, shape, strides = (*arguments, None, None, None, None)[:4]
+        counts = (offset, *shape, *strides) if isinstance(shape, tuple) and isinstance(strides, tuple) else (None,)
+        if not isinstance(storage, Storage) or not all(type(count) is int and count >= 0 for count in counts):
+            self.damaged("no storage, offset, shape and strides of a tensor")
+        if len(shape) != len(strides):
+            self.damaged("a tensor with more or fewer strides than axes")
+        dtype = arguments[6].name if len(arguments) > 6 and isinstance(arguments[6], Name) else None
+        return Tensor(storage, offset, shape, strides, dtype)
+
+    def stored(self) -> None:
+        """("storage", type, key, location, size, view), in place of the numbers; view: None, or (key, start, size)."""
+        found = self.pop(tuple)
+        if len(found) < 5 or found[0] != "storage" or not isinstance(found[1], Name):
+            self.damaged("no storage")
+        start, size = found[5][1:] if _is_view(found[5:]) else (0, found[4])
+        if not isinstance(found[2], str) or not all(type(count) is int and count >= 0 for count in (start, size)):
+            self.damaged("no key and size of a storage")
+        storage = Storage(found[2], found[1].name.rpartition(".")[2], start, size)
+        self.storages.setdefault(storage.key, storage)
+        self.stack.append(storage)
+
+    def built(self) -> None:
+        """Attributes of an object, which are none of its numbers."""
+        self.pop()
+        self.top((dict, Tensor, Other))
+
+
+def _is_view(rest: tuple[Any, ...]) -> bool:
+    return len(rest) == 1 and isinstance(rest[0], tuple) and len(rest[0]) == 3
+
+
+def _push(value: Callable[[Pickle], Any]) -> Callable[[Pickle], None]:
+    return lambda p: p.stack.append(value(p))
+
+
+_INSTRUCTIONS: dict[bytes, Callable[[Pickle], Any]] = {
+    b"\x80": lambda p: p.take(1),  # the protocol
+    b"N": _push(lambda p: None),
+    b"\x88": _push(lambda p: True),
+    b"\x89": _push(lambda p: False),
+    b"K": _push(lambda p: p.number("<B")),
+    b"M": _push(lambda p: p.number("<H")),
+    b"J": _push(lambda p: p.number("<i")),
+    b"\x8a": _push(lambda p: int.from_bytes(p.take(p.number("<B")), "little", signed=True)),
+    b"G": _push(lambda p: p.number(">d")),
+    b"X": _push(lambda p: p.text(p.number("<I"))),
+    b"U": _push(lambda p: p.text(p.number("<B"))),  # Python 2's str
+    b"]": _push(lambda p: []),
+    b"}": _push(lambda p: {}),
+    b")": _push(lambda p: ()),
+    b"\x8f": _push(lambda p: Other("builtins.set")),
+    b"(": _push(lambda p: _MARK),
+    b"\x85": lambda p: p.row(1),
+    b"\x86": lambda p: p.row(2),
+    b"\x87": lambda p: p.row(3),
+    b"t": lambda p: p.stack.append(tuple(p.items())),
+    b"a": lambda p: p.extend([p.pop()]),
+    b"e": lambda p: p.extend(p.items()),
+    b"s": lambda p: p.update([p.pop(), p.pop()][::-1]),
+    b"u": lambda p: p.update(p.items()),
+    b"q": lambda p: p.put(p.number("<B")),
+    b"r": lambda p: p.put(p.number("<I")),
+    b"h": lambda p: p.get(p.number("<B")),
+    b"j": lambda p: p.get(p.number("<I")),
+    b"c": Pickle.imported,
+    b"R": Pickle.call,
+    b"\x81": Pickle.call,  # NEWOBJ
+    b"Q": Pickle.stored,
+    b"b": Pickle.built,
+}

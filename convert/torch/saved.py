@@ -1,0 +1,182 @@
+"""State dicts in files of `torch.save`: tensors only, never code."""
+
+from collections.abc import Callable
+from functools import cache
+from math import prod
+from pathlib import Path
+from typing import Any
+from zipfile import ZipFile
+
+import numpy as np
+
+from rnnspec.archives import check_shape, check_unpacked, is_zip, member, open_zip
+from rnnspec.convert.request import Request
+from rnnspec.convert.torch.files import from_bfloat16
+from rnnspec.convert.torch.pickles import Other, Pickle, Storage, Tensor
+from rnnspec.convert.variables import some
+from rnnspec.errors import SpecError, UnsupportedError
+from rnnspec.reading import contents
+from rnnspec.shown import shown
+
+_MAGIC = 0x1950A86A20F9469CFC6C
+_WRAPPERS = ("state_dict", "model_state_dict", "model", "net", "network", "module", "weights")
+_DTYPES = {  # of typed storages, and torch's names of types
+    "DoubleStorage": "<f8", "FloatStorage": "<f4", "HalfStorage": "<f2", "BFloat16Storage": "<u2", "BoolStorage": "?",
+    "LongStorage": "<i8", "IntStorage": "<i4", "ShortStorage": "<i2", "CharStorage": "i1", "ByteStorage": "u1",
+    "torch.float64": "<f8", "torch.float32": "<f4", "torch.float16": "<f2", "torch.bfloat16": "<u2", "torch.bool": "?",
+    "torch.int64": "<i8", "torch.int32": "<i4", "torch.int16": "<i2", "torch.int8": "i1", "torch.uint8": "u1",
+    "torch.uint64": "<u8", "torch.uint32": "<u4", "torch.uint16": "<u2",
+}  # fmt: skip
+_BFLOAT16 = ("BFloat16Storage", "torch.bfloat16")
+_SIZES = {"ComplexFloatStorage": 8, "ComplexDoubleStorage": 16, "QInt32Storage": 4}  # of others' elements; else 1
+
+
+def read_pickled(path: Path, request: Request) -> tuple[dict[str, np.ndarray], dict[str, str]]:
+    """The state dict in a file of `torch.save`, zip or legacy → arrays, and what is beside it with the reason.
+
+    A checkpoint may wrap it, with the optimizer and other things beside it; of several state dicts, `request.part`
+    names one. Neither torch nor Python's pickle is asked.
+
+    Raises:
+        SpecError: the file is damaged, or holds more than tensors; nothing of it is executed.
+        UnsupportedError: a tensor among the weights is sparse, quantised or without data.
+    """
+    if not is_zip(path):
+        found, numbers = _legacy(contents(path), path)
+        return _weights(found, numbers, request, path)
+    with open_zip(path) as archive:
+        found, numbers = _zipped(archive, path)
+        return _weights(found, numbers, request, path)
+
+
+Numbers = Callable[[str, np.dtype], np.ndarray]  # key of a storage, dtype → all that is in it
+
+
+def _zipped(archive: ZipFile, path: Path) -> tuple[Any, Numbers]:
+    """What was saved, in `NAME/data.pkl`, and the storages, in `NAME/data/KEY`."""
+    names = archive.namelist()
+    folder = names[0].partition("/")[0] if names else ""
+    if f"{folder}/constants.pkl" in names:
+        raise SpecError(f"{path}: a TorchScript program, which is never run; save module.state_dict()")
+    found = Pickle(member(archive, f"{folder}/data.pkl", path), str(path)).load()
+    order = f"{folder}/byteorder"
+    big = order in names and member(archive, order, path) == b"big"
+    read = cache(lambda key: member(archive, f"{folder}/data/{key}", path))
+    return found, lambda key, dtype: _as(read(key), dtype.newbyteorder(">") if big else dtype)
+
+
+def _legacy(data: bytes, path: Path) -> tuple[Any, Numbers]:
+    """The same of torch before 1.6: pickles of a magic number, the version, the machine, what was saved and the keys of
+    its storages; then each storage, the number of its elements in front.
+    """
+    at = 0
+    loaded: list[Any] = []
+    met: dict[str, Storage] = {}
+    for _ in range(5):
+        pickle = Pickle(data, str(path), at)
+        loaded.append(pickle.load())
+        met |= pickle.storages
+        at = pickle.at
+        if loaded[0] != _MAGIC:
+            raise SpecError(f"{path}: a pickle of more than tensors, which is never loaded; save module.state_dict()")
+    _, _, _, found, keys = loaded
+    storages, whole = {}, memoryview(data)
+    for key in keys if isinstance(keys, list) else []:
+        if not isinstance(key, str) or key not in met or at + 8 > len(data):
+            raise SpecError(f"{path}: damaged: storage {shown(key)} is none of its own; copy the file again")
+        end = at + 8 + int.from_bytes(data[at : at + 8], "little") * _size(met[key].kind)
+        storages[key], at = whole[at + 8 : end], end
+    return found, lambda key, dtype: _as(storages.get(key, b""), dtype)
+
+
+def _size(kind: str) -> int:
+    """Bytes of an element of a storage."""
+    return np.dtype(_DTYPES[kind]).itemsize if kind in _DTYPES else _SIZES.get(kind, 1)
+
+
+def _as(data: bytes | memoryview, dtype: np.dtype) -> np.ndarray:
+    """As many numbers as there are in the bytes."""
+    return np.frombuffer(data, dtype, len(data) // dtype.itemsize)
+
+
+def _weights(
+    found: Any, numbers: Numbers, request: Request, path: Path
+) -> tuple[dict[str, np.ndarray], dict[str, str]]:
+    """The tensors of the state dict as arrays."""
+    tensors, beside = _unwrapped(found, request, path)
+    places = {name: f"{path}: variable {shown(name)!r}" for name in tensors}
+    dtypes = {name: _dtype(tensor, places[name]) for name, tensor in tensors.items()}
+    check_unpacked(sum(prod(tensors[name].shape) * dtype.itemsize for name, dtype in dtypes.items()), path)
+    arrays = {}
+    for name, tensor in tensors.items():
+        array = _view(tensor, numbers(tensor.storage.key, dtypes[name]), places[name])
+        bfloat16 = _kind(tensor) in _BFLOAT16
+        arrays[name] = from_bfloat16(array) if bfloat16 else array.astype(array.dtype.newbyteorder("="), copy=False)
+    return arrays, beside
+
+
+def _dtype(tensor: Tensor | Other, where: str) -> np.dtype:
+    """The type of a tensor's numbers, of a shape that an array can have."""
+    if isinstance(tensor, Other):
+        raise UnsupportedError(f"{where}: expected a dense tensor, found {tensor.name}")
+    if (kind := _kind(tensor)) not in _DTYPES:
+        raise UnsupportedError(f"{where}: expected numbers of weights, found {shown(kind)}")
+    check_shape(tensor.shape, where)
+    return np.dtype(_DTYPES[kind])
+
+
+def _kind(tensor: Tensor) -> str:
+    return tensor.storage.kind if tensor.dtype is None else tensor.dtype
+
+
+def _view(tensor: Tensor, numbers: np.ndarray, where: str) -> np.ndarray:
+    """The tensor's part of a storage, no copy."""
+    sizes = list(zip(tensor.shape, tensor.strides, strict=True))
+    if 0 in tensor.shape:
+        return np.zeros(tensor.shape, numbers.dtype)
+    end = tensor.offset + sum((size - 1) * stride for size, stride in sizes) + 1
+    if end > tensor.storage.size // (1 if tensor.dtype is None else numbers.itemsize):
+        raise SpecError(f"{where}: damaged: it leaves its storage; copy the file again")
+    if tensor.storage.start + end > numbers.size:
+        raise SpecError(f"{where}: damaged: its numbers are cut off; copy the file again")
+    strides = [stride * numbers.itemsize if size > 1 else 0 for size, stride in sizes]
+    first = tensor.storage.start + tensor.offset
+    return np.lib.stride_tricks.as_strided(numbers[first:], tensor.shape, strides, writeable=False)
+
+
+def _unwrapped(found: Any, request: Request, path: Path) -> tuple[dict[str, Any], dict[str, str]]:
+    """The state dict among what was saved, and the rest with reasons."""
+    if _is_state_dict(found):
+        return dict(found), {}
+    if not isinstance(found, dict):
+        raise SpecError(f"{path}: expected a state dict, found {type(found).__name__}; save module.state_dict()")
+    inside = {str(key): value for key, value in found.items() if _is_state_dict(value)}
+    if not inside:
+        raise SpecError(f"{path}: no state dict in it: {some([str(key) for key in found])}")
+    chosen = [key for key in inside if len(inside) == 1 or key in _WRAPPERS]
+    if len(chosen) != 1 and not request.part:
+        raise SpecError(f"{path}: several state dicts: {some(list(inside))}; take one with --part")
+    if len(inside) > 1 and request.part:
+        chosen = list(inside)
+    beside = {str(key): _reason(str(key), value) for key, value in found.items() if str(key) not in chosen}
+    if len(chosen) == 1:
+        return dict(inside[chosen[0]]), beside
+    return {f"{key}.{name}": tensor for key in chosen for name, tensor in inside[key].items()}, beside
+
+
+def _is_state_dict(value: Any) -> bool:
+    return (
+        isinstance(value, dict)
+        and len(value) > 0
+        and all(isinstance(key, str) and _is_tensor(item) for key, item in value.items())
+    )
+
+
+def _is_tensor(value: Any) -> bool:
+    return isinstance(value, Tensor) or (isinstance(value, Other) and value.is_tensor)
+
+
+def _reason(key: str, value: Any) -> str:
+    if _is_state_dict(value):
+        return "another state dict; take it with --part"
+    return "not weights: " + ("the optimizer's state" if "optim" in key else "beside the state dict")
