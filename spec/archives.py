@@ -12,7 +12,7 @@ import numpy as np
 
 from rnnspec import limits
 from rnnspec.errors import SpecError
-from rnnspec.reading import reading, regular
+from rnnspec.reading import check_shape, reading, regular
 from rnnspec.shown import shown
 
 # What zipfile is known to raise about a damaged archive; RuntimeError is encryption, its NotImplementedError a version.
@@ -141,11 +141,3 @@ def _dtype(descr: str, where: str) -> np.dtype:
     if dtype.itemsize == 0:
         raise SpecError(f"{where}: dtype {descr!r} holds nothing")
     return dtype
-
-
-def check_shape(shape: tuple[int, ...], where: str) -> None:
-    """Raise SpecError where a shape is beyond what any array has."""
-    if len(shape) > limits.AXES:
-        raise SpecError(f"{where}: {len(shape)} axes, more than {limits.AXES}")
-    if prod(shape) > limits.ELEMENTS or any(size > limits.ELEMENTS for size in shape):
-        raise SpecError(f"{where}: shape {shown(shape)} has more than {limits.ELEMENTS:,} elements")

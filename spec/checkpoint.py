@@ -4,23 +4,23 @@ import json
 import os
 import zlib
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
 import safetensors
 import safetensors.numpy
 
-from rnnspec import strict_json
+from rnnspec import strict_json, tensors
 from rnnspec.atomic import write_atomically
 from rnnspec.errors import SpecError
 from rnnspec.model import Model
 from rnnspec.ops import under
+from rnnspec.reading import regular
 from rnnspec.shown import shown
 
 SPEC_VERSION = 1
 _KEY = "rnnspec"  # the one entry of the safetensors metadata: with more, their order would not be fixed
-_DTYPES = {"F32": "float32", "F64": "float64"}
+_DTYPES = {"F32": "float32", "F64": "float64"}  # as safetensors calls them
 
 
 @dataclass(frozen=True)
@@ -91,32 +91,29 @@ def load(path: str | os.PathLike, allow_nonfinite: bool = False) -> Checkpoint:
         FileNotFoundError: there is no such file.
         SpecError: the file is foreign, truncated or inconsistent; the message names the file, the field and the fix.
     """
-    path = Path(path)
-    data = path.read_bytes()
-    try:
-        tensors = dict(safetensors.deserialize(data))
-    except safetensors.SafetensorError as error:
-        raise SpecError(f"{path}: {_foreign(data)} ({error})") from None
-    text = (json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")]).get("__metadata__") or {}).get(_KEY)
-    if text is None:
+    path = regular(path)
+    with path.open("rb") as stream:
+        if foreign := _foreign(stream.read(9)):
+            raise SpecError(f"{path}: {foreign}; `rnnspec convert` reads models of other frameworks")
+    file = tensors.scan(path)
+    if _KEY not in file.metadata:
         raise SpecError(f"{path}: safetensors without an rnnspec architecture; `rnnspec convert` reads torch's")
-    header = read_header(text, str(path))
+    header = read_header(file.metadata[_KEY], str(path))
     model = Model.from_builtins(header.get("model"), f"{path}: model")
-    weights = {}
-    for name, tensor in tensors.items():
-        if tensor["dtype"] not in _DTYPES:
-            raise SpecError(f"{path}: tensor {name!r}: expected dtype float32 or float64, found {tensor['dtype']}")
-        little = np.dtype(_DTYPES[tensor["dtype"]]).newbyteorder("<")
-        weights[name] = np.frombuffer(tensor["data"], little).reshape(tensor["shape"]).astype(_DTYPES[tensor["dtype"]])
+    for name, entry in file.entries.items():
+        if entry.dtype not in _DTYPES:
+            found = f"tensor {shown(name)!r}: expected dtype float32 or float64, found {entry.dtype}"
+            raise SpecError(f"{path}: {found}")
+    weights = {name: file.read(name) for name in file.entries}
     check_weights(model, weights, str(path), allow_nonfinite)
-    return Checkpoint(model, weights, header.get("metadata") or {}, allow_nonfinite)
+    return Checkpoint(model, weights, header["metadata"], allow_nonfinite)
 
 
 def read_header(text: str, where: str) -> dict[str, Any]:
-    """The JSON object of the metadata entry, of a version that this is.
+    """The JSON object of the metadata entry, with the user's `metadata` in it, an object too.
 
     Raises:
-        SpecError: it is not one.
+        SpecError: it is no such JSON, or of another version.
     """
     header = strict_json.parse(text, f"{where}: metadata {_KEY!r}")
     if not isinstance(header, dict):
@@ -125,6 +122,9 @@ def read_header(text: str, where: str) -> dict[str, Any]:
     if type(version) is not int or version != SPEC_VERSION:  # true and 1.0 are equal to 1
         found = shown(repr(version))
         raise SpecError(f"{where}: written for spec version {found}, this is {SPEC_VERSION}; update rnnspec")
+    metadata = header.setdefault("metadata", {})
+    if not isinstance(metadata, dict):
+        raise SpecError(f"{where}: metadata {_KEY!r}: metadata: expected an object, found {type(metadata).__name__}")
     return header
 
 
@@ -148,19 +148,20 @@ def check_weights(model: Model, weights: dict[str, np.ndarray], where: str, allo
         if str(array.dtype) not in _DTYPES.values() or len(dtypes) > 1:
             found = ", ".join(sorted(dtypes))
             raise SpecError(f"{where}: tensor {name!r}: expected float32, or float64, for all, found {found}")
-        if not allow_nonfinite and not np.isfinite(array).all():
+        ends = array.min(initial=0), array.max(initial=0)  # either is NaN where any is, and no copy is made
+        if not allow_nonfinite and not np.isfinite(ends).all():
             raise SpecError(f"{where}: tensor {name!r} holds NaN or infinity; pass allow_nonfinite=True to keep it")
 
 
-def _foreign(data: bytes) -> str:
-    """What a file that is not readable as safetensors looks like."""
-    if data[8:9] == b"{":  # where the header of safetensors begins
-        return f"truncated or damaged at {len(data)} bytes; copy it again"
+def _foreign(head: bytes) -> str:
+    """What a file with this beginning is, where it is not safetensors."""
+    if head[8:9] == b"{":
+        return ""
     signatures = {
         b"PK\x03\x04": "a zip archive (PyTorch .pt, Keras .keras or .npz), not a model file",
         b"\x89HDF": "an HDF5 file (Keras .h5), not a model file",
         b"\x80": "a pickle, which is never loaded",
         b"\x93NUMPY": "a NumPy array, not a model file",
+        b"": "not a safetensors file",
     }
-    found = [meaning for signature, meaning in signatures.items() if data.startswith(signature)]
-    return f"{found[0] if found else 'not a safetensors file'}; `rnnspec convert` reads models of other frameworks"
+    return next(meaning for signature, meaning in signatures.items() if head.startswith(signature))

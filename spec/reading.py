@@ -8,9 +8,12 @@ import os
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
+from math import prod
 from pathlib import Path
 
+from rnnspec import limits
 from rnnspec.errors import SpecError, UnsupportedError
+from rnnspec.shown import shown
 
 
 @contextmanager
@@ -64,3 +67,11 @@ def contents(path: str | os.PathLike) -> bytes:
         return path.read_bytes()
     except MemoryError:
         raise SpecError(f"{path}: {path.stat().st_size:,} bytes, more than memory holds") from None
+
+
+def check_shape(shape: tuple[int, ...], where: str) -> None:
+    """Raise SpecError where no array could have this shape. Sizes of 0 do not make up for others."""
+    if len(shape) > limits.AXES:
+        raise SpecError(f"{where}: {len(shape)} axes, more than {limits.AXES}")
+    if prod(size or 1 for size in shape) > limits.ELEMENTS:
+        raise SpecError(f"{where}: shape {shown(shape)} has more than {limits.ELEMENTS:,} elements")

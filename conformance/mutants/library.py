@@ -167,23 +167,33 @@ _FILES: Rows = {
             "if str(array.dtype) not in _DTYPES.values() or len(dtypes) > 1:",
             "if len(dtypes) > 1:",
         ),
-        ("FILE-5", "NaN is taken, infinity is not", "np.isfinite(array)", "(~np.isinf(array))"),
-        ("FILE-5", "infinity is taken, NaN is not", "np.isfinite(array)", "(~np.isnan(array))"),
+        ("FILE-5", "NaN is taken, infinity is not", "np.isfinite(ends)", "(~np.isinf(ends))"),
+        ("FILE-5", "infinity is taken, NaN is not", "np.isfinite(ends)", "(~np.isnan(ends))"),
     ],
     "checkpoint:load": [
-        ("FILE-1", "tensors are big-endian", 'newbyteorder("<")', 'newbyteorder(">")'),
-        ("FILE-1", "the user's metadata is not read", 'header.get("metadata") or {}', "{}"),
-        (
-            "FILE-6",
-            "the error of the library underneath goes through",
-            'raise SpecError(f"{path}: {_foreign(data)} ({error})") from None',
-            "raise",
-        ),
+        ("FILE-1", "the user's metadata is not read", 'header["metadata"]', "{}"),
         (
             "FILE-7",
             "pickles are loaded",
-            "data = path.read_bytes()",
-            "data = path.read_bytes()\n    if data[:1] == b'\\x80': __import__('pickle').loads(data)",
+            "path = regular(path)",
+            "path = regular(path)\n    data = path.read_bytes()\n"
+            "    if data[:1] == b'\\x80': __import__('pickle').loads(data)",
+        ),
+    ],
+    "tensors:scan": [
+        (
+            "FILE-6",
+            "the error of the library underneath goes through",
+            'raise SpecError(f"{path}: safetensors, truncated or damaged at {size:,} bytes ({error})") from None',
+            "raise",
+        ),
+    ],
+    "tensors:Tensors.read": [
+        (
+            "FILE-1",
+            "tensors are big-endian",
+            "np.dtype(DTYPES[entry.dtype])",
+            'np.dtype(DTYPES[entry.dtype]).newbyteorder(">")',
         ),
     ],
     "checkpoint:read_header": [
@@ -209,7 +219,7 @@ _FILES: Rows = {
         ("FILE-6", "a list is taken for a header", "if not isinstance(header, dict):", "if False:"),
     ],
     "checkpoint:_foreign": [
-        ("FILE-6", "every foreign file is called damaged", 'if data[8:9] == b"{":', "if True:"),
+        ("FILE-6", "every foreign file is called damaged", "return next(", 'return "damaged" or next('),
     ],
 }
 

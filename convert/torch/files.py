@@ -3,12 +3,9 @@
 from pathlib import Path
 
 import numpy as np
-import safetensors
 
-from rnnspec.errors import SpecError, UnsupportedError
-
-_DTYPES = {"F64": "<f8", "F32": "<f4", "F16": "<f2", "BF16": "<u2", "I64": "<i8", "I32": "<i4", "I16": "<i2"}
-_DTYPES |= {"I8": "i1", "U8": "u1", "BOOL": "?", "U16": "<u2", "U32": "<u4", "U64": "<u8"}
+from rnnspec import tensors
+from rnnspec.errors import UnsupportedError
 
 
 def read_safetensors(path: Path) -> dict[str, np.ndarray]:
@@ -17,17 +14,9 @@ def read_safetensors(path: Path) -> dict[str, np.ndarray]:
     Raises:
         SpecError: the file is damaged, or a tensor's dtype is one that no weights have.
     """
-    try:
-        tensors = safetensors.deserialize(path.read_bytes())
-    except safetensors.SafetensorError as error:
-        raise SpecError(f"{path}: a damaged safetensors file ({error}); copy it again") from None
-    arrays = {}
-    for name, tensor in sorted(tensors, key=lambda item: item[0]):
-        if tensor["dtype"] not in _DTYPES:
-            raise SpecError(f"{path}: tensor {name!r}: dtype {tensor['dtype']} is not one of weights")
-        array = np.frombuffer(tensor["data"], _DTYPES[tensor["dtype"]]).reshape(tensor["shape"])
-        arrays[name] = from_bfloat16(array) if tensor["dtype"] == "BF16" else array
-    return arrays
+    file = tensors.scan(path)
+    arrays = {name: file.read(name) for name in sorted(file.entries)}
+    return {name: from_bfloat16(a) if file.entries[name].dtype == "BF16" else a for name, a in arrays.items()}
 
 
 def from_bfloat16(bits: np.ndarray) -> np.ndarray:
