@@ -13,7 +13,7 @@ import numpy as np
 from rnnspec import limits
 from rnnspec.errors import SpecError
 from rnnspec.reading import check_shape, reading, regular
-from rnnspec.shown import shown
+from rnnspec.shown import quoted, shown
 
 # What zipfile is known to raise about a damaged archive; RuntimeError is encryption, its NotImplementedError a version.
 _ARITHMETIC = (struct.error, ValueError, OverflowError, MemoryError, EOFError)  # of sizes and places that cannot be
@@ -94,8 +94,8 @@ def arrays(path: str | os.PathLike) -> dict[str, np.ndarray]:
         for name in archive.namelist():
             key = name.removesuffix(".npy")
             if key in found:
-                raise SpecError(f"{path}: array {shown(key)!r} is there twice; save it again")
-            found[key] = _array(member(archive, name, path), f"{path}: array {shown(key)!r}")
+                raise SpecError(f"{path}: array {quoted(key)} is there twice; save it again")
+            found[key] = _array(member(archive, name, path), f"{path}: array {quoted(key)}")
     return found
 
 

@@ -16,7 +16,7 @@ from rnnspec.errors import SpecError
 from rnnspec.model import Model
 from rnnspec.ops import under
 from rnnspec.reading import regular
-from rnnspec.shown import shown
+from rnnspec.shown import quoted
 
 SPEC_VERSION = 1
 _KEY = "rnnspec"  # the one entry of the safetensors metadata: with more, their order would not be fixed
@@ -102,7 +102,7 @@ def load(path: str | os.PathLike, allow_nonfinite: bool = False) -> Checkpoint:
     model = Model.from_builtins(header.get("model"), f"{path}: model")
     for name, entry in file.entries.items():
         if entry.dtype not in _DTYPES:
-            found = f"tensor {shown(name)!r}: expected dtype float32 or float64, found {entry.dtype}"
+            found = f"tensor {quoted(name)}: expected dtype float32 or float64, found {entry.dtype}"
             raise SpecError(f"{path}: {found}")
     weights = {name: file.read(name) for name in file.entries}
     check_weights(model, weights, str(path), allow_nonfinite)
@@ -120,7 +120,7 @@ def read_header(text: str, where: str) -> dict[str, Any]:
         raise SpecError(f"{where}: metadata {_KEY!r}: expected an object, found {type(header).__name__}")
     version = header.get("version")
     if type(version) is not int or version != SPEC_VERSION:  # true and 1.0 are equal to 1
-        found = shown(repr(version))
+        found = quoted(version)
         raise SpecError(f"{where}: written for spec version {found}, this is {SPEC_VERSION}; update rnnspec")
     metadata = header.setdefault("metadata", {})
     if not isinstance(metadata, dict):

@@ -1,17 +1,21 @@
 """Configurations: frozen structs that are their own JSON, decoded strictly."""
 
 import difflib
+import math
 import types
 import typing
+from collections.abc import Iterable
 from functools import cache
 from importlib.metadata import entry_points
-from typing import Annotated, Any, Self, TypeVar
+from typing import Annotated, Any, NamedTuple, Self, TypeVar
 
 import msgspec
 
+from rnnspec import limits
 from rnnspec.errors import SpecError
+from rnnspec.shown import quoted, shown
 
-Size = Annotated[int, msgspec.Meta(ge=1)]
+Size = Annotated[int, msgspec.Meta(ge=1, le=limits.SIZE)]
 
 
 class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -24,14 +28,14 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     def __post_init__(self) -> None:
         for name, kind in _fields(type(self)).items():
             value, where = getattr(self, name), f"{type(self).__name__}.{name}"
-            if _is_sequence_of_configs(kind):
+            if kind.items:
                 if not isinstance(value, (list, tuple)):
-                    raise SpecError(f"{where}: expected a list, found {value!r}")
+                    raise SpecError(f"{where}: expected a list, found {quoted(value)}")
                 msgspec.structs.force_setattr(self, name, tuple(value))
                 for i, item in enumerate(value):
-                    _is_a(typing.get_args(kind)[0], item, f"{where}[{i}]")
-            elif isinstance(value, Config) or _is_config(kind):
-                _is_a(_config(kind), value, where)
+                    _is_a(kind.items, item, f"{where}[{i}]")
+            elif isinstance(value, Config) or kind.plain is None:
+                _is_a(kind.config, value, where)
             else:
                 msgspec.structs.force_setattr(self, name, _plain(kind, value, where))  # 1 is 1.0 in a floating field
 
@@ -65,93 +69,128 @@ def specified(base: type[C]) -> dict[str, type[C]]:
 
 def decode(kind: type[C], data: Any, where: str) -> C:
     """Plain data → the configuration of class `kind`, or of the kind below it that `type` names."""
+    check_depth(data, where)
+    return _decode(kind, data, where)
+
+
+def check_depth(data: Any, where: str) -> None:
+    """Raise SpecError where configurations, lists or objects stand deeper inside each other than the limit."""
+    row, depth = [data], 0
+    while row := [child for value in row for child in _children(value)]:
+        depth += 1
+        if depth > limits.CONFIG_DEPTH:
+            raise SpecError(f"{where}: nested more than {limits.CONFIG_DEPTH} deep")
+
+
+def _children(value: Any) -> Iterable[Any]:
+    if isinstance(value, Config):
+        return [getattr(value, name) for name in value.__struct_fields__]
+    return value.values() if isinstance(value, dict) else value if isinstance(value, (list, tuple)) else ()
+
+
+def _decode(kind: type[C], data: Any, where: str) -> C:
     if not isinstance(data, dict):
         raise SpecError(f"{where}: expected an object, got {type(data).__name__}")
     data = dict(data)
     cls = kind
     if kind.__struct_config__.tag is None and (kinds := known(kind)):
         tag = data.pop("type", None)
-        if tag not in kinds and _load_entry_point(kind, tag):
+        if isinstance(tag, str) and tag not in kinds and _load_entry_point(kind, tag):
             kinds = known(kind)
-        if tag not in kinds:
-            raise SpecError(f"{where}.type: unknown {kind.__name__.lower()} {tag!r}{_suggest(tag, kinds)}")
+        if not isinstance(tag, str) or tag not in kinds:
+            raise SpecError(f"{where}.type: unknown {kind.__name__.lower()} {quoted(tag)}{_suggest(tag, kinds)}")
         cls = kinds[tag]
     elif kind.__struct_config__.tag is not None:
         data.pop("type", None)
     fields = _fields(cls)
     for key in data:
         if key not in fields:
-            raise SpecError(f"{where}: unknown key {key!r}{_suggest(key, fields)}")
-    for field in msgspec.structs.fields(cls):
-        if field.required and field.name not in data:
-            raise SpecError(f"{where}: missing key {field.name!r}; add it")
+            raise SpecError(f"{where}: unknown key {quoted(key)}{_suggest(key, fields)}")
+    for name, field in fields.items():
+        if field.required and name not in data:
+            raise SpecError(f"{where}: missing key {name!r}; add it")
     return cls(**{key: _value(fields[key], value, f"{where}.{key}") for key, value in data.items()})
 
 
-def _load_entry_point(base: type[Config], tag: Any) -> bool:
+def _load_entry_point(base: type[Config], tag: str) -> bool:
     """Import the kind called `tag` from an installed package that offers it, as `rnnspec.cells` or `rnnspec.layers`."""
-    found = entry_points(group=f"rnnspec.{base.__name__.lower()}s", name=str(tag))
+    found = entry_points(group=f"rnnspec.{base.__name__.lower()}s", name=tag)
     return [entry.load() for entry in found] != []
 
 
-def _value(kind: Any, value: Any, where: str) -> Any:
-    if _is_sequence_of_configs(kind):
+def _value(kind: "_Field", value: Any, where: str) -> Any:
+    if kind.items:
         if not isinstance(value, (list, tuple)):
             raise SpecError(f"{where}: expected a list, got {type(value).__name__}")
-        return tuple(decode(typing.get_args(kind)[0], item, f"{where}[{i}]") for i, item in enumerate(value))
-    if _is_config(kind) or (isinstance(value, dict) and _config(kind) is not None):
-        return decode(typing.cast(type[Config], _config(kind)), value, where)
+        return tuple(_decode(kind.items, item, f"{where}[{i}]") for i, item in enumerate(value))
+    if kind.config and (kind.plain is None or isinstance(value, dict)):
+        return _decode(kind.config, value, where)
     return _plain(kind, value, where)
-
-
-def _is_config(kind: Any) -> bool:
-    return isinstance(kind, type) and issubclass(kind, Config)
-
-
-def _config(kind: Any) -> type[Config] | None:
-    """The configuration that a field of this type may hold, alone or in a union with plain values."""
-    return kind if _is_config(kind) else next(filter(_is_config, typing.get_args(kind)), None)
 
 
 def _is_a(kind: type[Config] | None, value: Any, where: str) -> None:
     if kind is None:
-        raise SpecError(f"{where}: expected a plain value, found {value!r}")
+        raise SpecError(f"{where}: expected a plain value, found {quoted(value)}")
     if not isinstance(value, kind):
-        raise SpecError(f"{where}: expected a {kind.__name__.lower()}, found {value!r}")
+        raise SpecError(f"{where}: expected a {kind.__name__.lower()}, found {quoted(value)}")
 
 
-def _plain(kind: Any, value: Any, where: str) -> Any:
-    base = _config(kind)
-    members = tuple(member for member in typing.get_args(kind) if member is not base) if base else ()
-    plain = typing.Union[members] if members else kind  # noqa: UP007 (the members are known at run time only)
+def _plain(kind: "_Field", value: Any, where: str) -> Any:
+    base, plain = kind.config, kind.plain
     try:
-        return msgspec.convert(value, plain)
+        found = msgspec.convert(value, plain)
     except msgspec.ValidationError as error:
         if base and isinstance(value, str) and value in known(base):
             cls = known(base)[value]
-            needs = ", ".join(field.name for field in msgspec.structs.fields(cls) if field.required)
+            needs = ", ".join(name for name, field in _fields(cls).items() if field.required)
             raise SpecError(f"{where}: {value!r} needs {needs}; give {cls.__name__}({needs}): {_hint(cls)}") from None
         if typing.get_origin(plain) is typing.Literal:
-            raise SpecError(f"{where}: expected one of {typing.get_args(plain)}, found {value!r}") from None
+            raise SpecError(f"{where}: expected one of {typing.get_args(plain)}, found {quoted(value)}") from None
         reason = str(error)
-        raise SpecError(f"{where}: {reason[0].lower()}{reason[1:]}, found {value!r}") from None
+        raise SpecError(f"{where}: {reason[0].lower()}{reason[1:]}, found {quoted(value)}") from None
+    for number in found if isinstance(found, tuple) else (found,):
+        if isinstance(number, float) and not math.isfinite(number):
+            raise SpecError(f"{where}: expected a finite number, found {number}")
+    return found
 
 
 def _hint(cls: type[Config]) -> str:
     return (cls.__doc__ or "").splitlines()[0].rstrip(".")
 
 
-def _is_sequence_of_configs(kind: Any) -> bool:
-    arguments = typing.get_args(kind)
-    return typing.get_origin(kind) is tuple and isinstance(arguments[0], type) and issubclass(arguments[0], Config)
+class _Field(NamedTuple):
+    """What a field may hold: configurations in a list (`items`), or one (`config`), or plain values (`plain`)."""
+
+    items: type[Config] | None
+    config: type[Config] | None
+    plain: Any
+    required: bool
 
 
 @cache
-def _fields(cls: type[Config]) -> types.MappingProxyType[str, Any]:
+def _fields(cls: type[Config]) -> types.MappingProxyType[str, _Field]:
     hints = typing.get_type_hints(cls, include_extras=True)
-    return types.MappingProxyType({name: hints[name] for name in cls.__struct_fields__})
+    required = {field.name: field.required for field in msgspec.structs.fields(cls)}
+    return types.MappingProxyType({name: _field(hints[name], required[name]) for name in cls.__struct_fields__})
+
+
+def _field(kind: Any, required: bool) -> _Field:
+    arguments = typing.get_args(kind)
+    if typing.get_origin(kind) is tuple and _is_config(arguments[0]):
+        return _Field(arguments[0], None, None, required)
+    if _is_config(kind):
+        return _Field(None, kind, None, required)
+    config = next(filter(_is_config, arguments), None)
+    if config is None:
+        return _Field(None, None, kind, required)
+    members = tuple(member for member in arguments if member is not config)
+    return _Field(None, config, typing.Union[members], required)  # noqa: UP007 (members known at run time only)
+
+
+def _is_config(kind: Any) -> bool:
+    return isinstance(kind, type) and issubclass(kind, Config)
 
 
 def _suggest(word: Any, known_words: Any) -> str:
-    close = difflib.get_close_matches(str(word), list(known_words), n=1)
+    close = difflib.get_close_matches(shown(str(word)), list(known_words), n=1)
     return f"; did you mean {close[0]!r}?" if close else f"; known: {', '.join(sorted(known_words))}"

@@ -2,13 +2,15 @@
 
 import json
 from collections.abc import Iterator
+from math import prod
 
-from rnnspec import strict_json
-from rnnspec.config import Config, Size
+from rnnspec import limits, strict_json
+from rnnspec.config import Config, Size, check_depth
 from rnnspec.errors import SpecError
 from rnnspec.layers import Embedding, Layer
 from rnnspec.layers.recurrent import Recurrent, check_follows
-from rnnspec.ops import Array, Ops, States, scope, under
+from rnnspec.ops import Array, Ops, States, grouped, under
+from rnnspec.shown import quoted
 from rnnspec.valid import Valid
 
 ByLayer = dict[str, dict[str, Array]]  # layer name → its parameters by their own names
@@ -29,6 +31,7 @@ class Model(Config, frozen=True, kw_only=True):
     padding: float | None = None
 
     def __post_init__(self) -> None:
+        check_depth(self, "Model")
         Config.__post_init__(self)
         if not self.layers:
             raise SpecError("Model.layers: expected at least one layer, found none")
@@ -36,10 +39,11 @@ class Model(Config, frozen=True, kw_only=True):
             raise SpecError("Model.inputs: missing; give the features per step, or put an embedding first")
         if self.inputs is None and self.padding is not None and self.padding != int(self.padding):
             raise SpecError(f"Model.padding: expected an id, an integer, found {self.padding}")
-        names = [layer.name for layer in self.layers]
-        for name in names:
-            if names.count(name) > 1:
-                raise SpecError(f"Model.layers: two layers are named {name!r}; names must be unique")
+        names: set[str] = set()
+        for layer in self.layers:
+            if layer.name in names:
+                raise SpecError(f"Model.layers: two layers are named {quoted(layer.name)}; names must be unique")
+            names.add(layer.name)
         sequence = True
         for layer, inputs in self.chain():
             layer.outputs(inputs)
@@ -47,6 +51,14 @@ class Model(Config, frozen=True, kw_only=True):
         for layer in self.layers[:-1]:
             if isinstance(layer, Recurrent) and layer.merge == "none":
                 raise SpecError(f"layer {layer.name!r}: merge='none' gives two outputs; no layer may follow")
+        self._check_states()
+
+    def _check_states(self) -> None:
+        """A queue or a row of windows costs nothing in the file, and its size in every call."""
+        if (states := sum(self.states().values())) > limits.STATES:
+            most = max(limits.STATES, limits.STATES_RATIO * sum(map(prod, self.parameters().values())))
+            if states > most:
+                raise SpecError(f"Model.layers: {states:,} numbers of state a row, more than {most:,}")
 
     def chain(self) -> Iterator[tuple[Layer, int | None]]:
         """Each layer with the features that reach it."""
@@ -88,8 +100,9 @@ class Model(Config, frozen=True, kw_only=True):
     def start(self, ops: Ops, p: ByLayer, zeros: States) -> States:
         """The states of sequences that are given none, from zeros (batch, size) by name (UNROLL-6, UNROLL-11)."""
         new: States = {}
+        of = grouped(zeros)
         for layer in self.layers:
-            new |= under(layer.name, layer.start(ops, p[layer.name], scope(zeros, layer.name)))
+            new |= under(layer.name, layer.start(ops, p[layer.name], of.get(layer.name, {})))
         return new
 
     @property
@@ -107,20 +120,23 @@ class Model(Config, frozen=True, kw_only=True):
         new: States = {}
         if self.padding is not None:
             valid = ops.unpadded(x, self.padding, valid)
+        of = grouped(state)
         for layer in self.layers:
-            x, s = layer.apply(ops, p[layer.name], x, valid, scope(state, layer.name))
+            x, s = layer.apply(ops, p[layer.name], x, valid, of.get(layer.name, {}))
             new |= under(layer.name, s)
         return x, new
 
     def by_layer(self, tensors: dict[str, Array]) -> ByLayer:
         """The model's tensors, sorted into layers: what `apply` and `step` take as `p`."""
-        return {layer.name: scope(tensors, layer.name) for layer in self.layers}
+        of = grouped(tensors)
+        return {layer.name: of.get(layer.name, {}) for layer in self.layers}
 
     def step(self, ops: Ops, p: ByLayer, x: Array, state: States) -> tuple[Array, States]:
         """One time step: x (batch, inputs) or ids (batch,) → outputs, states."""
         new: States = {}
+        of = grouped(state)
         for layer in self.layers:
-            x, s = layer.step(ops, p[layer.name], x, scope(state, layer.name))
+            x, s = layer.step(ops, p[layer.name], x, of.get(layer.name, {}))
             new |= under(layer.name, s)
         return x, new
 

@@ -132,6 +132,15 @@ def scope(tensors: dict[str, Array], prefix: str) -> dict[str, Array]:
     return {name[len(prefix) + 1 :]: value for name, value in tensors.items() if name.startswith(prefix + ".")}
 
 
+def grouped(tensors: dict[str, Array]) -> dict[str, dict[str, Array]]:
+    """`scope` of every first part of the names at once: layer → its tensors."""
+    groups: dict[str, dict[str, Array]] = {}
+    for name, value in tensors.items():
+        first, _, rest = name.partition(".")
+        groups.setdefault(first, {})[rest] = value
+    return groups
+
+
 def under(prefix: str, tensors: dict[str, Array]) -> dict[str, Array]:
     """The inverse of `scope`: names put under `prefix`."""
     return {f"{prefix}.{name}" if prefix else name: value for name, value in tensors.items()}

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from rnnspec import limits
 from rnnspec.errors import SpecError, UnsupportedError
-from rnnspec.shown import shown
+from rnnspec.shown import quoted
 
 
 @contextmanager
@@ -74,4 +74,4 @@ def check_shape(shape: tuple[int, ...], where: str) -> None:
     if len(shape) > limits.AXES:
         raise SpecError(f"{where}: {len(shape)} axes, more than {limits.AXES}")
     if prod(size or 1 for size in shape) > limits.ELEMENTS:
-        raise SpecError(f"{where}: shape {shown(shape)} has more than {limits.ELEMENTS:,} elements")
+        raise SpecError(f"{where}: shape {quoted(shape)} has more than {limits.ELEMENTS:,} elements")

@@ -12,9 +12,14 @@ def printable(text: str) -> str:
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
-def shown(value: Any, most: int = limits.SHOWN) -> str:
-    """A string as it is, anything else as Python writes it: printable, and cut in its middle to `most` characters."""
-    return _cut(printable(value if isinstance(value, str) else repr(value)), most)
+def shown(text: str, most: int = limits.SHOWN) -> str:
+    """A name as it is: printable, and cut in its middle to `most` characters."""
+    return _cut(printable(text), most)
+
+
+def quoted(value: Any, most: int = limits.SHOWN) -> str:
+    """A value as Python writes it, strings in quotes: printable, and cut as `shown`."""
+    return shown(repr(value), most)
 
 
 def one_line(text: str, most: int = limits.MESSAGE) -> str:

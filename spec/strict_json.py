@@ -12,7 +12,7 @@ from typing import Any
 from rnnspec import limits
 from rnnspec.errors import SpecError
 from rnnspec.reading import regular
-from rnnspec.shown import shown
+from rnnspec.shown import quoted, shown
 
 _STRING = re.compile(rb'"(?:[^"\\]++|\\.)*+"?', re.DOTALL)
 _NOT_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
@@ -72,7 +72,7 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for key, value in pairs:
         if key in found:
-            raise ValueError(f"the key {shown(key)!r} is there twice in one object")
+            raise ValueError(f"the key {quoted(key)} is there twice in one object")
         found[key] = value
     return found
 

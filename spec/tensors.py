@@ -16,7 +16,7 @@ import safetensors
 from rnnspec import strict_json
 from rnnspec.errors import SpecError
 from rnnspec.reading import check_shape, reading, regular
-from rnnspec.shown import shown
+from rnnspec.shown import quoted
 
 # As the format calls them; bfloat16 comes as 16-bit integers.
 DTYPES = {"F64": "<f8", "F32": "<f4", "F16": "<f2", "BF16": "<u2", "I64": "<i8", "I32": "<i4", "I16": "<i2"}
@@ -46,7 +46,7 @@ class Tensors:
             SpecError: its dtype is not one of `DTYPES`, or the file was cut since.
         """
         entry = self.entries[name]
-        where = f"{self.path}: tensor {shown(name)!r}"
+        where = f"{self.path}: tensor {quoted(name)}"
         if entry.dtype not in DTYPES:
             raise SpecError(f"{where}: dtype {entry.dtype} is not one of weights")
         dtype, count = np.dtype(DTYPES[entry.dtype]), prod(entry.shape)
@@ -77,6 +77,6 @@ def scan(path: str | os.PathLike) -> Tensors:
     entries = {}
     for name, entry in sorted(header.items(), key=lambda item: item[1]["data_offsets"]):
         shape = tuple(entry["shape"])
-        check_shape(shape, f"{path}: tensor {shown(name)!r}")
+        check_shape(shape, f"{path}: tensor {quoted(name)}")
         entries[name] = Entry(entry["dtype"], shape, 8 + size + entry["data_offsets"][0])
     return Tensors(path, metadata, entries)

@@ -7,7 +7,7 @@ from rnnspec.conformance.mutants.mutant import Mutant, Rows
 from rnnspec.conformance.mutants.suite import RUNNER, TOLERANCE
 
 _READING: Rows = {
-    "config:decode": [
+    "config:_decode": [
         (
             "CONFIG-1",
             "unknown keys are left out",
@@ -18,15 +18,14 @@ _READING: Rows = {
         (
             "CONFIG-1",
             "missing sizes are 1",
-            "if field.required and field.name not in data:\n",
-            "if field.name == 'units': data.setdefault('units', 1)\n"
-            "        if field.required and field.name not in data:\n",
+            "if field.required and name not in data:\n",
+            "if name == 'units': data.setdefault('units', 1)\n        if field.required and name not in data:\n",
         ),
-        ("CONFIG-1", "errors do not name their place", "{where}: unknown key {key!r}", "unknown key"),
+        ("CONFIG-1", "errors do not name their place", "{where}: unknown key {quoted(key)}", "unknown key"),
         (
             "CONFIG-1",
             "a kind that is unknown is the most similar one",
-            "if tag not in kinds:\n",
+            "if not isinstance(tag, str) or tag not in kinds:\n",
             "tag = (difflib.get_close_matches(str(tag), kinds, n=1) or [tag])[0]\n        if tag not in kinds:\n",
         ),
         (
@@ -67,8 +66,8 @@ _READING: Rows = {
         (
             "NAME-1",
             "of two layers with one name the second counts",
-            'return tuple(decode(typing.get_args(kind)[0], item, f"{where}[{i}]") for i, item in enumerate(value))',
-            'found = [decode(typing.get_args(kind)[0], item, f"{where}[{i}]") for i, item in enumerate(value)]\n'
+            'return tuple(_decode(kind.items, item, f"{where}[{i}]") for i, item in enumerate(value))',
+            'found = [_decode(kind.items, item, f"{where}[{i}]") for i, item in enumerate(value)]\n'
             "        return tuple({getattr(item, 'name', i): item for i, item in enumerate(found)}.values())",
         ),
     ],

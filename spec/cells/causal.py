@@ -4,12 +4,13 @@ from typing import Annotated
 
 import msgspec
 
+from rnnspec import limits
 from rnnspec.activations import Activation, activate
 from rnnspec.cells.base import Cell
 from rnnspec.config import Size
 from rnnspec.ops import Array, Ops, Parameters, States
 
-Width = Annotated[int, msgspec.Meta(ge=2)]
+Width = Annotated[int, msgspec.Meta(ge=2, le=limits.SIZE)]
 
 
 class CausalConvolution(Cell, tag="causal_convolution", frozen=True, kw_only=True):

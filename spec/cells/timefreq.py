@@ -4,6 +4,7 @@ from typing import ClassVar
 
 import numpy as np
 
+from rnnspec import limits
 from rnnspec.cells.base import Cell
 from rnnspec.cells.gated import Limit
 from rnnspec.config import Size
@@ -41,13 +42,16 @@ class TimeFreqLSTM(Cell, tag="timefreq_lstm", frozen=True, kw_only=True):
         """How many windows fit into the features.
 
         Raises:
-            SpecError: none does.
+            SpecError: none does, or more than the limit.
         """
         if inputs < self.feature_size:
             raise SpecError(
                 f"TimeFreqLSTM.feature_size: {self.feature_size}, but there are {inputs} inputs; make it smaller"
             )
-        return (inputs - self.feature_size) // self.frequency_skip + 1
+        windows = (inputs - self.feature_size) // self.frequency_skip + 1
+        if windows > limits.WINDOWS:
+            raise SpecError(f"TimeFreqLSTM.frequency_skip: {windows:,} windows, more than {limits.WINDOWS:,}")
+        return windows
 
     def outputs(self, inputs: int) -> int:
         return self.windows(inputs) * self.units
