@@ -13,7 +13,7 @@ import numpy as np
 
 from rnnspec.checkpoint import Checkpoint
 from rnnspec.convert.request import Network, Request, WithWeights
-from rnnspec.errors import UnsupportedError
+from rnnspec.errors import SpecError, UnsupportedError
 
 if importlib.util.find_spec("onnx") is None:
     raise UnsupportedError("ONNX files need onnx: pip install 'rnnspec[onnx]'")
@@ -92,15 +92,18 @@ def _chain(
     graph: Graph, nodes: list[Node], role: sizes.Roles, outputs: list[str], request: Request
 ) -> tuple[list[WithWeights], int | None]:
     """The chain at the first sizes at which the graph runs; else the error where it got farthest."""
-    errors: dict[int, UnsupportedError] = {}
-    for number, orders in enumerate(sizes.guesses(graph, role)):
-        runs = number == 0  # where the first sizes would do, others are not tried
+    errors: dict[int, SpecError | UnsupportedError] = {}
+    declared = 0  # how many guesses had the sizes that are declared
+    for orders in sizes.guesses(graph, role):
+        runs = True
         for tried in orders:
             trace = Trace(graph, role, tried)
             try:
                 trace.run(nodes)
                 found = chain(trace, outputs)
-            except (Misfit, Unclear) as error:
+            except (SpecError, UnsupportedError) as error:
+                if not tried.freed and not isinstance(error, Misfit | Unclear):
+                    raise
                 errors.setdefault(trace.reached, error)
                 runs &= isinstance(error, Unclear)
                 continue
@@ -108,6 +111,7 @@ def _chain(
                 if note:
                     request.note(note)
             return found
-        if runs:
-            break
+        declared += not orders[0].freed
+        if declared == 1 and runs:
+            break  # where the first of them would do, others are not tried
     raise errors[max(errors)]

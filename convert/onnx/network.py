@@ -1,6 +1,5 @@
 """From the outputs of a traced graph to a chain of layers."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -8,123 +7,44 @@ import numpy as np
 from rnnspec.convert import layers
 from rnnspec.convert.onnx.graph import Graph
 from rnnspec.convert.onnx.names import layer_names
-from rnnspec.convert.onnx.streams import Both, Dense, Embedded, Memory, Run, Source, Stream, Unclear
+from rnnspec.convert.onnx.outputs import States, runs, split, streams_before
+from rnnspec.convert.onnx.streams import Both, Dense, Embedded, Memory, Run, Source, Stream
 from rnnspec.convert.onnx.trace import Trace
 from rnnspec.convert.request import Request, WithWeights
-from rnnspec.errors import SpecError, UnsupportedError
+from rnnspec.errors import SpecError
 
 
 def chain(trace: Trace, outputs: list[str]) -> tuple[list[WithWeights], int | None]:
     """The layers that lead to the outputs, and the features of the input.
 
-    One output is the model's; others may be final states of its layers.
-
     Raises:
         UnsupportedError: there are several heads, or an output is not what our layers give.
     """
-    where = trace.graph.where
-    found: list[tuple[Stream, str, str]] = []
-    states: list[Any] = []
-    for name in outputs:
-        array = trace.values[name].array
-        owners = trace.streams.owners(np.unique(array).tolist()) if trace.values[name].kind.value == "elements" else []
-        if owners and all(_is_state(owner, array) for owner in owners):
-            states += [owner.run if isinstance(owner, Memory) else owner for owner in owners]
-        else:
-            found.append((*_output(trace, array, owners, f"{where}: output {name!r}"), name))
-    if not found:
-        found = [(*_deepest(trace, states), outputs[0])]
-    (stream, form, name), *others = found
-    if heads := [other for head, how, other in others if head is not stream or how != form]:
-        raise UnsupportedError(f"{where}: outputs {name!r} and {heads[0]!r} are two heads; --part NAME takes one")
-    runs = [run for each in _streams(stream) for run in _runs(each)]
-    for state in states:
-        if state not in runs:
-            raise UnsupportedError(
-                f"{where}: an output is a state of {state.name!r}, which does not lead to {name!r}; --part {name}"
-            )
-    return _layers(stream, form, trace.request), _features(stream)
-
-
-def _is_state(owner: Any, array: np.ndarray) -> bool:
-    """Whether all that an output has of it are final states."""
-    if isinstance(owner, Memory):
-        return True
-    return isinstance(owner, Run) and bool(np.isin(array[np.isin(array, owner.numbers)], owner.at_final()).all())
-
-
-def _output(trace: Trace, array: np.ndarray, owners: list[Any], where: str) -> tuple[Stream, str]:
-    """The stream that an output is, and how: its "sequence", "reversed" in time, or its "last" step."""
-    candidates = owners if len(owners) == 1 and isinstance(owners[0], Stream) else []
-    if len(owners) == 2 and all(isinstance(owner, Run) for owner in owners):
-        pair = sorted(owners, key=lambda run: run.backward)
-        candidates = [trace.streams.both(pair[0], pair[1], "concat", last) for last in (False, True)]
-    for stream in candidates:
-        if _ascending(array, stream.numbers):
-            return stream, "sequence"
-        if stream.sequence and _ascending(array, stream.numbers[:, ::-1]):
-            return stream, "reversed"
-        if stream.final is not None and _ascending(array, stream.at_final()):
-            return stream, "last"
-    what = " and ".join(map(str, owners)) or "constants"
-    raise Unclear(f"{where}: is neither the sequence nor the last step of {what}; --part NAME takes another")
-
-
-def _ascending(array: np.ndarray, numbers: np.ndarray) -> bool:
-    """Whether an array holds these numbers (batch, time, features) once each, every axis of them in order, rows along
-    one axis and steps along one, features along others.
-    """
-    flat = array.ravel()
-    if flat.size != numbers.size:
-        return False
-    order = np.argsort(flat)
-    found = np.searchsorted(flat[order], numbers).clip(max=flat.size - 1)
-    places = order[found]
-    if not np.array_equal(flat[places], numbers) or any((np.diff(places, axis=k) <= 0).any() for k in range(3)):
-        return False
-    indices = np.unravel_index(places, array.shape)
-    rows, steps, features = (
-        {k for k, index in enumerate(indices) if np.diff(index, axis=axis).any()} for axis in range(3)
-    )
-    return len(rows) <= 1 and len(steps) <= 1 and not features & (rows | steps)
-
-
-def _deepest(trace: Trace, states: list[Run]) -> tuple[Stream, str]:
-    """What the last layer gives, of which only states are outputs: the last step, which is its state."""
-    depth = max(run.depth for run in states)
-    last = sorted({run for run in states if run.depth == depth}, key=lambda run: run.backward)
-    one_step = trace.sizes.time == 1
-    if len(last) == 1:
-        return last[0], "sequence" if one_step else "last"
-    if len(last) > 2:
-        raise UnsupportedError(
-            f"{trace.graph.where}: outputs of {len(last)} layers side by side; --part NAME takes one"
-        )
-    return trace.streams.both(last[0], last[1], "concat", not one_step), "sequence"
-
-
-def _streams(stream: Stream | None) -> Iterator[Stream]:
-    while stream is not None:
-        yield stream
-        stream = stream.before
-
-
-def _runs(stream: Stream) -> list[Run]:
-    return [stream.forward, stream.other] if isinstance(stream, Both) else [stream] if isinstance(stream, Run) else []
+    y, beside = split(trace, outputs)
+    assert y.reading is not None
+    stream, form, axes = y.reading
+    x = (*trace.sizes.axes, "features")
+    if tuple(axis for axis in axes if axis != "1") != tuple(axis for axis in x if axis in axes):
+        trace.request.note(f"the output {y.name!r} is ({', '.join(axes)}), the model's y has the axes of x")
+    return _layers(stream, form, beside, trace.request), _features(stream)
 
 
 def _features(stream: Stream) -> int | None:
-    *_, source = _streams(stream)
+    *_, source = streams_before(stream)
     assert isinstance(source, Source)
     return None if source.ids else source.features
 
 
-def _layers(stream: Stream, form: str, request: Request) -> list[WithWeights]:
-    streams = [each for each in _streams(stream) if not isinstance(each, Source)][::-1]
-    ends = [each for each in streams if _runs(each)][-1:]
+def _layers(stream: Stream, form: str, beside: dict[str, States], request: Request) -> list[WithWeights]:
+    streams = [each for each in streams_before(stream) if not isinstance(each, Source)][::-1]
+    ends = [each for each in streams if runs(each)][-1:]
     names = layer_names(streams)
     for giver, states in _given(streams, names).items():
         request.note(f"{giver} gives {', '.join(states)}: give them at run time")
+    called = {run: f"{name}.{place}" for each, name in zip(streams, names, strict=True) for place, run in _placed(each)}
+    for output, held in beside.items():
+        states = [f"{called[s.run]}c" if isinstance(s, Memory) else f"{called[s]}h" for s in held]
+        request.note(f"the output {output!r} is left out: the final {', '.join(states)}, which come beside y")
     return [
         _layer(each, name, form if each in ends else "sequence", request)
         for each, name in zip(streams, names, strict=True)
@@ -154,8 +74,8 @@ def _learned(stream: Stream) -> dict[str, np.ndarray]:
 
 def _placed(stream: Stream) -> list[tuple[str, Run]]:
     """The runs of a layer with what the names of their states begin with."""
-    runs = _runs(stream)
-    return list(zip(["forward.", "backward."] if len(runs) > 1 else [""] * len(runs), runs, strict=True))
+    found = runs(stream)
+    return list(zip(["forward.", "backward."] if len(found) > 1 else [""] * len(found), found, strict=True))
 
 
 def _layer(stream: Stream, name: str, form: str, request: Request) -> WithWeights:

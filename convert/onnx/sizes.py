@@ -4,7 +4,7 @@ ONNX does not say what the axes of an input are, and exporters bake sizes into t
 So sizes are tried in turn until the graph works at them.
 """
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from itertools import product
 
@@ -28,12 +28,15 @@ class Roles:
 
 @dataclass(frozen=True)
 class Sizes:
-    """`batch` and `time`; `axes`: what the leading axes of x are, and which of them are `declared` numbers."""
+    """`batch` and `time`; `axes`: what the leading axes of x are, and which of them are `declared` numbers, or `freed`:
+    declared to be 1 and tried at another size.
+    """
 
     batch: int
     time: int
     axes: tuple[str, ...]
     declared: set[str] = field(default_factory=set)
+    freed: set[str] = field(default_factory=set)
     symbols: dict[str, int] = field(default_factory=dict)
 
     def lengths(self) -> np.ndarray:
@@ -73,6 +76,8 @@ def roles(graph: Graph, nodes: list[Node]) -> Roles:
 def guesses(graph: Graph, role: Roles) -> Iterator[list[Sizes]]:
     """The free sizes first, then those that the file mentions; each with every order of the axes.
 
+    A declared size of 1 says least about what the graph does: before it, another is tried.
+
     Raises:
         SpecError: the input has no declared shape, or none that a sequence has.
     """
@@ -87,6 +92,11 @@ def guesses(graph: Graph, role: Roles) -> Iterator[list[Sizes]]:
     pairs = [(_STEPS, _ROWS), *((d, _ROWS) for d in mentioned), *((_STEPS, d) for d in mentioned)]
     pairs += [(steps, rows) for steps, rows in product(mentioned, mentioned) if steps != rows]
     seen = set()
+    ones: list[set[str]] = [{"time", "batch"}, {"time"}, {"batch"}] if 1 in leading else []
+    usual = {"time": _STEPS, "batch": _ROWS}
+    for freed in ones:
+        if each := [sizes for axes in orders if (sizes := _sized(axes, leading, usual, freed)).freed == freed]:
+            yield each
     for steps, rows in pairs:
         each = [_sized(axes, leading, {"time": steps, "batch": rows}) for axes in orders]
         if (key := tuple((sizes.batch, sizes.time) for sizes in each)) not in seen:
@@ -94,20 +104,30 @@ def guesses(graph: Graph, role: Roles) -> Iterator[list[Sizes]]:
             yield each
 
 
-def _sized(axes: tuple[str, ...], leading: tuple[Dimension, ...], free: dict[str, int]) -> Sizes:
-    declared = dict(zip(axes, leading, strict=True))
-    size = {role: d if isinstance(d := declared.get(role, 1), int) else free[role] for role in free}
-    symbols = {d: size[role] for role, d in declared.items() if isinstance(d, str)}
-    return Sizes(size["batch"], size["time"], axes, {r for r, d in declared.items() if isinstance(d, int)}, symbols)
+def _sized(
+    axes: tuple[str, ...], leading: tuple[Dimension, ...], free: dict[str, int], freed: Collection[str] = ()
+) -> Sizes:
+    said = dict(zip(axes, leading, strict=True))
+    tried = {role: None if d == 1 and role in freed else d for role, d in said.items()}
+    size = {role: d if isinstance(d := tried.get(role, 1), int) else free[role] for role in free}
+    symbols = {d: size[role] for role, d in tried.items() if isinstance(d, str)}
+    declared = {role for role, d in said.items() if isinstance(d, int)}
+    return Sizes(
+        size["batch"], size["time"], axes, declared, {role for role in said if tried[role] != said[role]}, symbols
+    )
 
 
 def fixed(sizes: Sizes) -> str | None:
     """What to say about sizes that are not free in the graph."""
-    found = [
-        f"{size} {what}"
-        for size, usual, what in ((sizes.time, _STEPS, "steps"), (sizes.batch, _ROWS, "rows"))
-        if size not in (usual, 1)
-    ]
+    written = {
+        what: 1 if role in sizes.freed else size
+        for role, size, usual, what in (
+            ("time", sizes.time, _STEPS, "step"),
+            ("batch", sizes.batch, _ROWS, "row"),
+        )
+        if role in sizes.axes and (role in sizes.declared or size != usual)
+    }
+    found = [f"{size} {what}{'s' if size > 1 else ''}" for what, size in written.items()]
     return f"the graph is written for {' and '.join(found)}; the model takes any number" if found else None
 
 

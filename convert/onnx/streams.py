@@ -57,6 +57,11 @@ class Memory:
     run: "Run"
     numbers: np.ndarray
 
+    @property
+    def end(self) -> str:
+        """What messages call it."""
+        return f"the final c of {self.run.direction}"
+
     def __str__(self) -> str:
         return f"the cell state of {self.run.name!r}"
 
@@ -122,6 +127,15 @@ class Run(Stream):
     backward: bool
     starts: dict[str, np.ndarray | str]
 
+    @property
+    def direction(self) -> str:
+        return f"{self.name!r}{' backward' if self.backward else ''}"
+
+    @property
+    def end(self) -> str:
+        """What messages call its final state."""
+        return f"the final h of {self.direction}"
+
 
 @dataclass(eq=False, kw_only=True)
 class Both(Stream):
@@ -183,6 +197,10 @@ class Streams:
         what = " and ".join(map(str, owners)) or "nothing"
         raise Unclear(f"{reader}: does not read all features of each step in order, of {what}")
 
+    def paired(self, one: Run, two: Run) -> bool:
+        """Whether they are the two directions over one input."""
+        return one.before is two.before and one.backward != two.backward
+
     def both(self, one: Run, two: Run, merge: str, last: bool) -> Both:
         """Two directions over the same input merged, at each step or at the `last` one of each.
 
@@ -191,7 +209,7 @@ class Streams:
         """
         key = (one, two, merge, last)
         if key not in self._both:
-            if one.before is not two.before or one.backward == two.backward:
+            if not self.paired(one, two):
                 raise UnsupportedError(
                     f"{self.where}: {one} and {two} are merged, and are not the two directions over one input; "
                     "not a chain"

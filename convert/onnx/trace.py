@@ -4,6 +4,7 @@ import numpy as np
 
 from rnnspec.convert.onnx import evaluate, pointwise, runs
 from rnnspec.convert.onnx.evaluate import ARITHMETIC, STRUCTURAL
+from rnnspec.convert.onnx.frozen import OTHER, Frozen
 from rnnspec.convert.onnx.graph import RECURRENT, Graph, Node
 from rnnspec.convert.onnx.sizes import Roles, Sizes
 from rnnspec.convert.onnx.streams import Given, Kind, Source, Streams, Tensor
@@ -20,6 +21,7 @@ class Trace:
         self.limit = max(evaluate.LIMIT, 4 * sum(array.size for array in graph.constants.values()))
         self.streams = Streams(graph.where, self.limit)
         self.values = {name: Tensor(array, Kind.WEIGHTS) for name, array in graph.constants.items()}
+        self.frozen = Frozen(sizes.batch, sizes.time)
         self.ragged: dict[Node, bool] = {}  # recurrent node → whether it has lengths
         self.reached = 0
 
@@ -32,8 +34,11 @@ class Trace:
         """
         self._inputs()
         for self.reached, node in enumerate(nodes):
-            for name, tensor in zip(node.outputs, self._results(node), strict=False):
-                self.values[name] = tensor
+            inputs = [self.values.get(name) for name in node.inputs]
+            results = self._results(node, inputs)
+            self.frozen.follow(node, inputs, results, self.graph.opset)
+            self.values.update(zip(node.outputs, results, strict=False))
+        self.reached = len(nodes)
         without = [node for node, ragged in self.ragged.items() if not ragged]
         if 0 < len(without) < len(self.ragged):
             raise UnsupportedError(f"{without[0]}: has no sequence_lens, other nodes have; our layers share them")
@@ -46,6 +51,7 @@ class Trace:
         array = x.numbers.swapaxes(0, 1) if sizes.axes[0] == "time" else x.numbers
         array = array.reshape(*array.shape[: len(sizes.axes) - 1], -1, *([] if role.ids else [features]))
         self.values[role.x] = Tensor(array, Kind.ELEMENTS)
+        self.frozen.enter(role.x, (*sizes.axes, *([] if role.ids else [OTHER])))
         for name in role.lengths:
             lengths = sizes.lengths().astype(self.graph.inputs[name].dtype)
             self.values[name] = Tensor(lengths, Kind.SIZES)
@@ -55,10 +61,10 @@ class Trace:
                 raise SpecError(f"{self.graph.where}: input {name!r}: its shape is not declared; export the model anew")
             given = self.streams.add(Given(name, self.streams.new(*sizes.shape(shape))))
             self.values[name] = Tensor(given.numbers, Kind.ELEMENTS)
+            self.frozen.enter(name, (OTHER,) * len(shape))
 
-    def _results(self, node: Node) -> list[Tensor]:
+    def _results(self, node: Node, inputs: list[Tensor | None]) -> list[Tensor]:
         """What a node gives, by what it does: it runs a cell, or moves, measures, reckons, or acts on each step."""
-        inputs = [self.values.get(name) for name in node.inputs]
         for name, tensor in zip(node.inputs, inputs, strict=True):
             if name in self.graph.inputs and tensor is None:
                 raise UnsupportedError(f"{node}: reads the input {name!r}, which is none of the chain's; --part NAME")
