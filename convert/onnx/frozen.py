@@ -4,13 +4,16 @@ Which axis is which cannot be seen from the elements there. So it is followed fr
 acts along such an axis is refused, since with more steps it would mean something else.
 """
 
+from collections.abc import Iterable, Iterator
+from math import prod
 from typing import NamedTuple
 
 import numpy as np
 from onnx import AttributeProto
 
 from rnnspec.convert.onnx.graph import RECURRENT, Node
-from rnnspec.convert.onnx.streams import Kind, Tensor
+from rnnspec.convert.onnx.sizes import Sizes
+from rnnspec.convert.onnx.streams import Kind, Misfit, Tensor
 from rnnspec.errors import UnsupportedError
 
 Axes = tuple[str, ...]
@@ -25,8 +28,9 @@ class Frozen:
     `names`: those of batch and time that have one place; without any, nothing is followed.
     """
 
-    def __init__(self, batch: int, time: int) -> None:
-        self.names = {name for name, size in (("batch", batch), ("time", time)) if size == 1}
+    def __init__(self, sizes: Sizes) -> None:
+        self.names = {name for name, size in (("batch", sizes.batch), ("time", sizes.time)) if size == 1}
+        self.freed = sizes.freed
         self.axes: dict[str, Axes] = {}
 
     def enter(self, name: str, axes: Axes) -> None:
@@ -41,8 +45,11 @@ class Frozen:
         """Enter what a node gives.
 
         Raises:
+            Misfit: at the sizes that are declared it does something else than at those tried.
             UnsupportedError: it acts along an axis of time or rows that has one place, or along one that may be such.
         """
+        if self.freed and _by_size(node, inputs, results):
+            raise Misfit(f"{node}: does not say which axes of one place it means; export the model with free sizes")
         if not self.names:
             return
         moved = [k for k, tensor in enumerate(inputs) if tensor is not None and tensor.kind is Kind.ELEMENTS]
@@ -52,13 +59,11 @@ class Frozen:
         assert tensor is not None
         given = _Value(self.axes.get(name, (UNKNOWN,) * tensor.array.ndim), tensor.array.shape)
         for axis in _along(node, inputs, given, opset):
-            if given.shape[axis] == 1 and given.axes[axis] in {*self.names, UNKNOWN}:
-                raise UnsupportedError(
-                    f"{node}: along axis {axis}, which is {_named(given.axes[axis])} of a graph that is written for "
-                    f"one: what it does with more is not known; export the model with free sizes, or with larger ones"
-                )
+            if given.shape[axis] == 1 and not self._free([given.axes[axis]]):
+                raise self._refusal(node, [given.axes[axis]])
         for output, result in zip(node.outputs, results, strict=False):
-            self.axes[output] = self._after(node, inputs, given, result.array.shape)
+            if result.kind is Kind.ELEMENTS:
+                self.axes[output] = self._after(node, inputs, given, result.array.shape)
 
     def _after(self, node: Node, inputs: list[Tensor | None], given: "_Value", shape: tuple[int, ...]) -> Axes:
         axes, rank = given.axes, len(given.shape)
@@ -70,7 +75,7 @@ class Frozen:
             order = node.get("perm", AttributeProto.INTS, list(range(rank))[::-1])
             return tuple(axes[k] for k in order)
         if node.kind == "Squeeze":
-            squeezed = _listed(node, inputs, rank) or [k for k, size in enumerate(given.shape) if size == 1]
+            squeezed = _squeezed(node, inputs, given)
             return tuple(axis for k, axis in enumerate(axes) if k not in squeezed)
         if node.kind == "Unsqueeze":
             rest = iter(axes)
@@ -91,21 +96,42 @@ class Frozen:
         if node.kind.startswith("Reduce") and len(shape) < rank:
             reduced = _listed(node, inputs, rank)
             return tuple(axis for k, axis in enumerate(axes) if k not in reduced)
-        return axes if len(shape) == rank and node.kind != "Reshape" else self._reshaped(given, shape)
+        if len(shape) == rank and node.kind not in ("Reshape", "Flatten"):
+            return axes
+        return self._reshaped(node, given, shape) if prod(shape) == prod(given.shape) else (UNKNOWN,) * len(shape)
 
-    def _reshaped(self, given: "_Value", shape: tuple[int, ...]) -> Axes:
-        """By the sizes: those above 1 keep their axes; those of 1 too, if as many are between the same others."""
-        before, after = _gaps(given.shape), _gaps(shape)
-        if [size for size, _ in before] != [size for size, _ in after]:
-            lost = any(given.axes[k] in {*self.names, UNKNOWN} for k, size in enumerate(given.shape) if size == 1)
-            return tuple(UNKNOWN if size == 1 and lost else OTHER for size in shape)
-        axes = [OTHER] * len(shape)
-        for (_, old), (_, new) in zip(before, after, strict=True):
-            kept = [given.axes[k] for k in old]
-            lost = len(old) != len(new) and any(axis in {*self.names, UNKNOWN} for axis in kept)
-            for place, k in enumerate(new):
-                axes[k] = UNKNOWN if lost else kept[place] if len(old) == len(new) else OTHER
+    def _reshaped(self, node: Node, given: "_Value", shape: tuple[int, ...]) -> Axes:
+        """By the sizes. Axes of one place stay in order between others; where some are dropped, those that are no step
+        and no row.
+        """
+        kept, axes = list(given.axes), [OTHER] * len(shape)
+        for old, new in _groups(given.shape, shape):
+            inside = [kept[k] for k in range(old[0], old[-1] + 1) if k not in old] if old else []
+            if not self._free(inside):
+                raise self._refusal(node, inside)
+            if len(old) == len(new) == 1:
+                axes[new[0]] = kept[old[0]]
+        for old, new in _gaps(given.shape, shape):
+            ones = [kept[k] for k in old]
+            frozen = [axis for axis in ones if not self._free([axis])]
+            if len(new) < len(frozen):
+                raise self._refusal(node, frozen)
+            if len(new) not in (len(ones), len(frozen)):
+                frozen = [UNKNOWN] * len(new) if frozen else [OTHER] * len(new)
+            for k, axis in zip(new, ones if len(new) == len(ones) else frozen, strict=True):
+                axes[k] = axis
         return tuple(axes)
+
+    def _free(self, axes: Iterable[str]) -> bool:
+        """Whether none of the axes is one of steps or rows that has one place, or may be."""
+        return {*self.names, UNKNOWN}.isdisjoint(axes)
+
+    def _refusal(self, node: Node, axes: Iterable[str]) -> UnsupportedError:
+        what = " or ".join(sorted(axis for axis in {*self.names, UNKNOWN} if axis in axes))
+        return UnsupportedError(
+            f"{node}: along an axis of one place ({what}), in a graph that is written for one: what it does with more "
+            "is not known; export the model with free sizes, or from an example with more steps and rows"
+        )
 
 
 class _Value(NamedTuple):
@@ -113,17 +139,32 @@ class _Value(NamedTuple):
     shape: tuple[int, ...]
 
 
-def _gaps(shape: tuple[int, ...]) -> list[tuple[int, list[int]]]:
-    """Each size above 1, the last with 0 for the end, with the axes of one place before it."""
-    found: list[tuple[int, list[int]]] = []
-    ones: list[int] = []
-    for k, size in enumerate((*shape, 0)):
-        if size == 1:
-            ones.append(k)
-        else:
-            found.append((size, ones))
-            ones = []
-    return found
+def _groups(old: tuple[int, ...], new: tuple[int, ...]) -> Iterator[tuple[list[int], list[int]]]:
+    """The axes above 1 of two shapes of as many elements, in the smallest groups of as many elements."""
+    left, right = ([k for k, size in enumerate(shape) if size != 1] for shape in (old, new))
+    while left:
+        mine, yours = [left.pop(0)], [right.pop(0)]
+        while (a := prod(old[k] for k in mine)) != (b := prod(new[k] for k in yours)):
+            (mine.append(left.pop(0)) if a < b else yours.append(right.pop(0)))
+        yield mine, yours
+
+
+def _gaps(old: tuple[int, ...], new: tuple[int, ...]) -> Iterator[tuple[list[int], list[int]]]:
+    """The axes of one place before, between and after those groups."""
+    start, begin = 0, 0
+    for mine, yours in [*_groups(old, new), ([len(old)], [len(new)])]:
+        yield list(range(start, mine[0])), list(range(begin, yours[0]))
+        start, begin = mine[-1] + 1, yours[-1] + 1
+
+
+def _by_size(node: Node, inputs: list[Tensor | None], results: list[Tensor]) -> bool:
+    """Whether the node does something else where more axes have one place: a Squeeze without axes; a Reshape to 1, that
+    joins or parts others.
+    """
+    if node.kind == "Reshape" and inputs[0] is not None and 1 in _numbers(node, inputs, 1, "shape"):
+        sizes = [[size for size in tensor.array.shape if size != 1] for tensor in (inputs[0], *results)]
+        return sizes[0] != sizes[1]
+    return node.kind == "Squeeze" and not _numbers(node, inputs, 1, "axes")
 
 
 def _along(node: Node, inputs: list[Tensor | None], given: _Value, opset: int) -> list[int]:
@@ -138,7 +179,14 @@ def _along(node: Node, inputs: list[Tensor | None], given: _Value, opset: int) -
         return list(range(axis, rank)) if old else [axis] if 0 <= axis < rank else []
     if node.kind == "Slice":
         return _sliced(node, inputs, rank)
+    if node.kind == "Squeeze":  # of the rows, each row is what it was
+        return [k for k in _squeezed(node, inputs, given) if given.axes[k] != "batch"]
     return _listed(node, inputs, rank) if node.kind.startswith("Reduce") else []
+
+
+def _squeezed(node: Node, inputs: list[Tensor | None], given: _Value) -> list[int]:
+    rank = len(given.shape)
+    return _listed(node, inputs, rank) or [k for k, size in enumerate(given.shape) if size == 1]
 
 
 def _sliced(node: Node, inputs: list[Tensor | None], rank: int) -> list[int]:
@@ -165,7 +213,3 @@ def _listed(node: Node, inputs: list[Tensor | None], rank: int) -> list[int]:
 def _numbers(node: Node, inputs: list[Tensor | None], place: int, name: str) -> list[int]:
     tensor = inputs[place] if place < len(inputs) else None
     return node.get(name, AttributeProto.INTS, []) if tensor is None else tensor.array.ravel().tolist()
-
-
-def _named(axis: str) -> str:
-    return {"time": "the step", "batch": "the row"}.get(axis, "the step or the row")

@@ -24,8 +24,11 @@ def chain(trace: Trace, outputs: list[str]) -> tuple[list[WithWeights], int | No
     assert y.reading is not None
     stream, form, axes = y.reading
     x = (*trace.sizes.axes, "features")
-    if tuple(axis for axis in axes if axis != "1") != tuple(axis for axis in x if axis in axes):
-        trace.request.note(f"the output {y.name!r} is ({', '.join(axes)}), the model's y has the axes of x")
+    expected = tuple(axis for axis in x if axis != "time" or (form != "last" and stream.sequence))
+    if len(axes) != len(expected) or any(found not in (axis, "1") for found, axis in zip(axes, expected, strict=True)):
+        trace.request.note(
+            f"the output {y.name!r} is ({', '.join(axes)}) in the graph, y is ({', '.join(expected)}) for such an x"
+        )
     return _layers(stream, form, beside, trace.request), _features(stream)
 
 

@@ -21,7 +21,7 @@ class Trace:
         self.limit = max(evaluate.LIMIT, 4 * sum(array.size for array in graph.constants.values()))
         self.streams = Streams(graph.where, self.limit)
         self.values = {name: Tensor(array, Kind.WEIGHTS) for name, array in graph.constants.items()}
-        self.frozen = Frozen(sizes.batch, sizes.time)
+        self.frozen = Frozen(sizes)
         self.ragged: dict[Node, bool] = {}  # recurrent node → whether it has lengths
         self.reached = 0
 
