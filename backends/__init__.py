@@ -43,13 +43,19 @@ def get(name: str) -> ModuleType:
     if name in REQUIRES:
         require(name)
         return importlib.import_module(f"rnnspec.backends.{name}")
-    parents = [name.rsplit(".", i)[0] for i in range(name.count("."), -1, -1)]
-    if not all(importlib.util.find_spec(parent) for parent in parents):
+    if not importable(name):
         raise SpecError(f"backend {name!r}: unknown; expected {', '.join(REQUIRES)} or an importable module")
     module = importlib.import_module(name)
     if not hasattr(module, "load"):
         raise SpecError(f"backend {name!r}: module {module.__name__} has no load(checkpoint)")
     return module
+
+
+def importable(name: str) -> bool:
+    """Whether there is a module of this name; its packages are imported to know."""
+    parts = name.split(".")
+    names = [".".join(parts[: k + 1]) for k in range(len(parts))]
+    return all(map(str.isidentifier, parts)) and all(map(importlib.util.find_spec, names))
 
 
 def require(name: str) -> None:

@@ -21,6 +21,8 @@ def main() -> None:
             _fail(str(error))
         except OSError as error:
             _fail(f"{error.filename}: {error.strerror}" if error.filename else str(error))
+        except MemoryError as error:
+            _fail(f"out of memory: {error}")
         except click.Abort:
             _fail("interrupted")
         else:

@@ -5,12 +5,12 @@ from pathlib import Path
 
 import click
 
-from rnnspec.cli.options import backend_option, look_here
+from rnnspec.cli.options import FILE, backend_option, look_here
 
 
 @click.command()
 @backend_option("A backend or importable module with load(checkpoint); again for more. Default: all installed.")
-@click.option("--json", "report", type=click.Path(path_type=Path), metavar="FILE", help="Also write every result.")
+@click.option("--json", "report", type=FILE, metavar="FILE", help="Also write every result.")
 @click.option("--case", "pattern", default="*", metavar="PATTERN", help='Only cases whose ids match, as "lstm-*".')
 @click.option("--mutants", is_flag=True, help="Run the suite on wrong implementations instead: it must catch each.")
 @click.option(

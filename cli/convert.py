@@ -4,15 +4,18 @@ from pathlib import Path
 
 import click
 
+from rnnspec.cli.options import FILE
+from rnnspec.cli.say import conversion, notes, say
+
 
 @click.command()
-@click.argument("source", type=click.Path(path_type=Path))
-@click.option("-o", "--output", "target", type=click.Path(path_type=Path), required=True, metavar="MODEL")
+@click.argument("source", type=FILE)
+@click.option("-o", "--output", "target", type=FILE, required=True, metavar="MODEL")
 @click.option("--from", "format", metavar="FORMAT",
               help="torch, keras, tf1, onnx or flax; recognised by the contents if left out.")  # fmt: skip
 @click.option("--to", "to", type=click.Choice(["torch", "keras", "flax"]),
               help="SOURCE is a model file of ours: write it for the stock layers of that framework.")  # fmt: skip
-@click.option("--config", type=click.Path(path_type=Path), metavar="FILE",
+@click.option("--config", type=FILE, metavar="FILE",
               help="What the source does not say: Keras's JSON beside weights, or our architecture.")  # fmt: skip
 @click.option("--set", "pairs", multiple=True, metavar="KEY=VALUE",
               help="What the source does not say: forget_bias=0, or rnn.cells.1.forget_bias=0.")  # fmt: skip
@@ -28,14 +31,12 @@ def convert(source: Path, target: Path, format: str | None, to: str | None, pair
 
     checkpoint = convert(source, format, settings=Settings.parse(pairs), **options)
     checkpoint.save(target)
-    report = checkpoint.metadata.get("conversion", {"format": "rnnspec", "notes": [], "ignored": {}})
-    click.echo(f"{target}: {len(checkpoint.weights)} tensors, {checkpoint.dtype}, from {report['format']}")
+    report = conversion(checkpoint.metadata) or {"format": "rnnspec", "notes": [], "ignored": {}}
+    say(f"{target}: {len(checkpoint.weights)} tensors, {checkpoint.dtype}, from {report['format']}")
     for layer, inputs in checkpoint.model.chain():
-        click.echo(f"{layer.name}: {describe(layer)}: {'ids' if inputs is None else inputs} → {layer.outputs(inputs)}")
-    for note in report["notes"]:
-        click.echo(f"note: {note}")
-    for name, reason in report["ignored"].items():
-        click.echo(f"ignored: {name}: {reason}")
+        say(f"{layer.name}: {describe(layer)}: {'ids' if inputs is None else inputs} → {layer.outputs(inputs)}")
+    for line in notes(report):
+        say(line)
 
 
 def write(source: Path, target: Path, to: str, foreign: dict) -> None:
@@ -48,7 +49,7 @@ def write(source: Path, target: Path, to: str, foreign: dict) -> None:
         raise click.ClickException(f"{given[0]}: is for reading; leave it out with --to")
     checkpoint = rnnspec.load(source)
     importlib.import_module(f"rnnspec.convert.{to}.write").write(checkpoint, target)
-    click.echo(f"{target}: for {to}")
+    say(f"{target}: for {to}")
 
 
 def describe(config) -> str:

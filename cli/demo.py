@@ -4,6 +4,8 @@ from pathlib import Path
 
 import click
 
+from rnnspec.cli.options import FILE
+
 SHIPPED = Path(__file__).parent / "shakespeare.safetensors"
 PASSAGE = "First Citizen:\nBefore we proceed any further, hear me speak.\n\nAll:\nSpeak, speak.\n"
 
@@ -14,7 +16,7 @@ PASSAGE = "First Citizen:\nBefore we proceed any further, hear me speak.\n\nAll:
 @click.option("--temperature", type=click.FloatRange(min=0, min_open=True), default=0.7, show_default=True)
 @click.option("--top", type=click.IntRange(min=1), default=20, show_default=True, help="Sample from the n best only.")
 @click.option("--seed", type=int, default=0, show_default=True)
-@click.option("-o", "--output", type=click.Path(path_type=Path), help="Keep the exported streaming graph here.")
+@click.option("-o", "--output", type=FILE, help="Keep the exported streaming graph here.")
 def demo(prompt: str, characters: int, temperature: float, top: int, seed: int, output: Path | None) -> int:
     """Verify the shipped Shakespeare model on every installed backend, export it, and write text from the ONNX file."""
     import tempfile

@@ -5,13 +5,15 @@ from typing import Any
 
 import click
 
-from rnnspec.cli.options import json_option
+from rnnspec.cli.options import FILE, json_option
+from rnnspec.cli.say import say_json
+from rnnspec.shown import printable
 
 
 @click.command()
-@click.argument("a", type=click.Path(path_type=Path))
-@click.argument("b", type=click.Path(path_type=Path))
-@click.option("--input", "source", type=click.Path(path_type=Path), metavar="IN.npz",
+@click.argument("a", type=FILE)
+@click.argument("b", type=FILE)
+@click.option("--input", "source", type=FILE, metavar="IN.npz",
               help="Arrays: x, optionally lengths or mask, reset, and the initial states by name.")  # fmt: skip
 @click.option("--tolerance", type=click.FloatRange(min=0, min_open=True),
               help="What counts as the same. Default: what rounding may do, in float32 at least 1e-5.")  # fmt: skip
@@ -27,9 +29,7 @@ def diff(a: Path, b: Path, source: Path | None, tolerance: float | None, as_json
     """
     report = compare(a, b, source, tolerance)
     if as_json:
-        import json
-
-        click.echo(json.dumps(report, indent=2, ensure_ascii=False))
+        say_json(report)
     else:
         show(report)
     return 0 if report["verdict"] == "same" else 1
@@ -131,7 +131,7 @@ def show(report: dict[str, Any]) -> None:
     console = Console(highlight=False)
 
     def line(text: str, style: str = "") -> None:
-        console.print(escape(text), style=style, soft_wrap=True)
+        console.print(escape(printable(text)), style=style, soft_wrap=True)
 
     for was, name in report["renamed"].items():
         line(f"layer {was} of B is compared with {name} of A")

@@ -4,12 +4,13 @@ from pathlib import Path
 
 import click
 
-from rnnspec.cli.options import model_argument
+from rnnspec.cli.options import FILE, model_argument
+from rnnspec.cli.say import say
 
 
 @click.command()
 @model_argument
-@click.option("-o", "--output", "target", type=click.Path(path_type=Path), required=True, metavar="OUT.onnx")
+@click.option("-o", "--output", "target", type=FILE, required=True, metavar="OUT.onnx")
 @click.option("--opset", type=int, default=17, show_default=True)
 @click.option("--step", is_flag=True, help="One time step without any loop, for streaming.")
 @click.option("--no-lengths", is_flag=True, help="Leave out the input `lengths`.")
@@ -28,8 +29,8 @@ def export(model: Path, target: Path, no_lengths: bool, **options) -> None:
     checkpoint = rnnspec.load(model)
     worst = export_onnx(checkpoint, target, lengths=not no_lengths, **options)
     states = ", ".join(f"{name} → {name}.out" for name in checkpoint.model.states())
-    click.echo(f"{target}: opset {options['opset']}, {target.stat().st_size:,} bytes")
+    say(f"{target}: opset {options['opset']}, {target.stat().st_size:,} bytes")
     for name, path in paths(onnx.load(target)).items():
-        click.echo(f"{name}: {path}")
-    click.echo(f"states: {states or 'none'}")
-    click.echo(f"checked in ONNX Runtime at two batch sizes and lengths: worst error {worst:.1e}")
+        say(f"{name}: {path}")
+    say(f"states: {states or 'none'}")
+    say(f"checked in ONNX Runtime at two batch sizes and lengths: worst error {worst:.1e}")

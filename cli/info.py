@@ -5,6 +5,8 @@ from pathlib import Path
 import click
 
 from rnnspec.cli.options import chosen_backends, json_option, model_argument
+from rnnspec.cli.say import conversion, notes, say_json
+from rnnspec.shown import one_line, printable
 
 
 @click.command()
@@ -34,9 +36,7 @@ def info(model: Path, as_json: bool, paths: bool) -> None:
             if hasattr(net := module.load(checkpoint), "paths")
         }
     if as_json:
-        import json
-
-        click.echo(json.dumps(report, indent=2, ensure_ascii=False))
+        say_json(report)
     else:
         show(report)
 
@@ -81,7 +81,9 @@ def show(report: dict) -> None:
     from rich.table import Table
 
     console = Console()
-    console.print(f"[bold]{escape(report['file'])}[/bold]: {report['parameters']:,} parameters, {report['dtype']}")
+    console.print(
+        f"[bold]{escape(printable(report['file']))}[/bold]: {report['parameters']:,} parameters, {report['dtype']}"
+    )
     layers = Table("layer", "type", "configuration")
     for layer in report["model"]["layers"]:
         rest = [
@@ -109,13 +111,13 @@ def show(report: dict) -> None:
 
 def origin(metadata: dict):
     """What the file says about itself, a conversion as its notes."""
+    converted = conversion(metadata)
     for key, value in metadata.items():
-        if key != "conversion" or not isinstance(value, dict) or set(value) != {"format", "source", "notes", "ignored"}:
-            yield f"{key}: {value!r}"
-            continue
-        yield f"converted from {value['source']} ({value['format']})"
-        yield from (f"note: {note}" for note in value["notes"])
-        yield from (f"ignored: {name}: {reason}" for name, reason in value["ignored"].items())
+        if key != "conversion" or converted is None:
+            yield one_line(f"{key}: {value!r}")
+        else:
+            yield one_line(f"converted from {converted['source']} ({converted['format']})")
+            yield from notes(converted)
 
 
 def configuration(value) -> str:

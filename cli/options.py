@@ -1,12 +1,31 @@
 """Arguments that several subcommands share."""
 
+import contextlib
 import os
 import sys
+import traceback
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import click
 
-model_argument = click.argument("model", type=click.Path(path_type=Path))
+from rnnspec.errors import SpecError, UnsupportedError
+from rnnspec.reading import regular
+from rnnspec.shown import printable
+
+
+class _File(click.Path):
+    """The path of a file; what no path can be is said here, for reading and for writing."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if "\0" in os.fspath(value):
+            self.fail(f"{printable(os.fspath(value))}: not a path: there is a NUL in it", param, ctx)
+        return super().convert(value, param, ctx)
+
+
+FILE = _File(path_type=Path)
+model_argument = click.argument("model", type=FILE)
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of tables.")
 
 
@@ -27,17 +46,33 @@ def import_module(module: str) -> None:
     import importlib
     import importlib.util
 
-    if not module.endswith(".py"):
-        if importlib.util.find_spec(module) is None:
-            raise click.ClickException(f"--import: there is no module {module!r}; install it, or give a file")
-        importlib.import_module(module)
-        return
-    path = Path(module)
-    path.open("rb").close()  # a file that is not there says so itself
-    spec = importlib.util.spec_from_file_location(path.stem, path)
-    assert spec is not None
-    assert spec.loader is not None
-    spec.loader.exec_module(importlib.util.module_from_spec(spec))
+    from rnnspec import backends
+
+    with code_of_others(f"--import {module}"):
+        if not module.endswith(".py"):
+            if not backends.importable(module):
+                raise SpecError(f"--import: there is no module {module!r}; install it, or give a file")
+            importlib.import_module(module)
+            return
+        path = regular(module)
+        spec = importlib.util.spec_from_file_location(path.stem, path)
+        assert spec is not None
+        assert spec.loader is not None
+        spec.loader.exec_module(importlib.util.module_from_spec(spec))
+
+
+@contextlib.contextmanager
+def code_of_others(what: str) -> Iterator[None]:
+    """Code that is none of ours may raise anything while it is imported: one line says what, and where."""
+    try:
+        yield
+    except (SpecError, UnsupportedError, FileNotFoundError):
+        raise
+    except (Exception, SystemExit) as error:
+        file, line, reason = *traceback.extract_tb(error.__traceback__)[-1][:2], str(error)
+        if isinstance(error, SyntaxError):
+            file, line, reason = error.filename, error.lineno, error.msg
+        raise click.ClickException(f"{what}: {file}:{line}: {type(error).__name__}: {reason}") from None
 
 
 def look_here() -> None:
@@ -52,6 +87,9 @@ def load_backend(name: str):
 
     if name not in backends.REQUIRES:
         look_here()
+    if name not in backends.REQUIRES:
+        with code_of_others(f"--backend {name}"):
+            return backends.get(name)
     if name != "tensorflow" or backends.missing(name):
         return backends.get(name)
     # They go to the file descriptor, before any setting is read; what Python raises still shows.

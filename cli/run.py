@@ -5,14 +5,15 @@ from typing import Any
 
 import click
 
-from rnnspec.cli.options import load_backend, model_argument
+from rnnspec.cli.options import FILE, load_backend, model_argument
+from rnnspec.cli.say import say
 
 
 @click.command()
 @model_argument
-@click.option("--input", "source", type=click.Path(path_type=Path), required=True, metavar="IN.npz",
+@click.option("--input", "source", type=FILE, required=True, metavar="IN.npz",
               help="Arrays: x, optionally lengths or mask, reset, and the states by name.")  # fmt: skip
-@click.option("-o", "--output", "target", type=click.Path(path_type=Path), required=True, metavar="OUT.npz",
+@click.option("-o", "--output", "target", type=FILE, required=True, metavar="OUT.npz",
               help="Receives y and every final state by name.")  # fmt: skip
 @click.option("--backend", default="numpy", show_default=True, metavar="NAME")
 @click.option("--dtype", type=click.Choice(["float32", "float64"]), default="float32", show_default=True)
@@ -33,7 +34,7 @@ def run(model: Path, source: Path, target: Path, backend: str, dtype: str) -> No
     results: dict[str, Any] = {name: np.asarray(value) for name, value in {**net.model.named(y), **state}.items()}
     np.savez(buffer, **results)
     write_atomically(target, buffer.getvalue())
-    click.echo(f"{target}: {', '.join(f'{name} {array.shape}' for name, array in results.items())}")
+    say(f"{target}: {', '.join(f'{name} {array.shape}' for name, array in results.items())}")
 
 
 def read(source: Path) -> dict:

@@ -8,6 +8,7 @@ import numpy as np
 from rnnspec.cells import LSTM, UGRNN, Cell, TimeFreqLSTM
 from rnnspec.checkpoint import Checkpoint
 from rnnspec.conformance.diagnosis.trial import Arrays, parts, weights_of
+from rnnspec.ops import grouped
 
 _FORGET = {LSTM: "forget", TimeFreqLSTM: "forget", UGRNN: "update"}  # where TensorFlow 1 adds to a gate at run time
 _ADDS = ("tf1", None)  # formats whose forget bias is not in the file, and files that do not say where they are from
@@ -23,9 +24,11 @@ def hints(checkpoint: Checkpoint) -> list[str]:
             found.append(f"{name}: holds NaN or infinity")
     conversion = checkpoint.metadata.get("conversion")
     origin = conversion.get("format") if isinstance(conversion, dict) else None
+    of = grouped(checkpoint.weights)
     for place, part in parts(checkpoint.model).items():
         if isinstance(part, Cell):
-            p = weights_of(checkpoint.weights, place)
+            layer, _, inside = place.partition(".")
+            p = weights_of(of.get(layer, {}), inside)
             found += [
                 f"{place.rstrip('.')}{line}" for line in (*_forget_bias(part, p, origin), *_gates(part, p, origin))
             ]
