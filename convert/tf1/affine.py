@@ -14,7 +14,9 @@ from rnnspec.errors import SpecError
 _ROLES = {"kernel", "weights", "weight", "w", "matrix", "bias", "biases", "b", "linear", "mat", "projection"}
 _TABLE = re.compile("emb|lookup", re.IGNORECASE)
 _BIAS = re.compile(r"bias(es)?\d*|b[a-z]?\d*|variable", re.IGNORECASE)  # or else no bias, whatever its shape
-_STATE = re.compile(r"[hc]_?0|(initial|init|zero|learned)_\w+|\w+_(init|initial|[hc]0)", re.IGNORECASE)  # of a cell
+_STATE = re.compile(
+    r"(^|_)([hc]_?0|(initial|init|zero|learned)_?(state|carry|[hc])s?|(state|carry|[hc])_?init)(_|\d|$)", re.IGNORECASE
+)
 _WORDS = re.compile(r"[/_]")
 
 
@@ -52,7 +54,7 @@ def affine_blocks(variables: Variables, request: Request, taken: set[str]) -> tu
 def is_state(name: str, variables: Variables) -> bool:
     """Whether a variable of one row is a learned initial state by its name, which is left over then."""
     shape = variables[name].shape
-    return shape[:1] == (1,) and len(shape) == 2 and bool(_STATE.fullmatch(name.rpartition("/")[2]))
+    return shape[:1] == (1,) and len(shape) == 2 and bool(_STATE.search(name.rpartition("/")[2]))
 
 
 def paired(matrices: list[str], vectors: list[str], variables: Variables) -> dict[str, str]:

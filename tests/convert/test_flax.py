@@ -243,6 +243,100 @@ def test_training_states_and_random_numbers(packed_source):
     assert set(convert(packed_source).metadata["conversion"]["ignored"]) == {"rngs/count/value", "rngs/key/value"}
 
 
+def test_the_part_is_taken_before_the_rest_is_looked_at(packed_source):
+    gru, lstm = variables(cell("GRUCell", 5, 4, "cell/")), variables(cell("LSTMCell", 5, 3, "cell/"))
+    state = {
+        "step": packed(np.int32(7)),
+        "dropout_rng": packed(np.arange(2, dtype="uint32")),
+        "best": 0.25,
+        "params": nested({f"encoder/{k}": v for k, v in gru.items()} | {f"decoder/{k}": v for k, v in lstm.items()}),
+        "opt_state": {"0": {"count": packed(np.int32(3)), "mu": {"encoder": nested(gru)}}},
+    }
+    for part in ("encoder", "params/encoder"):
+        packed_source.write_bytes(msgspec.msgpack.encode(state))
+        checkpoint = convert(packed_source, part=part)
+        np.testing.assert_array_equal(checkpoint.weights["encoder.recurrent_bias"], gru["cell/hn/bias"])
+        assert checkpoint.metadata["conversion"]["ignored"].keys() >= {"step", "dropout_rng", "best"}
+    del state["params"]["decoder"]
+    nest = {"model": state, "epoch": 3}
+    for whole, part in ((state, None), (nest, None), (nest, "model/params/encoder")):
+        packed_source.write_bytes(msgspec.msgpack.encode(whole))
+        checkpoint = convert(packed_source, part=part)
+        np.testing.assert_array_equal(checkpoint.weights["encoder.recurrent_bias"], gru["cell/hn/bias"])
+    ignored = convert(packed_source).metadata["conversion"]["ignored"]
+    assert ignored["model/step"] == "counts the training steps"
+    assert ignored["model/dropout_rng"] == "beside the parameters, and none: uint32"
+    assert ignored["model/opt_state/0/mu/encoder/cell/hn/bias"] == "the optimizer's state"
+    state["batch_stats"] = {"norm": {"mean": packed(np.ones(4, "float32"))}}
+    packed_source.write_bytes(msgspec.msgpack.encode(state))
+    assert "no layer uses batch_stats/norm/mean (4,)" in refused(packed_source)
+    assert "--part middle: nothing begins with 'middle/'" in refused(packed_source, "--part", "middle")
+
+
+def test_reverse_with_and_without_keep_order(source):
+    """`RNN(reverse=True)`: the outputs come in the order of the steps, unless `keep_order`."""
+    arrays = variables(cell("LSTMCell", 5, 4, "cell/"))
+    saved(source, arrays)
+    notes = convert(source).metadata["conversion"]["notes"]
+    assert any("forward in time" in note and "NAME.direction=backward" in note for note in notes)
+    kept = unrolled("LSTMCell", within(arrays, "cell/"), X, reverse=True)
+    checkpoint = convert(source, settings={"rnn.direction": "backward"})
+    np.testing.assert_allclose(Net(checkpoint, "float64")(X)[0], kept, atol=1e-12)
+    assert not any("forward in time" in note for note in checkpoint.metadata["conversion"]["notes"])
+    checkpoint = convert(source, settings={"direction": "backward", "reverse_output": True})
+    np.testing.assert_allclose(Net(checkpoint, "float64")(X)[0], kept[:, ::-1], atol=1e-12)
+    assert any("seq_lengths" in note for note in checkpoint.metadata["conversion"]["notes"])
+    checkpoint = convert(source, settings={"direction": "backward", "return_sequences": False})
+    np.testing.assert_allclose(Net(checkpoint, "float64")(X)[0], kept[:, 0], atol=1e-12)
+
+
+def test_merge_of_a_bidirectional(source):
+    arrays = variables(cell("GRUCell", 5, 4, "a/forward_rnn/cell/") | cell("GRUCell", 5, 4, "a/backward_rnn/cell/"))
+    saved(source, arrays | variables(dense(4, 2, "head/"), seed=1))
+    assert "the layers are not a chain: a (5 → 8), head (4 → 2)" in refused(source)
+    checkpoint = convert(source, settings={"a.merge": "sum"})
+    both = [
+        unrolled("GRUCell", within(arrays, f"a/{d}_rnn/cell/"), X, reverse=d == "backward")
+        for d in ("forward", "backward")
+    ]
+    weights = variables(dense(4, 2, "head/"), seed=1)
+    expected = sum(both) @ weights["head/kernel"].astype("float64") + weights["head/bias"]
+    np.testing.assert_allclose(Net(checkpoint, "float64")(X)[0], expected, atol=1e-12)
+    notes = convert(saved(source, arrays)).metadata["conversion"]["notes"]
+    assert "a: both directions' outputs are joined by concat; --set NAME.merge=… if otherwise" in notes
+
+
+def test_what_is_assumed_is_said(source):
+    shapes = {"Embed_0/embedding": (9, 4)} | dense(4, 2, "Dense_0/")
+    for k in range(2):
+        shapes |= cell("SimpleCell", 4, 4, f"SimpleCell_{k}/")
+    shapes |= cell("GRUCell", 4, 4, "SimpleCell_2/")
+    assert convert(saved(source, variables(shapes))).metadata["conversion"]["notes"] == [
+        "taken as a chain: Embed_0 → SimpleCell_0 → SimpleCell_1 → SimpleCell_2 → Dense_0",
+        "SimpleCell_0: residual is not in the file; false; --set SimpleCell_0.residual=true if it was",
+        "activations are not in the file: Flax's own, tanh and sigmoid for gates, where nothing is set",
+        "SimpleCell_1: residual is not in the file; false; --set SimpleCell_1.residual=true if it was",
+        "SimpleCell_0, SimpleCell_1: forward in time, as nothing else is in the file; "
+        "--set NAME.direction=backward if it was",
+        "SimpleCell_2: no residual connection and forward in time, as nothing else is in the file; "
+        "--set NAME.residual=true, NAME.direction=backward if it was",
+        "every step goes on to Dense_0; --set SimpleCell_2.return_sequences=false if the last one alone does",
+        "Dense_0: no activation is in the file; --set NAME.activation=… if there was one",
+        "what is between the layers is not in the file: no dropout, no masks, no pooling are assumed",
+    ]
+
+
+def test_a_residual_connection_around_a_cell(source):
+    arrays = variables(cell("GRUCell", 5, 5, "cell/"))
+    saved(source, arrays)
+    checkpoint = convert(source, settings={"residual": True})
+    expected = X + unrolled("GRUCell", within(arrays, "cell/"), X)
+    np.testing.assert_allclose(Net(checkpoint, "float64")(X)[0], expected, atol=1e-12)
+    assert "expected true or false, found 1" in refused(source, "--set", "residual=1")
+    saved(source, variables(cell("GRUCell", 5, 4, "cell/")))
+    assert "expected 5 outputs, as many as its inputs, found 4" in refused(source, "--set", "residual=true")
+
+
 def test_dtypes_and_pieces(packed_source):
     shapes = cell("SimpleCell", 3, 2, "cell/")
     exact = {name: np.round(value * 8) / 8 for name, value in variables(shapes).items()}

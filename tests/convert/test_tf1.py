@@ -380,6 +380,91 @@ def test_an_encoder_and_a_decoder_one_at_a_time():
     assert set(found.metadata["conversion"]["ignored"]) == {name for name in BOTH if name.startswith("decoder")}
 
 
+def test_two_models_in_one_checkpoint():
+    def model(scope: str) -> Arrays:
+        return under(scope, made(embedding=(9, 5)) | under("rnn/lstm_cell", lstm(5, 5)) | under("softmax", dense(5, 9)))
+
+    for one, two in (("lm", "lm_1"), ("english", "german"), ("fw_lm", "bw_lm"), ("model_a", "model_b")):
+        with pytest.raises(UnsupportedError, match="not a chain, by their names") as error:
+            converted(model(one) | model(two))
+        assert f"--part takes one of {one}, {two}" in str(error.value) or f"of {two}, {one}" in str(error.value)
+        assert chain(converted(model(one) | model(two), part=two)) == "ids embedding 5 rnn 5 softmax 9"
+
+
+def test_a_residual_wrapper_leaves_nothing_in_a_checkpoint_and_so_is_said():
+    found = converted(under("rnn/gru_cell", gru(4, 4)) | under("out", dense(4, 2)))
+    notes = found.metadata["conversion"]["notes"]
+    assert notes == [
+        "rnn: activation tanh (default); residual false (default): no checkpoint holds these; "
+        "the defaults are TensorFlow's",
+        "taken as a chain: rnn → out",
+        "rnn: forward in time, as nothing else is in the file; --set NAME.direction=backward if it was",
+        "every step goes on to out; --set rnn.return_sequences=false if the last one alone does",
+        "out: no activation is in the file; --set NAME.activation=… if there was one",
+        "what is between the layers is not in the file: no dropout, no masks, no pooling are assumed",
+    ]
+    arrays = under("rnn/gru_cell", gru(4, 4))
+    x, plain = run(converted(arrays), 4)
+    _, around = run(converted(arrays, residual=True), 4)
+    np.testing.assert_allclose(around, x + plain, atol=1e-12)
+    named = converted(under("rnn/residual_wrapper/gru_cell", gru(4, 4)) | under("out", dense(4, 2)))
+    assert type(named.model.layers[0].cell).__name__ == "Residual"
+
+
+def test_the_scope_of_linear_in_a_cell_and_a_layer_of_that_name():
+    arrays = under("RNN/BasicLSTMCell/linear", lstm(3, 5, "weights", "biases"))
+    found, expected = converted(arrays), converted(under("rnn/basic_lstm_cell", lstm(3, 5)))
+    assert found.model == expected.model
+    kernel = arrays["RNN/BasicLSTMCell/linear/weights"]
+    np.testing.assert_array_equal(found.weights["rnn.kernel"][0], kernel[:3, :5].T)
+    gates = {"gates/kernel": "gates/linear/weights", "gates/bias": "gates/linear/biases"}
+    arrays = {gates.get(name, name): array for name, array in gru(3, 5).items()}
+    assert chain(converted(under("rnn/gru_cell", arrays))) == "3 rnn 5"
+    head = under("linear", dense(5, 2, "weights", "biases"))
+    for scope in ("", "lstm", "rnn"):
+        cell = under("rnn/basic_lstm_cell", lstm(3, 5))
+        assert chain(converted(under(scope, head) | cell)) == "3 rnn 5 linear 2"
+
+
+def test_a_learned_state_is_no_layer():
+    for name in ("h0", "rnn/c0", "initial_state", "decoder_init_state", "init_h"):
+        with pytest.raises(SpecError, match=rf"no layer uses {name} \(1, 5\)"):
+            converted(under("rnn/lstm_cell", lstm(5, 5)) | made(**{name: (1, 5)}))
+    assert chain(converted(under("rnn/lstm_cell", lstm(5, 5)) | under("h", dense(1, 5)))) == "1 h 5 rnn 5"
+
+
+NAMES = {
+    "digits": "1" * 100_000 + "x",
+    "attention": "attention" * 10_000 + "x",
+    "conv": "conv_" * 20_000 + "x",
+    "numbers": "_1" * 50_000 + "x",
+    "depth": "a/" * 50_000 + "x",
+    "capitals": "LSTMCell" * 10_000 + "x",
+}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_long_names_are_read_at_once(name):
+    """Each took minutes where a pattern was tried at every letter."""
+    name = NAMES[name]
+    arrays = under(f"{name}/rnn/gru_cell", gru(4, 5)) | under(f"{name}/out", dense(5, 2))
+    arrays |= {f"{key}/Adam": array for key, array in arrays.items()}
+    found = converted(arrays)
+    assert chain(found) == "4 rnn 5 out 2"
+    assert len(found.metadata["conversion"]["ignored"]) == 6
+
+
+def test_thousands_of_scopes_are_read_at_once():
+    """The square of these numbers is out of reach."""
+    count = 2000
+    arrays = stack(SCOPE, *(gru(1, 1) for _ in range(count)))
+    assert len(converted(arrays).model.layers[0].cell.cells) == count
+    arrays = {f"v_{k}/w{'ab'[k % 2]}": np.ones((2, 2), np.float32) for k in range(20_000)}
+    arrays |= {f"v_{k}/b": np.ones(2, np.float32) for k in range(20_000)} | under("rnn/gru_cell", gru(2, 2))
+    with pytest.raises(SpecError, match=r"is the bias of|cannot be read off"):
+        converted(arrays)
+
+
 def test_the_order_can_be_given(tmp_path):
     arrays = under("rnn/gru_cell", gru(4, 4)) | under("a", dense(4, 4)) | under("b", dense(4, 4))
     with pytest.raises(SpecError, match="--config"):

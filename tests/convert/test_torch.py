@@ -192,6 +192,95 @@ def test_a_part_of_what_is_no_chain(source):
     )
 
 
+def test_several_parts_are_a_chain_of_their_own(source):
+    shapes = recurrent("gru", 4, 6, "rnn.") | linear(6, 5, "tags.") | linear(6, 2, "spans.") | linear(6, 6, "attn.")
+    saved(source, shapes)
+    assert "the layers are not a chain, by their names: attn; --part takes one of " in refused(source)
+    checkpoint = convert(source, part="rnn,tags")
+    assert names(checkpoint) == ["rnn", "tags"]
+    assert set(checkpoint.metadata["conversion"]["ignored"].values()) == {"not in rnn,tags"}
+    assert names(convert(source, part="rnn,attn,spans")) == ["rnn", "attn", "spans"]
+    assert "--part tag: nothing begins with 'tag.'" in refused(source, "--part", "rnn,tag")
+
+
+def test_settings_of_recurrent_layers(source):
+    shapes = {"emb.weight": (11, 6)} | recurrent("gru", 6, 6, "rnn.") | recurrent("gru", 6, 6, "rnn.", "_l1")
+    saved(source, shapes | linear(6, 3, "fc."))
+    ids = np.random.default_rng(1).integers(0, 11, (3, 7))
+
+    def run(ids, lengths=None, **settings):
+        return np.asarray(Net(convert(source, settings=settings), "float64")(ids, lengths=lengths)[0])
+
+    every = run(ids, [7, 4, 1])
+    last = run(ids, [7, 4, 1], return_sequences=False)
+    np.testing.assert_array_equal(last, np.stack([every[0, 6], every[1, 3], every[2, 0]]))
+    weights = convert(source).weights
+    assert convert(source, settings={"rnn_1.return_sequences": False}).model.layers[2].return_sequences is False
+    notes = convert(source, settings={"return_sequences": False}).metadata["conversion"]["notes"]
+    assert not any("every step" in note for note in notes)
+    for name, array in convert(source, settings={"rnn_0.residual": True, "direction": "backward"}).weights.items():
+        np.testing.assert_array_equal(array, weights[name])  # nothing but the architecture changes
+    np.testing.assert_allclose(run(ids, direction="backward")[:, ::-1], run(ids[:, ::-1]), atol=1e-12)
+    np.testing.assert_allclose(run(ids, **{"rnn_1.reverse_output": True}), run(ids)[:, ::-1], atol=1e-12)
+    assert "nothing in this source takes it" in refused(source, "--set", "rnn_0.return_sequences=false")
+    assert "expected true or false, found 'no'" in refused(source, "--set", "return_sequences=no")
+
+
+def test_a_residual_connection(source):
+    saved(source, recurrent("lstm", 4, 4, "rnn.") | linear(4, 2, "fc."))
+    x = np.random.default_rng(1).standard_normal((2, 5, 4))
+    plain = Net(convert(source, part="rnn"), "float64")(x)[0]
+    kernel, bias = (convert(source).weights[f"fc.{name}"].astype("float64") for name in ("kernel", "bias"))
+    found = Net(convert(source, settings={"rnn.residual": True}), "float64")(x)[0]
+    np.testing.assert_allclose(found, (x + plain) @ kernel.T + bias, atol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("shapes", "layers"),
+    [
+        (
+            {"encoder.weight": (9, 6)} | recurrent("lstm", 6, 6, "rnn.") | linear(6, 9, "decoder."),
+            "encoder rnn decoder",
+        ),
+        (recurrent("gru", 4, 6, "encoder.") | linear(6, 9, "decoder."), "encoder decoder"),
+        (linear(4, 8, "inp.") | recurrent("lstm", 8, 8, "rnn.") | linear(8, 1, "out."), "inp rnn out"),
+        (recurrent("gru", 4, 8, "rnn.") | linear(8, 5, "tags.") | linear(5, 2, "spans."), "rnn tags spans"),
+        ({"e.weight": (9, 6)} | recurrent("lstm", 6, 8, "lstm1.") | recurrent("lstm", 8, 8, "lstm2."), "e lstm1 lstm2"),
+    ],
+)
+def test_what_is_common_is_a_chain_and_said_to_be_taken_as_one(shapes, layers, source):
+    checkpoint = convert(saved(source, shapes))
+    assert names(checkpoint) == layers.split()
+    assert f"taken as a chain: {' → '.join(layers.split())}" in checkpoint.metadata["conversion"]["notes"]
+
+
+def test_what_is_beside_the_weights_is_left_over(source):
+    shapes = recurrent("lstm", 4, 6, "rnn.") | linear(6, 2, "fc.")
+    for name, shape in (("h0", (1, 6)), ("rnn.c0", (1, 1, 6)), ("crf.transitions", (2, 2)), ("pos", (50, 4))):
+        assert f"no layer uses {name} {shape}" in refused(saved(source, shapes | {name: shape}))
+
+
+NAMES = {
+    "digits": "1" * 100_000 + "x",
+    "weights": "weight" * 20_000 + "x",
+    "weights and underscores": "weight_" * 20_000 + "gx",
+    "numbers": "_1" * 50_000 + "x",
+    "depth": "a." * 50_000 + "x",
+    "capitals": "AB" * 50_000 + "x",
+    "kinds": "lstm_" * 20_000 + "attn" * 2,
+}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_long_names_are_read_at_once(name, source):
+    """Each took minutes where a pattern was tried at every letter, or a part taken off at a time."""
+    name = NAMES[name]
+    shapes = recurrent("gru", 4, 4, f"{name}_1.") | recurrent("gru", 4, 4, f"{name}_2.") | linear(4, 4, f"{name}_3.")
+    checkpoint = convert(saved(source, shapes))
+    assert [layer.name[-1] for layer in checkpoint.model.layers] == ["1", "2", "3"]
+    assert "weight_g" in refused(saved(source, shapes | {f"{name}.weight_g": (3,)}))[-500:]
+
+
 def test_many_layers_that_fit_in_any_order_are_refused_at_once(source):
     shapes = {k: v for name in "abcdefghijklmnop" for k, v in recurrent("gru", 4, 4, f"{name}.").items()}
     assert "not a chain, by their names: a, b;" in refused(saved(source, shapes))
