@@ -3,6 +3,9 @@
 import re
 from collections import defaultdict
 
+# Of a change to a backend's source; the last is the one that should not be.
+OUTCOMES = ("caught", "crashed", "timeout", "known", "unreached", "survived")
+
 
 def results_table(results: list, title: str) -> int:
     """Print one row per variant; return 1 when anything failed, else 0."""
@@ -69,3 +72,28 @@ def mutants_table(scores: list[dict]) -> int:
     for row in alive:
         console.print(escape(f"NOT CAUGHT {row['clause']}: {row['mutant']}"), style="red", highlight=False)
     return 1 if alive else 0
+
+
+def changes_table(rows: list, faults: list[str]) -> int:
+    """Print what became of the changes of each file, and `faults`; return 1 when any survived without a reason."""
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.table import Table
+
+    console = Console()
+    title = f"{len(rows)} changes of one token"
+    table = Table("file", title=title, title_justify="left")
+    for outcome in ("changes", *OUTCOMES):
+        table.add_column(outcome, justify="right")
+    files: dict[str, list] = defaultdict(list)
+    for row in rows:
+        files[f"{row.package}: {row.file}"].append(row)
+    for name, found in [*files.items(), ("all", rows)]:
+        if found is rows:
+            table.add_section()
+        counts = [sum(row.outcome == outcome for row in found) for outcome in OUTCOMES]
+        table.add_row(escape(name), str(len(found)), *map(str, counts), style="red" if counts[-1] else "")
+    console.print(table)
+    for line in faults:
+        console.print(escape(line), style="red", highlight=False)
+    return 1 if faults or any(row.outcome == "survived" for row in rows) else 0

@@ -27,20 +27,40 @@ _PACKAGES = ("numpy", "torch", "tensorflow", "keras", "onnx", "onnxruntime", "ja
 LIBRARY = ""  # what takes the place of a backend's name where a check of the library is run
 
 
+Item = tuple[str, int, int]  # a backend, the number of its variant, the number of the case; or LIBRARY, 0, of the check
+
+
 def results(names: Iterable[str], pattern: str, workers: Workers) -> list[Result]:
-    """Every case whose id matches, on every variant of the backends, in that order; then the checks of the library.
+    """What came of each of `items`.
 
     Raises:
         SpecError: there is no such backend, or importing it ends its process.
     """
-    places = sorted((k for k, case in enumerate(cases()) if fnmatchcase(case.id, pattern)), key=lambda k: cases()[k].id)
-    items = [(name, v, k) for name, row in columns(names, workers).items() for v in range(len(row)) for k in places]
-    items += [(LIBRARY, 0, k) for k, check in enumerate(checks()) if fnmatchcase(check.id, pattern)]
-    answers = workers.map(_run, items)
-    gone = [k for k, answer in enumerate(answers) if isinstance(answer, Lost)]
-    for k, result in zip(gone, workers.map(_lost, [(*items[k], answers[k].how) for k in gone]), strict=True):
+    asked = items(names, pattern, workers)
+    answers = workers.map(answer, asked)
+    gone = [k for k, found in enumerate(answers) if isinstance(found, Lost)]
+    for k, result in zip(gone, workers.map(_lost, [(*asked[k], answers[k].how) for k in gone]), strict=True):
         answers[k] = result
     return answers
+
+
+def items(names: Iterable[str], pattern: str, workers: Workers) -> list[Item]:
+    """Every case whose id matches, on every variant of the backends, in that order; then the checks of the library."""
+    places = sorted((k for k, case in enumerate(cases()) if fnmatchcase(case.id, pattern)), key=lambda k: cases()[k].id)
+    found = [(name, v, k) for name, row in columns(names, workers).items() for v in range(len(row)) for k in places]
+    return found + [(LIBRARY, 0, k) for k, check in enumerate(checks()) if fnmatchcase(check.id, pattern)]
+
+
+def answer(item: Item) -> Result:
+    """What comes of it, in this process."""
+    name, v, k = item
+    return run_check(checks()[k]) if name == LIBRARY else run(cases()[k], variants(backends.get(name))[v])
+
+
+def title(item: Item) -> str:
+    """The id of its case or check."""
+    name, _, k = item
+    return checks()[k].id if name == LIBRARY else cases()[k].id
 
 
 def columns(names: Iterable[str], workers: Workers) -> dict[str, list[str]]:
@@ -55,11 +75,6 @@ def columns(names: Iterable[str], workers: Workers) -> dict[str, list[str]]:
 
 def _variants(name: str) -> list[str]:
     return [variant.name for variant in variants(backends.get(name))]
-
-
-def _run(item: tuple[str, int, int]) -> Result:
-    name, v, k = item
-    return run_check(checks()[k]) if name == LIBRARY else run(cases()[k], variants(backends.get(name))[v])
 
 
 def _lost(item: tuple[str, int, int, str]) -> Result:

@@ -4,7 +4,6 @@ import multiprocessing
 import os
 import signal
 import threading
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -56,11 +55,16 @@ class Workers:
         return [answers[k] for k in sorted(answers)]
 
     def each(self, work: Callable[[Any], Any], items: Iterable[Any]) -> Iterator[tuple[int, Any]]:
-        """The number of each item and its answer, as soon as there is one; `work` is a function of a module."""
+        """The number of each item and its answer, as soon as there is one.
+
+        Args:
+            work: a function of a module.
+            items: each is taken when there is a process for it.
+        """
         if not self.jobs:
             yield from ((k, work(item)) for k, item in enumerate(items))
             return
-        queue = deque(enumerate(items))
+        queue = enumerate(items)
         while busy := self._busy(queue, work):
             wait([end for worker in busy for end in worker.ends], max(0, min(w.deadline for w in busy) - monotonic()))
             for worker in busy:
@@ -74,15 +78,14 @@ class Workers:
                     raise found
                 yield k, found if isinstance(found, Lost) else found[0]
 
-    def _busy(self, queue: deque[tuple[int, Any]], work: Callable) -> list["_Worker"]:
+    def _busy(self, queue: Iterator[tuple[int, Any]], work: Callable) -> list["_Worker"]:
         """Those that have an item, after each has been given one, as far as there are any."""
         idle = [worker for worker in self._workers if worker.item is None]
-        while queue and len(self._workers) - len(idle) < self.jobs:
+        while len(self._workers) - len(idle) < self.jobs and (numbered := next(queue, None)):
             if not idle:
                 idle.append(_Worker(self._context))
                 self._workers += idle
-            k, item = queue.popleft()
-            idle.pop().begin(k, work, item, self.limit)
+            idle.pop().begin(numbered[0], work, numbered[1], self.limit)
         return [worker for worker in self._workers if worker.item is not None]
 
 

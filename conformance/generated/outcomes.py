@@ -1,0 +1,149 @@
+"""The suite on every change of a backend's source: which are caught, and which are not."""
+
+import multiprocessing
+import random
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from rnnspec import backends
+from rnnspec.conformance.generated.changes import Change
+from rnnspec.conformance.generated.source import Source, imports, sources
+from rnnspec.conformance.generated.survivors import survivors
+from rnnspec.conformance.generated.trial import Line, Reached, Trial, killer, reached
+from rnnspec.conformance.record import Item, items, title
+from rnnspec.conformance.workers import Lost, Workers
+from rnnspec.errors import SpecError
+
+_PARTS = 8  # of the suite for each process, while it is watched
+SLACK, FACTOR = 30.0, 30  # seconds that an item may take beyond what it took, and how many times that
+_DAY = 86400.0  # a process is ended by the item that takes too long, and not for the time of all
+
+
+@dataclass(frozen=True)
+class Row:
+    """What became of a change.
+
+    Attributes:
+        package: the package or module that was changed; `change`: "file: function: before → after", in it.
+        line: of the statement, in the file.
+        outcome: "caught"; "crashed" and "timeout", which are caught too; "unreached" where no case runs the line;
+            "known" where it survives and a file says why; "survived".
+        by: the case that caught it, how the process ended, why it survives.
+    """
+
+    package: str
+    change: str
+    line: int
+    outcome: str
+    by: str = ""
+
+    @property
+    def file(self) -> str:
+        return self.change.partition(": ")[0]
+
+
+def run(
+    backend: str, packages: list[str], pattern: str, jobs: int, sample: int | None = None, seed: int = 0
+) -> Iterator[Row]:
+    """A row for each change of the packages, as soon as it is known.
+
+    Args:
+        sample: only so many changes, drawn with `seed`.
+
+    Raises:
+        SpecError: there is no such module, or the backend fails a case as it is.
+    """
+    modules = [source for name in packages for source in sources(name)]
+    chosen = [(source, change) for source in modules for change in source.changes]
+    if sample is not None and sample < len(chosen):
+        chosen = [chosen[k] for k in sorted(random.Random(seed).sample(range(len(chosen)), sample))]
+    why = {name: survivors(sources(name)[0].path) for name in packages}
+    seen = _watched(backend, modules, pattern, jobs)
+    lines, always = _by_line(seen)
+    seconds = {found.item: found.seconds for found in seen}
+    trials = []
+    for source, change in chosen:
+        places = [(source.name, line) for line in range(change.line, change.end + 1)]
+        tried = set(seconds) if always.intersection(places) else set().union(*(lines[place] for place in places))
+        if tried:
+            trials.append((source, change, tried))
+        else:
+            known = why[source.package].get(_label(source, change))
+            yield _row(source, change, *(("known", known) if known else ("unreached", "")))
+    latest: dict[Item, int] = {}  # item → when it last caught one: it may well catch what is beside that
+
+    def prepared() -> Iterator[Trial]:
+        for source, change, tried in trials:
+            order = sorted(tried, key=lambda item: (-latest.get(item, -1), seconds[item]))
+            yield Trial(source, change.number, tuple((item, SLACK + FACTOR * seconds[item]) for item in order))
+
+    loaded = imports(modules + sources(home(backend)))
+    multiprocessing.set_forkserver_preload([killer.__module__, *loaded])
+    with Workers(jobs, _DAY, "forkserver", once=True) as workers:
+        for k, found in workers.each(killer, prepared()):
+            source, change, _ = trials[k]
+            known = why[source.package].get(_label(source, change))
+            if isinstance(found, Lost):
+                yield _row(source, change, "timeout" if "SIGALRM" in found.how else "crashed", found.how)
+            elif found:
+                latest[found] = k
+                yield _row(source, change, "caught", title(found))
+            else:
+                yield _row(source, change, *(("known", known) if known else ("survived", "")))
+
+
+def faults(packages: list[str], rows: Iterable[Row]) -> list[str]:
+    """What the lists of survivors say and is not so."""
+    caught = {(row.package, row.change): row.by for row in rows if row.outcome in ("caught", "crashed", "timeout")}
+    found = []
+    for name in packages:
+        labels = {_label(source, change) for source in sources(name) for change in source.changes}
+        for change in survivors(sources(name)[0].path):
+            if change not in labels:
+                found.append(f"{name}: listed as a survivor, and there is no such change: {change}")
+            elif by := caught.get((name, change)):
+                found.append(f"{name}: listed as a survivor, and caught by {by}: {change}")
+    return found
+
+
+def _watched(backend: str, modules: list[Source], pattern: str, jobs: int) -> list[Reached]:
+    """What each item of the suite does to the backend as it is."""
+    with Workers(jobs) as workers:
+        asked = items([backend], pattern, workers)
+        if not asked:
+            raise SpecError(f"--case {pattern}: no case has such an id")
+        parts = [(modules, asked[k :: jobs * _PARTS]) for k in range(jobs * _PARTS)]
+        found = []
+        for part, answer in zip(parts, workers.map(reached, parts), strict=True):
+            if isinstance(answer, Lost):
+                raise SpecError(
+                    f"backend {backend!r}: between {title(part[1][0])} and {title(part[1][-1])}: {answer.how}"
+                )
+            found += answer
+    for one in found:
+        if one.failure:
+            raise SpecError(f"backend {backend!r}: {title(one.item)} fails with nothing changed: {one.failure}")
+    return found
+
+
+def _by_line(seen: list[Reached]) -> tuple[dict[Line, set[Item]], set[Line]]:
+    """Line of a function → the items that run it; and the lines outside of functions."""
+    lines: dict[Line, set[Item]] = defaultdict(set)
+    for one in seen:
+        for line in one.lines:
+            lines[line].add(one.item)
+    return lines, set().union(*(one.always for one in seen))
+
+
+def _row(source: Source, change: Change, outcome: str, by: str) -> Row:
+    return Row(source.package, _label(source, change), change.line, outcome, by)
+
+
+def _label(source: Source, change: Change) -> str:
+    return ": ".join(filter(None, (source.label, change.function, change.words)))
+
+
+def home(backend: str) -> str:
+    """The module that a backend's name stands for."""
+    return f"rnnspec.backends.{backend}" if backend in backends.REQUIRES else backend

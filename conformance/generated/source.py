@@ -1,0 +1,95 @@
+"""The modules of a package, and importing one of them changed. No file is touched."""
+
+import ast
+import importlib.util
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from importlib.abc import MetaPathFinder
+from importlib.machinery import ModuleSpec, SourceFileLoader
+from pathlib import Path
+from types import CodeType, ModuleType
+
+from rnnspec.conformance.generated.changes import Change, changed, changes
+from rnnspec.errors import SpecError
+
+
+@dataclass(frozen=True)
+class Source:
+    """A module with its file; `label`: the file below the package to which it belongs."""
+
+    package: str
+    name: str
+    path: Path
+    label: str
+
+    @cached_property
+    def text(self) -> str:
+        return self.path.read_text(encoding="utf-8")
+
+    @cached_property
+    def changes(self) -> list[Change]:
+        return changes(self.text)
+
+
+def sources(name: str) -> list[Source]:
+    """The modules of a package, or the one module.
+
+    Raises:
+        SpecError: there is none, or it is not written in Python.
+    """
+    try:
+        spec = importlib.util.find_spec(name)
+    except ModuleNotFoundError:
+        spec = None
+    if spec is None or not spec.origin or not spec.origin.endswith(".py"):
+        raise SpecError(f"--mutants: {name!r}: expected a module or package written in Python; found none")
+    path = Path(spec.origin)
+    if not spec.submodule_search_locations:
+        return [Source(name, name, path, path.name)]
+    found = []
+    for file in sorted(path.parent.rglob("*.py")):
+        parts = file.relative_to(path.parent).with_suffix("").parts
+        module = ".".join((name, *parts)).removesuffix(".__init__")
+        found.append(Source(name, module, file, file.relative_to(path.parent).as_posix()))
+    return found
+
+
+def imports(modules: list[Source]) -> list[str]:
+    """What they import besides each other, wherever in them."""
+    found: set[str] = set()
+    for source in modules:
+        for node in ast.walk(ast.parse(source.text)):
+            if isinstance(node, ast.Import):
+                found |= {alias.name for alias in node.names}
+            elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+                found.add(node.module)
+    return sorted(found - {source.name for source in modules})
+
+
+class Changed(MetaPathFinder):
+    """Finds the module, with one of its changes; put in front of `sys.meta_path`."""
+
+    def __init__(self, source: Source, number: int) -> None:
+        self.source = source
+        self.number = number
+
+    def find_spec(
+        self, fullname: str, path: Sequence[str] | None = None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        if fullname != self.source.name:
+            return None
+        loader = _Loader(fullname, str(self.source.path), self.number)
+        return importlib.util.spec_from_file_location(fullname, self.source.path, loader=loader)
+
+
+class _Loader(SourceFileLoader):
+    """Compiles the changed tree; no bytecode is read or written."""
+
+    def __init__(self, fullname: str, path: str, number: int) -> None:
+        super().__init__(fullname, path)
+        self.number = number
+
+    def get_code(self, fullname: str) -> CodeType:
+        tree = changed(Path(self.path).read_text(encoding="utf-8"), self.number)
+        return compile(tree, self.path, "exec", dont_inherit=True)
