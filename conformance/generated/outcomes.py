@@ -15,7 +15,7 @@ from rnnspec.conformance.record import Item, items, title
 from rnnspec.conformance.workers import Lost, Workers
 from rnnspec.errors import SpecError
 
-_PARTS = 8  # of the suite for each process, while it is watched
+_TOGETHER = 8  # items that one process runs while they are watched: far apart, so that none finds what another cached
 SLACK, FACTOR = 30.0, 30  # seconds that an item may take beyond what it took, and how many times that
 _DAY = 86400.0  # a process is ended by the item that takes too long, and not for the time of all
 
@@ -59,7 +59,9 @@ def run(
     if sample is not None and sample < len(chosen):
         chosen = [chosen[k] for k in sorted(random.Random(seed).sample(range(len(chosen)), sample))]
     why = {name: survivors(sources(name)[0].path) for name in packages}
-    seen = _watched(backend, modules, pattern, jobs)
+    multiprocessing.set_forkserver_preload([killer.__module__, *imports(modules + sources(home(backend)))])
+    with Workers(jobs, _DAY, "forkserver", once=True) as workers:
+        seen = _watched(backend, modules, pattern, workers)
     lines, always = _by_line(seen)
     seconds = {found.item: found.seconds for found in seen}
     trials = []
@@ -78,8 +80,6 @@ def run(
             order = sorted(tried, key=lambda item: (-latest.get(item, -1), seconds[item]))
             yield Trial(source, change.number, tuple((item, SLACK + FACTOR * seconds[item]) for item in order))
 
-    loaded = imports(modules + sources(home(backend)))
-    multiprocessing.set_forkserver_preload([killer.__module__, *loaded])
     with Workers(jobs, _DAY, "forkserver", once=True) as workers:
         for k, found in workers.each(killer, prepared()):
             source, change, _ = trials[k]
@@ -107,20 +107,19 @@ def faults(packages: list[str], rows: Iterable[Row]) -> list[str]:
     return found
 
 
-def _watched(backend: str, modules: list[Source], pattern: str, jobs: int) -> list[Reached]:
+def _watched(backend: str, modules: list[Source], pattern: str, workers: Workers) -> list[Reached]:
     """What each item of the suite does to the backend as it is."""
-    with Workers(jobs) as workers:
-        asked = items([backend], pattern, workers)
-        if not asked:
-            raise SpecError(f"--case {pattern}: no case has such an id")
-        parts = [(modules, asked[k :: jobs * _PARTS]) for k in range(jobs * _PARTS)]
-        found = []
-        for part, answer in zip(parts, workers.map(reached, parts), strict=True):
-            if isinstance(answer, Lost):
-                raise SpecError(
-                    f"backend {backend!r}: between {title(part[1][0])} and {title(part[1][-1])}: {answer.how}"
-                )
-            found += answer
+    asked = items([backend], pattern, workers)
+    if not asked:
+        raise SpecError(f"--case {pattern}: no case has such an id")
+    names = {str(source.path): source.name for source in modules}
+    parts = -(-len(asked) // _TOGETHER)
+    found: list[Reached] = []
+    for k, part in enumerate(workers.map(reached, [(names, asked[k::parts]) for k in range(parts)])):
+        if isinstance(part, Lost):
+            titles = ", ".join(title(item) for item in asked[k::parts])
+            raise SpecError(f"backend {backend!r}: one of {titles}: {part.how}")
+        found += part
     for one in found:
         if one.failure:
             raise SpecError(f"backend {backend!r}: {title(one.item)} fails with nothing changed: {one.failure}")

@@ -38,10 +38,9 @@ class Reached:
     always: frozenset[Line]
 
 
-def reached(part: tuple[list[Source], list[Item]]) -> list[Reached]:
-    """Run some of the items and watch."""
-    modules, items = part
-    names = {str(source.path): source.name for source in modules}
+def reached(part: tuple[dict[str, str], list[Item]]) -> list[Reached]:
+    """Run some of the items and watch the modules: file → name."""
+    names, items = part
     found = []
     for item in items:
         inside: set[Line] = set()
