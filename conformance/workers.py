@@ -95,7 +95,7 @@ class _Worker:
     def __init__(self, context: Any) -> None:
         self._pipe, theirs = context.Pipe()
         self._process = context.Process(target=_work, args=(theirs,), daemon=True)
-        with _uninterrupted():
+        with _apart():
             self._process.start()
         theirs.close()
         self.item: int | None = None
@@ -141,21 +141,26 @@ class _Worker:
 
 
 @contextmanager
-def _uninterrupted() -> Iterator[None]:
-    """What starts here never sees Ctrl-C, which the terminal sends to all: the first process ends the others."""
-    if not hasattr(signal, "pthread_sigmask"):
-        yield
-        return
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+def _apart() -> Iterator[None]:
+    """What starts here writes no errors to the terminal, where frameworks put their notices, and never sees Ctrl-C,
+    which the terminal sends to all: the first process ends the others.
+    """
+    masks = hasattr(signal, "pthread_sigmask")
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT}) if masks else set()
+    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)
     try:
         yield
     finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)
+        if masks:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _work(pipe: Connection) -> None:
-    """What a process does: nothing on standard error, where frameworks put their notices; what is raised is sent."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
+    """What a process does; what is raised is sent."""
     threading.Thread(target=_follow, daemon=True).start()
     while True:
         try:
