@@ -1,6 +1,6 @@
 """What the writers of other frameworks' formats share."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Set
 from typing import Any
 
 from msgspec.structs import fields
@@ -19,19 +19,28 @@ def unstacked(checkpoint: Checkpoint) -> Checkpoint:
     Bidirectional stacks stay: there each cell sees its own direction only.
     """
     layers: list[Layer] = []
-    weights = dict(checkpoint.weights)
+    stacks: set[str] = set()
     for layer in checkpoint.model.layers:
         if not (isinstance(layer, Recurrent) and type(layer.cell) is Stack and _plain(layer)):
             layers.append(layer)
             continue
+        stacks.add(layer.name)
         last = len(layer.cell.cells) - 1
         for k, cell in enumerate(layer.cell.cells):
             sequences = layer.return_sequences or k < last
             layers.append(Recurrent(name=f"{layer.name}_{k}", cell=cell, return_sequences=sequences))
-            for name in [name for name in weights if name.startswith(f"{layer.name}.cells.{k}.")]:
-                weights[f"{layer.name}_{k}.{name.split('.', 3)[3]}"] = weights.pop(name)
+    weights = {_flat(name, stacks): array for name, array in checkpoint.weights.items()}
     model = Model(layers=tuple(layers), inputs=checkpoint.model.inputs, padding=checkpoint.model.padding)
     return Checkpoint(model, weights, checkpoint.metadata, checkpoint.allow_nonfinite)
+
+
+def _flat(name: str, stacks: Set[str]) -> str:
+    """`rnn.cells.1.kernel` → `rnn_1.kernel`, where `rnn` is one of the stacks."""
+    layer, _, rest = name.partition(".")
+    if layer not in stacks:
+        return name
+    _, number, leaf = rest.split(".", 2)
+    return f"{layer}_{number}.{leaf}"
 
 
 def _plain(layer: Recurrent) -> bool:

@@ -15,7 +15,7 @@ from rnnspec.convert.flax.files import CHUNK
 from rnnspec.convert.outward import check_said, unstacked
 from rnnspec.errors import SpecError, UnsupportedError
 from rnnspec.layers import Dense, Dropout, Embedding, Recurrent
-from rnnspec.ops import scope
+from rnnspec.ops import grouped, scope
 
 Arrays = dict[str, np.ndarray]
 
@@ -59,6 +59,7 @@ def parameters(checkpoint: Checkpoint) -> Arrays:
     lone = len(model.layers) == 1
     numbers: Counter[str] = Counter()
     arrays: Arrays = {}
+    by_layer = grouped(checkpoint.weights)
 
     def add(kind: str, leaves: Arrays, place: str | None = None) -> None:
         place = place or f"{kind}_{numbers[kind]}"
@@ -66,7 +67,7 @@ def parameters(checkpoint: Checkpoint) -> Arrays:
         arrays.update({f"{place}/{name}": array for name, array in leaves.items()})
 
     for layer in model.layers:
-        weights = scope(checkpoint.weights, layer.name)
+        weights = by_layer.get(layer.name, {})
         if type(layer) is Embedding:
             add("Embed", {"embedding": weights["embeddings"]})
         elif type(layer) is Dense:

@@ -1,6 +1,6 @@
 """Which of torch's stock modules hold a model, without torch: what `to_native` and `--to torch` share."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,7 +12,7 @@ from rnnspec.convert.outward import check_said, unstacked
 from rnnspec.convert.torch.layouts import to_torch
 from rnnspec.errors import UnsupportedError
 from rnnspec.layers import Dense, Dropout, Embedding, Layer, Recurrent
-from rnnspec.ops import scope, under
+from rnnspec.ops import grouped, scope, under
 
 
 @dataclass
@@ -53,7 +53,7 @@ def modules(checkpoint: Checkpoint) -> Modules:
         UnsupportedError: stock modules cannot say it; the message names the layer and the option.
     """
     checkpoint = unstacked(checkpoint)
-    model, weights = checkpoint.model, checkpoint.weights
+    model = checkpoint.model
     if model.padding is not None:
         raise UnsupportedError(f"padding={model.padding}: torch's modules do not look for it; give lengths instead")
     layers = list(model.chain())
@@ -61,30 +61,42 @@ def modules(checkpoint: Checkpoint) -> Modules:
         if isinstance(layer, Recurrent):
             _check(layer)
     whole = [layer for layer, _ in layers]
+    taken, weights = {layer.name for layer in whole}, grouped(checkpoint.weights)
     if isinstance(whole[-1], Recurrent) and whole[-1].return_sequences and _dropout(whole) is not None:
         return Modules([_recurrent(whole[0].name, layers, weights)], bare=True)
     each = []
-    while layers:
-        count = _numbered(layers, {layer.name for layer in whole})
-        run, layers = layers[:count], layers[count:]
-        layer, features = run[0]
+    start = 0
+    while start < len(layers):
+        end = _end_of_run(whole, start, taken)
+        layer, features = layers[start]
         if isinstance(layer, Recurrent):
-            name = layer.name.removesuffix("_0") if count > 1 else layer.name
-            each.append(_recurrent(name, run, weights))
+            name = layer.name.removesuffix("_0") if end > start + 1 else layer.name
+            each.append(_recurrent(name, layers[start:end], weights))
         else:
-            each.append(_plain(layer, features, scope(weights, layer.name)))
+            each.append(_plain(layer, features, weights.get(layer.name, {})))
+        start = end
     return Modules(each, bare=False)
 
 
-def _numbered(layers: Sequence[tuple[Layer, int | None]], taken: set[str]) -> int:
-    """How many layers from the first on are one module, by their names too."""
-    base, count = layers[0][0].name.removesuffix("_0"), 1
-    for end in range(2, len(layers) + 1):
-        run = [layer for layer, _ in layers[:end]]
-        names = [layer.name for layer in run if isinstance(layer, Recurrent)]
-        if _dropout(run) is not None and names == [f"{base}_{k}" for k in range(len(names))] and base not in taken:
-            count = end
-    return count
+def _end_of_run(layers: Sequence[Layer], start: int, taken: Set[str]) -> int:
+    """Where the layers from `start` on end that are one module, by their names too."""
+    first = layers[start]
+    base = first.name.removesuffix("_0")
+    if not isinstance(first, Recurrent) or first.name == base or base in taken:
+        return start + 1
+    between = layers[start + 1] if start + 1 < len(layers) else None
+    step = 2 if isinstance(between, Dropout) else 1
+    end = start + 1
+    for count, k in enumerate(range(start + step, len(layers), step), start=1):
+        before, layer, gap = layers[k - step], layers[k], layers[k - 1]
+        if not (isinstance(layer, Recurrent) and isinstance(before, Recurrent) and before.return_sequences):
+            break
+        if (layer.name, layer.cell, layer.direction) != (f"{base}_{count}", first.cell, first.direction):
+            break
+        if isinstance(between, Dropout) and not (isinstance(gap, Dropout) and gap.rate == between.rate):
+            break
+        end = k + 1
+    return end
 
 
 def _dropout(layers: Sequence[Layer]) -> float | None:
@@ -99,7 +111,9 @@ def _dropout(layers: Sequence[Layer]) -> float | None:
     return rates[0] if rates else 0.0
 
 
-def _recurrent(name: str, layers: Sequence[tuple[Layer, int | None]], weights: dict[str, np.ndarray]) -> Stock:
+def _recurrent(
+    name: str, layers: Sequence[tuple[Layer, int | None]], weights: Mapping[str, dict[str, np.ndarray]]
+) -> Stock:
     recurrent = [layer for layer, _ in layers if isinstance(layer, Recurrent)]
     cell, directions = recurrent[0].cell, list(recurrent[0].directions)
     assert isinstance(cell, RNN | LSTM | GRU)
@@ -119,8 +133,8 @@ def _recurrent(name: str, layers: Sequence[tuple[Layer, int | None]], weights: d
     state: dict[str, np.ndarray] = {}
     for k, layer in enumerate(recurrent):
         for prefix, end in zip(directions, ("", "_reverse"), strict=False):
-            place = f"{layer.name}.{prefix}" if prefix else layer.name
-            state |= {f"{leaf}_l{k}{end}": array for leaf, array in to_torch(scope(weights, place)).items()}
+            arrays = to_torch(scope(weights[layer.name], prefix))
+            state |= {f"{leaf}_l{k}{end}": array for leaf, array in arrays.items()}
     return Stock(name, type(cell).__name__, arguments, state, recurrent[-1])
 
 
