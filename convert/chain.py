@@ -50,7 +50,7 @@ def chained(
         SpecError: no order fits, or several do; the config names other places.
         UnsupportedError: the names speak against a chain (`roles`).
     """
-    places = places_of(blocks)
+    places, remark = places_of(blocks), ""
     if config := request.look("config"):
         ours = _configured(config, places, ours)
         found = in_order(blocks, list(ours))
@@ -58,10 +58,12 @@ def chained(
             raise SpecError(f"{config}: the layers do not fit in this order: {_listed(blocks, list(ours))}")
     else:
         roles.check(blocks, request.part, where)
-        found = _found(blocks, places if ordered else None, request, where)
+        found, remark = _found(blocks, places if ordered else None, where)
         roles.check_order(found[0], request.part, where)
     order = found[0]  # an embedding comes before a dense layer of the same weights
     request.note(f"taken as a chain: {_shown([block.place or ours[block.place] for block in order])}")
+    if remark:
+        request.note(f"order of the layers {remark}")
     if len(found) > 1:
         request.note(
             f"{order[0].place}: read as an embedding; --set {ours[order[0].place]}.type=dense for a dense layer"
@@ -88,14 +90,12 @@ def _configured(config: Path, places: list[str], ours: Mapping[str, str]) -> dic
     return {place: name for name, place in data.items()} if isinstance(data, dict) else {k: ours[k] for k in entries}
 
 
-def _found(blocks: list[Block], source: list[str] | None, request: Request, where: str) -> list[Order]:
-    """The readings of the only order, or of that of the source, with a note where others fit too, or it does not."""
+def _found(blocks: list[Block], source: list[str] | None, where: str) -> tuple[list[Order], str]:
+    """The readings of the only order, or of that of the source, and what is to be said where that is not the same."""
     orders, complete = search(blocks)
     several = len({tuple(block.place for block in order) for order in orders}) > 1 or not complete
     if source and (found := in_order(blocks, source)):
-        if several:
-            request.note("order of the layers as in the file; others fit too: --config gives another")
-        return found
+        return found, "as in the file; others fit too: --config gives another" if several else ""
     if several and not complete:
         raise SpecError(f"{where}: too many orders of the layers to look for one that fits; give theirs with --config")
     if several:
@@ -108,9 +108,7 @@ def _found(blocks: list[Block], source: list[str] | None, request: Request, wher
             f"{where}: the layers are not a chain: {_listed(blocks, places_of(blocks))}{_ends(blocks)}; --part takes "
             f"one of {some(parts_of(places_of(blocks)))}, or several as a,b"
         )
-    if source:
-        request.note("order of the layers by their features, and not as in the file")
-    return orders
+    return orders, "by their features, and not as in the file" if source else ""
 
 
 def _ends(blocks: Sequence[Block]) -> str:

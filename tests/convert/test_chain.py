@@ -131,6 +131,7 @@ NO_CHAINS = [
     built(models__0__rnn="r", models__0__fc="d", models__1__rnn="r", models__1__fc="d"),
     built(rnn="r", age="d", gender="d"),
     built(rnn="r", head_a="d", head_b="d"),
+    built(small__rnn="r", small__fc="d", large__in="d", large__gru1="r", large__gru2="r", large__fc="d"),
     built(branch_lstm="r", branch_fc="d", trunk="d"),
     built(rnn="r", h2mu="d", h2log_var="d"),
     built(init_h="d", init_c="d", rnn="r"),

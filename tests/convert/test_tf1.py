@@ -384,9 +384,14 @@ def test_two_models_in_one_checkpoint():
     def model(scope: str) -> Arrays:
         return under(scope, made(embedding=(9, 5)) | under("rnn/lstm_cell", lstm(5, 5)) | under("softmax", dense(5, 9)))
 
+    def larger(scope: str) -> Arrays:
+        return under(scope, made(table=(9, 7)) | under("rnn/lstm_cell", lstm(7, 7)) | under("softmax", dense(7, 9)))
+
     for one, two in (("lm", "lm_1"), ("english", "german"), ("fw_lm", "bw_lm"), ("model_a", "model_b")):
         with pytest.raises(UnsupportedError, match="not a chain, by their names") as error:
             converted(model(one) | model(two))
+        with pytest.raises((SpecError, UnsupportedError), match=r"not a chain, by their names|cannot be read off"):
+            converted(model(one) | larger(two))
         assert f"--part takes one of {one}, {two}" in str(error.value) or f"of {two}, {one}" in str(error.value)
         assert chain(converted(model(one) | model(two), part=two)) == "ids embedding 5 rnn 5 softmax 9"
 
