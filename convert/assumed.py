@@ -81,22 +81,22 @@ def activation(value, where: str) -> Activation:
 
 def _recurrent(layer: Recurrent, request: Request, own: Container[str]) -> Recurrent:
     """One layer with its settings."""
-    name, said = layer.name, {}
     if layer.direction == "bidirectional":
         return layer
-    changed: dict[str, Any] = {}
-    if "residual" not in own:
-        said["residual=true"] = "no residual connection"
-        if flag(request, name, "residual", False):
-            changed["cell"] = Residual(cell=layer.cell)
-    said["direction=backward"] = "forward in time"
+    name, changed = layer.name, dict[str, Any]()
+    said = {"direction=backward": "forward in time"}
     if (direction := choice(request, name, "direction", "forward", "backward")) != "forward":
         changed["direction"] = direction
     if flag(request, name, "reverse_output", False):
         changed["reverse_output"] = True
-    if said := {key: text for key, text in said.items() if not request.settings.given(name, key.split("=")[0])}:
+    if "residual" not in own:
+        said["residual=true"] = "without a residual connection"
+        if flag(request, name, "residual", False):
+            changed["cell"] = Residual(cell=layer.cell)
+    said = {key: text for key, text in said.items() if not request.settings.given(name, key.split("=")[0])}
+    if said:
         settings = ", ".join(f"NAME.{key}" for key in said)
-        request.note(f"{' and '.join(said.values())}, as nothing else is in the file; --set {settings} if it was", name)
+        request.note(f"{' and '.join(said.values())}, it is assumed; --set {settings} otherwise", name)
     return replace(layer, **changed) if changed else layer
 
 
@@ -107,5 +107,5 @@ def _last(layer: Recurrent, after: list[str], request: Request) -> Recurrent:
         request.note(f"{layer.name}: each direction's last output, which backward is that of the first step")
     if not request.settings.given(layer.name, "return_sequences"):
         goes = f"goes on to {after[0]}" if after else "is an output"
-        request.note(f"every step {goes}; --set {layer.name}.return_sequences=false if the last one alone does")
+        request.note(f"every step {goes}, it is assumed; --set {layer.name}.return_sequences=false for the last alone")
     return replace(layer, return_sequences=sequences)

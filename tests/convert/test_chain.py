@@ -265,7 +265,7 @@ def test_what_is_assumed_is_said_and_can_be_set():
     assert (a.direction, a.return_sequences, b.direction, b.return_sequences) == ("backward", True, "forward", False)
     assert a.cell.to_builtins()["type"] == b.cell.to_builtins()["type"] == "residual"
     assert request.notes == [
-        "b: forward in time, as nothing else is in the file; --set NAME.direction=backward if it was",
+        "b: forward in time, it is assumed; --set NAME.direction=backward otherwise",
         "head: no activation is in the file; --set NAME.activation=… if there was one",
         "what is between the layers is not in the file: no dropout, no masks, no pooling are assumed",
     ]

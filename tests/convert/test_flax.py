@@ -316,11 +316,10 @@ def test_what_is_assumed_is_said(source):
         "SimpleCell_0: residual is not in the file; false; --set SimpleCell_0.residual=true if it was",
         "activations are not in the file: Flax's own, tanh and sigmoid for gates, where nothing is set",
         "SimpleCell_1: residual is not in the file; false; --set SimpleCell_1.residual=true if it was",
-        "SimpleCell_0, SimpleCell_1: forward in time, as nothing else is in the file; "
-        "--set NAME.direction=backward if it was",
-        "SimpleCell_2: no residual connection and forward in time, as nothing else is in the file; "
-        "--set NAME.residual=true, NAME.direction=backward if it was",
-        "every step goes on to Dense_0; --set SimpleCell_2.return_sequences=false if the last one alone does",
+        "SimpleCell_0, SimpleCell_1: forward in time, it is assumed; --set NAME.direction=backward otherwise",
+        "SimpleCell_2: forward in time and without a residual connection, it is assumed; "
+        "--set NAME.direction=backward, NAME.residual=true otherwise",
+        "every step goes on to Dense_0, it is assumed; --set SimpleCell_2.return_sequences=false for the last alone",
         "Dense_0: no activation is in the file; --set NAME.activation=… if there was one",
         "what is between the layers is not in the file: no dropout, no masks, no pooling are assumed",
     ]

@@ -403,8 +403,8 @@ def test_a_residual_wrapper_leaves_nothing_in_a_checkpoint_and_so_is_said():
         "rnn: activation tanh (default); residual false (default): no checkpoint holds these; "
         "the defaults are TensorFlow's",
         "taken as a chain: rnn → out",
-        "rnn: forward in time, as nothing else is in the file; --set NAME.direction=backward if it was",
-        "every step goes on to out; --set rnn.return_sequences=false if the last one alone does",
+        "rnn: forward in time, it is assumed; --set NAME.direction=backward otherwise",
+        "every step goes on to out, it is assumed; --set rnn.return_sequences=false for the last alone",
         "out: no activation is in the file; --set NAME.activation=… if there was one",
         "what is between the layers is not in the file: no dropout, no masks, no pooling are assumed",
     ]

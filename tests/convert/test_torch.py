@@ -63,9 +63,9 @@ def test_the_chain_is_read_off_the_features(source):
     assert checkpoint.metadata["conversion"]["notes"] == [
         "taken as a chain: emb → lstm → fc",
         "lstm: bias_ih and bias_hh are added up",
-        "lstm_0, lstm_1: no residual connection and forward in time, as nothing else is in the file; "
-        "--set NAME.residual=true, NAME.direction=backward if it was",
-        "every step goes on to fc; --set lstm_1.return_sequences=false if the last one alone does",
+        "lstm_0, lstm_1: forward in time and without a residual connection, it is assumed; "
+        "--set NAME.direction=backward, NAME.residual=true otherwise",
+        "every step goes on to fc, it is assumed; --set lstm_1.return_sequences=false for the last alone",
         "fc: no activation is in the file; --set NAME.activation=… if there was one",
         "what is between the layers is not in the file: no dropout, no masks, no pooling are assumed",
     ]
