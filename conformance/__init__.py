@@ -1,4 +1,4 @@
-"""The conformance suite: cases on disk with the oracle's answers, and a runner for any backend module.
+"""The conformance suite: cases on disk with the oracle's answers, protocols of calls, and a runner for any backend.
 
 from rnnspec.conformance import cases, run, variants
 results = [run(case, variant) for variant in variants(module) for case in cases()]
@@ -7,9 +7,17 @@ results = [run(case, variant) for variant in variants(module) for case in cases(
 import importlib
 from typing import Any
 
-_HOMES = {"Case": "case", "Invalid": "invalid", "Result": "runner", "Variant": "runner", "cases": "vectors",
-          "run": "runner", "variants": "runner"}  # fmt: skip
-__all__ = ["Case", "Invalid", "Result", "Variant", "cases", "run", "variants"]
+_HOMES = {
+    "Case": "case",
+    "Invalid": "invalid",
+    "Protocol": "protocol",
+    "Result": "runner",
+    "Variant": "variant",
+    "cases": "everything",
+    "run": "runner",
+    "variants": "variant",
+}
+__all__ = ["Case", "Invalid", "Protocol", "Result", "Variant", "cases", "run", "variants"]
 
 
 def __getattr__(name: str) -> Any:

@@ -85,13 +85,34 @@ class Case:
         steps = self.inputs["x"].shape[1]
         return accuracy.allowed(dtype, accuracy.terms(self.model), steps, self.condition, looseness)
 
-    def fresh(self, seed: int) -> "Case":
-        """The same case with other weights and inputs, which are on no disk."""
+    def summed(self) -> float:
+        """How much further a gradient may be off, which is summed over rows and steps, and as large as its parts are
+        many: √(batch · time) · its size (ACC-2).
+        """
+        batch, time = self.inputs["x"].shape[:2]
+        largest = max((float(np.abs(array).max(initial=0)) for array in self.gradients.values()), default=0.0)
+        return max(1, batch * time) ** 0.5 * max(1.0, largest)
+
+    def rows(self, index: Any) -> "Case":
+        """Some of its rows, or all in another order: each gives what it gives in the case."""
+        inputs, expected = ({k: a[index] for k, a in arrays.items()} for arrays in (self.inputs, self.expected))
+        return replace(self, inputs=inputs, expected=expected, cotangents={}, gradients={}, masks={})
+
+    def fresh(self, seed: int, **changes: Any) -> "Case":
+        """The same case with other weights and inputs, which are on no disk; `changes`: what `draw` is given else."""
         given: dict[str, Any] = {k: self.inputs[k] for k in ("lengths", "mask", "reset") if k in self.inputs}
         call: dict[str, Any] = {"split": self.split, "training": self.training, "time_major": self.time_major, **given}
         call |= dict(zip(("batch", "time"), self.inputs["x"].shape, strict=False))
-        state = bool(set(self.model.states()) & set(self.inputs))
-        return draw(f"{self.id}-{seed}", self.clauses, self.model, state=state, **call)
+        call["state"] = bool(set(self.model.states()) & set(self.inputs))
+        return draw(f"{self.id}-{seed}", self.clauses, self.model, **call | changes)
+
+
+def solved(case: Case) -> Case:
+    """The case with what the reference answers in float64, and its condition (ACC-2)."""
+    expected, rough = (_reference(case, dtype) for dtype in ("float64", "float32"))
+    steps, terms = case.inputs["x"].shape[1], accuracy.terms(case.model)
+    condition = accuracy.condition(accuracy.worst(rough, expected)[1], terms, steps)
+    return replace(case, expected=expected, condition=condition)
 
 
 def as_call(model: Model, inputs: Mapping[str, np.ndarray]) -> dict[str, Any]:
@@ -135,13 +156,8 @@ def draw(
     if state:
         for name, size in model.states().items():
             inputs[name] = (rng.standard_normal((batch, size)) / 2).astype("float32")
-    case = Case(
-        id, clauses, model, random if weights is None else weights, inputs, {}, split, training, time_major, comment
-    )
-    expected, rough = (_reference(case, dtype) for dtype in ("float64", "float32"))
-    steps, terms = inputs["x"].shape[1], accuracy.terms(model)
-    condition = accuracy.condition(accuracy.worst(rough, expected)[1], terms, steps)
-    return replace(case, expected=expected, condition=condition)
+    weights = random if weights is None else weights
+    return solved(Case(id, clauses, model, weights, inputs, {}, split, training, time_major, comment))
 
 
 def _x(model: Model, rng: np.random.Generator, batch: int, time: int) -> np.ndarray:

@@ -47,7 +47,8 @@ def equal(what: str, found: Any, expected: Any) -> None:
         same = np.array_equal(found, expected) and found.dtype == expected.dtype
     else:
         same = found == expected
-    holds(f"{what}: expected {_short(expected)}, found {_short(found)}", same)
+    if not same:
+        raise AssertionError(f"{what}: expected {_short(expected)}, found {_short(found)}")
 
 
 def near(what: str, found: Any, expected: Any, within: float) -> None:

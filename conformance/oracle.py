@@ -39,9 +39,11 @@ def vjp(
     *,
     training: bool = False,
     seed: int = 0,
+    calls: int = 0,
 ) -> tuple[Arrays, Arrays]:
     """The results of `run`, and the gradients of Σ cotangent ⊙ result over all of them, by name and `rounded`: with
-    respect to every weight, x where the model takes features, and every state that is given.
+    respect to every weight, x where the model takes features, and every state that is given. `calls`: how many in
+    training the network had before.
 
     Where a function has a kink, the gradient is the one that torch and TensorFlow give: relu'(0) = 0, and a clipped
     value has the derivative 1 on the border, 0 beyond it. Of equal maxima, each has its share. What has no influence
@@ -51,7 +53,7 @@ def vjp(
         SpecError: the cotangents have not the names and shapes of the results, or the call does not fit.
     """
     tape = Tape()
-    results, arguments = _traced(tape, checkpoint, call, training, seed)
+    results, arguments = _traced(tape, checkpoint, call, training, seed, calls=calls)
     expected = {name: result.shape for name, result in results.items()}
     found = {name: np.shape(cotangent) for name, cotangent in cotangents.items()}
     if found != expected:
@@ -82,7 +84,13 @@ def rounded(array: np.ndarray) -> np.ndarray:
 
 
 def _traced(
-    tape: Tape, checkpoint: Checkpoint, call: Mapping[str, Any], training: bool, seed: int, steps: str = "whole"
+    tape: Tape,
+    checkpoint: Checkpoint,
+    call: Mapping[str, Any],
+    training: bool,
+    seed: int,
+    steps: str = "whole",
+    calls: int = 0,
 ) -> tuple[dict[str, Traced], dict[str, Traced]]:
     """Results and arguments by name, on the tape. The noise is exact: zeros and ones."""
     model = checkpoint.model
@@ -103,7 +111,7 @@ def _traced(
         state = {name: Traced(tape, array) for name, array in given.items()}
         arguments |= state
     if steps == "whole":
-        y, state = model.apply(NumpyOps(training, seed), p, x, valid, state)
+        y, state = model.apply(NumpyOps(training, seed, calls), p, x, valid, state)
     elif steps == "steps" and valid.all and valid.reset is None:
         outputs = []
         for t in range(x.shape[1]):

@@ -13,12 +13,12 @@ from typing import Any
 
 from rnnspec import backends
 from rnnspec.atomic import write_atomically
+from rnnspec.conformance.everything import cases
 from rnnspec.conformance.growth import growth
 from rnnspec.conformance.library import checks
 from rnnspec.conformance.mutants import Mutant, killer, mutants
 from rnnspec.conformance.nodes import node_killer
 from rnnspec.conformance.runner import Result, lost, run, run_check, variants
-from rnnspec.conformance.vectors import cases
 from rnnspec.conformance.workers import Lost, Workers
 from rnnspec.errors import SpecError
 from rnnspec.version import __version__

@@ -1,78 +1,24 @@
 """Run cases on a backend: any module with `load(checkpoint) -> net` (CONF-1 to CONF-7)."""
 
-import inspect
 import tempfile
 import zlib
-from collections.abc import Iterator
 from dataclasses import dataclass, field
-from functools import cached_property
 from pathlib import Path
-from types import ModuleType
-from typing import Any
 
-import numpy as np
-
-from rnnspec import accuracy
 from rnnspec.checkpoint import Checkpoint
-from rnnspec.conformance.case import SEED, Arrays, Case, as_call
+from rnnspec.conformance.case import SEED, Case, as_call
 from rnnspec.conformance.check import Check
-from rnnspec.conformance.declaration import Declaration, declaration
+from rnnspec.conformance.exchange import Exchange
 from rnnspec.conformance.invalid import Invalid
+from rnnspec.conformance.protocol import Protocol
+from rnnspec.conformance.variant import Absent, Variant, variants
 from rnnspec.errors import SpecError, UnsupportedError
 from rnnspec.model import Model
 
+__all__ = ["Result", "Variant", "run", "run_check", "variants"]
+
 FRESH = 8  # of so many cases, one is run with other numbers too, which no file holds
-
-
-class Absent(UnsupportedError):
-    """The module has no such function or option: that declares itself."""
-
-
-@dataclass(frozen=True)
-class Variant:
-    """A backend under one set of its options."""
-
-    module: ModuleType
-    dtype: str = "float32"
-    path: str | None = None
-
-    @property
-    def name(self) -> str:
-        return f"{self.module.__name__.removeprefix('rnnspec.backends.')} {self.short}"
-
-    @property
-    def short(self) -> str:
-        """Its name without the backend's: what declarations are about."""
-        return f"{self.path} {self.dtype}" if self.path else self.dtype
-
-    @cached_property
-    def declared(self) -> Declaration:
-        return declaration(self.module)
-
-    @cached_property
-    def takes(self) -> set[str]:
-        """The keywords of the module's `load`."""
-        return set(inspect.signature(self.module.load).parameters)
-
-    @property
-    def options(self) -> dict[str, Any]:
-        """What `load` is given besides the checkpoint."""
-        return ({} if self.dtype == "float32" else {"dtype": self.dtype}) | ({"path": self.path} if self.path else {})
-
-    def load(self, case: Case) -> Any:
-        """A net; options are only passed where they are not the default: `load(checkpoint)` is all one needs.
-
-        Raises:
-            Absent: the module has not what the case asks for.
-        """
-        if case.training and not {"vjp", "seed"} <= self.takes | set(vars(self.module)):
-            raise Absent("no `vjp`, or `load` takes no `seed`: the backend does not train")
-        if case.time_major and "time_major" not in self.takes:
-            raise Absent("`load` takes no `time_major`")
-        options = dict(self.options)
-        options |= {"seed": SEED} if case.training else {}
-        options |= {"time_major": True} if case.time_major else {}
-        return self.module.load(case.checkpoint, **options)
+SINGLE = 3  # of so many cases, one has its gradients tried in float32 too: compilers take longest over them
 
 
 @dataclass(frozen=True)
@@ -94,14 +40,6 @@ class Result:
     link: str = ""
 
 
-def variants(module: ModuleType) -> list[Variant]:
-    """float32 and, where `load` takes a dtype, float64; each of the module's PATHS where it takes a path."""
-    takes = inspect.signature(module.load).parameters
-    dtypes = ("float32", "float64") if "dtype" in takes else ("float32",)
-    paths = module.PATHS if "path" in takes else (None,)
-    return [Variant(module, dtype, path) for path in paths for dtype in dtypes]
-
-
 def run_check(check: Check) -> Result:
     """A check of the library itself, which has no variants; "unsupported" where a package that it needs is missing."""
     if check.missing:
@@ -114,36 +52,59 @@ def run_check(check: Check) -> Result:
     return Result(check.id, "library", "pass", clauses=check.clauses)
 
 
-def run(case: Case | Invalid | Check, variant: Variant) -> Result:
+def run(case: Case | Invalid | Protocol | Check, variant: Variant) -> Result:
     """One case on one variant; any exception other than UnsupportedError is a failure."""
     if isinstance(case, Check):
         return run_check(case)
     if isinstance(case, Invalid):
         return _refused(case, variant)
-    paths: dict[str, str] = {}
-    error, allowed, detail = 0.0, case.allowed(variant.dtype, variant.declared.looseness), ""
+    exchange = Exchange(case.case if isinstance(case, Protocol) else case, variant)
+    play = case.play if isinstance(case, Protocol) else _play
     declared = variant.declared.refusal(variant.short, features(case, variant))
+    error, headroom, detail = float("inf"), 0.0, ""
     try:
-        for found, expected, factor in _answers(case, variant, paths):
-            error = max(error, _worst(found, expected) / factor)
-            detail = detail or _compare(found, expected, variant.dtype, allowed * factor)
+        play(exchange)
     except UnsupportedError as refusal:
         if declared or not variant.declared.strict or isinstance(refusal, Absent):
             return Result(case.id, variant.name, "unsupported", 0.0, float("inf"), str(refusal), case.clauses)
-        error, detail = float("inf"), f"refused, but not declared: {refusal}"
+        detail = f"refused, but not declared: {refusal}"
+    except AssertionError as problem:
+        error, headroom, detail = exchange.error, exchange.headroom, str(problem) or "AssertionError"
     except Exception as problem:
-        error, detail = float("inf"), f"{type(problem).__name__}: {problem}"
+        detail = f"{type(problem).__name__}: {problem}"
     else:
-        if declared and not detail:
+        error, headroom = exchange.error, exchange.headroom
+        if declared:
             detail = f"declared unsupported, but it answered: {declared}"
-    headroom = allowed / error if error else float("inf")
     outcome = "fail" if detail else "pass"
     known = variant.declared.failure(variant.short, case.id)
     if known:
         outcome = "expected failure" if detail else "fail"
         detail = known.reason if detail else f"expected to fail, but it passed: {known.reason}"
     link = known.link if known else ""
-    return Result(case.id, variant.name, outcome, error, headroom, detail, case.clauses, paths, link)
+    return Result(case.id, variant.name, outcome, error, headroom, detail, case.clauses, exchange.paths, link)
+
+
+def _play(exchange: Exchange) -> None:
+    """A case: its call, the same with the rows in another order, and again when all arrays are overwritten; where
+    gradients are tried, those; and some cases beside a network with other numbers (CONF-7).
+    """
+    case, variant = exchange.case, exchange.variant
+    options = {"time_major": True} if case.time_major else {}
+    net = exchange.load(**options | ({"seed": SEED} if case.training else {}))
+    if _infers(case, variant):
+        exchange.call(net)
+        exchange.call(net, case.rows(slice(None, None, -1)), "the same rows in another order: ")
+        exchange.watch.spoil()
+        exchange.call(net, what="after the caller wrote into arguments, results and weights: ")
+    if _trains(case, variant):
+        exchange.vjp(net)
+        exchange.watch.spoil()
+    if _infers(case, variant) and zlib.crc32(case.id.encode()) % FRESH == 0:
+        fresh = case.fresh(seed=1)
+        exchange.call(exchange.load(fresh, **options), fresh, "with other numbers: ")
+        exchange.call(net, what="beside another network: ")
+    exchange.watch.check()
 
 
 def lost(case: Case | Invalid | Check, how: str, variant: Variant | None = None) -> Result:
@@ -193,85 +154,22 @@ def _attempt(case: Invalid, variant: Variant) -> None:
         net(**call)
 
 
-def features(case: Case, variant: Variant) -> set[str]:
+def features(case: Case | Protocol, variant: Variant) -> set[str]:
     """What is asked of this variant: the case's features, its dtype, and gradients where they are tried."""
-    gradients = {"call.gradients"} if _trains(case, variant) else set()
+    gradients = {"call.gradients"} if isinstance(case, Case) and _trains(case, variant) else set()
     return case.features | {f"dtype.{variant.dtype}"} | gradients
 
 
+def _infers(case: Case, variant: Variant) -> bool:
+    """In float64 the gradients come with the results."""
+    return not case.training and (variant.dtype == "float32" or not _trains(case, variant))
+
+
 def _trains(case: Case, variant: Variant) -> bool:
-    """Gradients are tried in float64, or in float32 where there is no float64; noise needs a training call."""
-    return case.training or (bool(case.gradients) and hasattr(variant.module, "vjp") and variant.dtype == "float64")
-
-
-def _answers(case: Case, variant: Variant, paths: dict[str, str]) -> Iterator[tuple[Arrays, Arrays, float]]:
-    """What the backend answers, what it should, and by how much more than ACC-2 says the first may be off."""
-    net = variant.load(case)
-    if hasattr(net, "paths"):
-        paths |= net.paths()
-    if _trains(case, variant):
-        results, gradients = variant.module.vjp(net, case.cotangents, **case.call, training=case.training)
-        yield _arrays(results), case.expected, 1.0
-        yield _arrays(gradients), case.gradients, _summed(case)
-        return
-    yield _call(case, net), case.expected, 1.0
-    if zlib.crc32(case.id.encode()) % FRESH == 0:
-        fresh = case.fresh(seed=1)
-        yield _call(fresh, variant.load(fresh)), fresh.expected, fresh.condition / case.condition
-
-
-def _summed(case: Case) -> float:
-    """A gradient is summed over rows and steps, and as large as its parts are many: √(batch · time) · its size."""
-    batch, time = case.inputs["x"].shape[:2]
-    largest = max((float(np.abs(array).max(initial=0)) for array in case.gradients.values()), default=0.0)
-    return max(1, batch * time) ** 0.5 * max(1.0, largest)
-
-
-def _call(case: Case, net: Any) -> Arrays:
-    """y and final states as arrays, by the way of calling that the case asks for."""
-    call = case.call
-    if case.time_major:
-        y, state = net(**call | {"x": call["x"].swapaxes(0, 1)})
-        y = tuple(map(_batch_major, y)) if case.model.separate else _batch_major(y)
-    elif case.split == "whole":
-        y, state = net(**call)
-    else:
-        x, state = call["x"], call.get("state")
-        outputs = []
-        for part in np.split(x, [2], 1) if case.split == "chunks" else np.moveaxis(x, 1, 0):
-            y, state = net(part, state=state) if case.split == "chunks" else net.step(part, state)
-            outputs.append(np.asarray(y))
-        y = np.concatenate(outputs, 1) if case.split == "chunks" else np.stack(outputs, 1)
-    return _arrays({**case.model.named(y), **state})
-
-
-def _batch_major(y: Any) -> np.ndarray:
-    y = np.asarray(y)
-    return y.swapaxes(0, 1) if y.ndim == 3 else y
-
-
-def _arrays(results: dict) -> Arrays:
-    return {name: np.asarray(value) for name, value in results.items()}
-
-
-def _worst(found: Arrays, expected: Arrays) -> float:
-    return accuracy.worst(found, expected)[1] if set(found) == set(expected) else float("inf")
-
-
-def _compare(found: Arrays, expected: Arrays, dtype: str, allowed: float) -> str:
-    """What is wrong; empty where nothing is (ACC-1 to ACC-3)."""
-    if set(found) != set(expected):
-        return f"expected {', '.join(expected)}, found {', '.join(found)}"
-    for name, array in found.items():
-        if array.dtype != dtype:
-            return f"{name}: expected {dtype}, found {array.dtype}"
-    name, error = accuracy.worst(found, expected)
-    return "" if error <= allowed else _where(name, found[name], expected[name])
-
-
-def _where(name: str, found: np.ndarray, expected: np.ndarray) -> str:
-    """The place that is off the most, in words."""
-    if found.shape != expected.shape:
-        return f"{name}: expected shape {expected.shape}, found {found.shape}"
-    place = np.unravel_index(accuracy.errors(found, expected).argmax(), found.shape)
-    return f"{name}[{', '.join(map(str, place))}]: expected {expected[place]:.6f}, found {found[place]:.6f}"
+    """Noise needs a training call. Other gradients are tried in float64, and in float32 where there is no float64, else
+    those of some cases.
+    """
+    if case.training or not (case.gradients and variant.trains):
+        return case.training
+    every = variant.dtype == "float64" or "dtype" not in variant.takes
+    return every or zlib.crc32(case.id.encode()) % SINGLE == 0

@@ -7,7 +7,7 @@ from functools import cache
 
 from report_columns import Column, Row
 
-from rnnspec.conformance import Case, Invalid, cases
+from rnnspec.conformance import Case, Invalid, Protocol, cases
 
 # Heading → the features (CONF-5) that stand under it.
 GROUPS = {
@@ -20,6 +20,7 @@ GROUPS = {
     "Invalid": r"invalid",
 }
 INVALID = "invalid input refused"
+SEQUENCE = "call.in sequence"
 LEGEND = (
     "`7.0e-07 3.0×` worst error and least headroom of the cases with this option that passed",
     "`ok` passed, with nothing to compare or no error at all",
@@ -40,10 +41,12 @@ def options() -> dict[str, list[str]]:
     return dict(sorted(found.items()))
 
 
-def _tried(case: Case | Invalid) -> set[str]:
+def _tried(case: Case | Invalid | Protocol) -> set[str]:
     """Training counts by itself: a backend that has no training has every cell all the same."""
     if isinstance(case, Invalid):
         return {INVALID}
+    if isinstance(case, Protocol):
+        return {SEQUENCE}
     return {option for option in case.features if not case.training or re.match(GROUPS["Training"], option)}
 
 

@@ -3,7 +3,8 @@
 import json
 import os
 import zlib
-from dataclasses import dataclass, field
+from copy import deepcopy
+from dataclasses import dataclass, field, replace
 from typing import Any, Self
 
 import numpy as np
@@ -72,6 +73,11 @@ class Checkpoint:
                 weights[name] = layer.initialize(place, shape, inputs, rng, scheme).astype(dtype)
         return cls(model, weights, metadata or {})
 
+    def copy(self, dtype: str | None = None) -> Self:
+        """The same with arrays and metadata of its own, the weights in another dtype if one is given."""
+        weights = {name: np.array(array, dtype or array.dtype) for name, array in self.weights.items()}
+        return replace(self, weights=weights, metadata=deepcopy(self.metadata))
+
     def save(self, path: str | os.PathLike) -> None:
         """Write the file atomically: the same content gives the same bytes, and never half a file."""
         write_atomically(path, self.to_bytes())
@@ -129,8 +135,10 @@ def read_header(text: str, where: str) -> dict[str, Any]:
 
 
 def as_checkpoint(source: "Checkpoint | str | os.PathLike", allow_nonfinite: bool = False) -> Checkpoint:
-    """A checkpoint as it is, or loaded from its file: what the `load` of every backend accepts."""
-    return source if isinstance(source, Checkpoint) else load(source, allow_nonfinite)
+    """A copy of a checkpoint, or one loaded from its file: what the `load` of every backend accepts, and nobody else's
+    (CALL-3).
+    """
+    return source.copy() if isinstance(source, Checkpoint) else load(source, allow_nonfinite)
 
 
 def check_weights(model: Model, weights: dict[str, np.ndarray], where: str, allow_nonfinite: bool = False) -> None:

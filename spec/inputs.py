@@ -25,12 +25,20 @@ def check_x(model: Model, shape: Sequence[int | None], step: bool = False, time_
     raise SpecError(f"{found}: the model takes {model.inputs} features")
 
 
-def numbers(x: Any) -> np.ndarray:
-    """x as an array of numbers."""
-    x = np.asarray(x)
-    if x.dtype.kind not in "fiub":
-        raise SpecError(f"x: expected numbers, found {x.dtype}")
-    return x
+def numbers(value: Any, name: str = "x") -> np.ndarray:
+    """x, or what is called `name`, as an array of real numbers."""
+    found = array(value, name)
+    if found.dtype.kind not in "fiub":
+        raise SpecError(f"{name}: expected numbers, found {found.dtype}")
+    return found
+
+
+def array(value: Any, name: str) -> np.ndarray:
+    """What is called `name` as an array."""
+    try:
+        return np.asarray(value)
+    except ValueError:  # of NumPy, for lists of several lengths
+        raise SpecError(f"{name}: expected an array, found rows of several lengths; pad them") from None
 
 
 def check_ids(ids: np.ndarray, vocabulary: int) -> None:
@@ -91,6 +99,15 @@ def check_state(sizes: Mapping[str, int], state: Mapping[str, Any], batch: int |
         known = len(shape) == 2 and shape[1] in (size, None) and (batch is None or shape[0] in (batch, None))
         if not known:
             raise SpecError(f"state: {name!r}: expected shape ({batch or 'batch'}, {size}), found {shape}")
+
+
+def check_cotangents(shapes: Mapping[str, tuple[int, ...]], cotangents: Mapping[str, tuple[int, ...]]) -> None:
+    """Shapes by name: each is that of a result; not every result needs one (CALL-10)."""
+    for name, shape in cotangents.items():
+        if name not in shapes:
+            raise SpecError(f"cotangents: unknown {name!r}; expected some of {', '.join(shapes)}")
+        if tuple(shape) != tuple(shapes[name]):
+            raise SpecError(f"cotangents: {name!r}: expected shape {tuple(shapes[name])}, found {tuple(shape)}")
 
 
 def check_dtype(dtype: str) -> str:

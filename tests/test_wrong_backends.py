@@ -30,9 +30,10 @@ def module(change, answer=None) -> ModuleType:
     return found
 
 
-def outcomes(wrong: ModuleType) -> set[str]:
+def fails(wrong: ModuleType) -> bool:
+    """Whether it fails anywhere: then the others need not be run."""
     (variant,) = variants(wrong)
-    return {run(case, variant).outcome for case in cases()}
+    return any(run(case, variant).outcome == "fail" for case in cases())
 
 
 def each(change):
@@ -81,11 +82,12 @@ WRONG = {
 
 @pytest.mark.parametrize("name", WRONG)
 def test_a_silent_backend_is_caught(name):
-    assert "fail" in outcomes(module(WRONG[name]))
+    assert fails(module(WRONG[name]))
 
 
 def test_the_same_wrapper_unchanged_passes():
-    assert outcomes(module(lambda net, *arguments: net(*arguments))) == {"pass", "unsupported"}  # it does not train
+    (variant,) = variants(module(lambda net, *arguments: net(*arguments)))
+    assert {run(case, variant).outcome for case in cases()} == {"pass", "unsupported"}  # it does not train
 
 
 def test_returning_the_expected_file_is_caught():
@@ -105,7 +107,9 @@ def test_returning_the_expected_file_is_caught():
             y, state = self.net(x, **call)
             if self.case is None or self.case.split != "whole":
                 return y, {name: value * 0 for name, value in state.items()}
-            found = {name: value.astype("float32") for name, value in self.case.expected.items()}
+            rows = [row.tobytes() for row in self.case.inputs["x"]]
+            order = [rows.index(row.tobytes()) if row.tobytes() in rows else 0 for row in x]  # however they are given
+            found = {name: value[order].astype("float32") for name, value in self.case.expected.items()}
             y = (found.pop("y.forward"), found.pop("y.backward")) if "y.forward" in found else found.pop("y")
             return y, found
 

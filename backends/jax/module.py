@@ -4,6 +4,7 @@ import os
 import secrets
 from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
+from copy import deepcopy
 from typing import Any
 
 import jax
@@ -84,21 +85,24 @@ class Net:
         check_weights(self.model, dict(parameters), "parameters", allow_nonfinite=True)
         for name, value in parameters.items():
             self._check_dtype(f"parameters: {name!r}", value)
+        y, new = self._program.sequence(dict(parameters), *self._arguments(x, lengths, mask, state, reset), noise)
+        return (y, self._in_order(new)) if self.return_state else y
+
+    def _arguments(self, x, lengths, mask, state: Mapping | None, reset) -> tuple[Array, Valid, States | None]:
+        """The arguments of a call, checked, as what is compiled takes them."""
         x = self._array(x)
         inputs.check_x(self.model, x.shape, time_major=self.time_major)
         time, batch = x.shape[:2] if self.time_major else x.shape[1::-1]
         if lengths is not None:
-            lengths = _as_array(lengths)
+            lengths = _as_array(lengths, "lengths")
             inputs.check_lengths(_known(lengths), batch, time)
         if mask is not None:
-            mask = _as_array(mask)
+            mask = _as_array(mask, "mask")
             inputs.check_mask(mask.dtype == bool, mask.shape, lengths, batch, time)
         if reset is not None:
-            reset = _as_array(reset)
+            reset = _as_array(reset, "reset")
             inputs.check_reset(reset.dtype == bool, reset.shape, batch, time)
-        valid = Valid(lengths, mask, reset)
-        y, new = self._program.sequence(dict(parameters), x, valid, self._given_state(state, batch), noise)
-        return (y, self._in_order(new)) if self.return_state else y
+        return x, Valid(lengths, mask, reset), self._given_state(state, batch)
 
     def step(self, x_t, state: Mapping | None = None):
         """One time step: x_t (batch, inputs) or ids (batch,) → output (batch, outputs), states by name.
@@ -113,6 +117,12 @@ class Net:
             inputs.check_x(self.model, x_t.shape, step=True)
             y, new = self._program.step(self.parameters, x_t, self._given_state(state, x_t.shape[0]))
         return y, self._in_order(new)
+
+    def pull(self, cotangents: dict[str, np.ndarray], x, lengths, mask, state: Mapping | None, reset, training: bool):
+        """Results, and gradients of Σ cotangent ⊙ result, by name: what `vjp` gives."""
+        with self.precise():
+            given = self._arguments(x, lengths, mask, state, reset)
+            return self._program.pull(self.parameters, *given, self.noise() if training else None, cotangents)
 
     def _in_order(self, states: States) -> States:
         """As the model has them: `jit` sorts dictionaries by their keys."""
@@ -135,7 +145,7 @@ class Net:
     def _array(self, x) -> Array | np.ndarray:
         first = self.model.layers[0]
         if isinstance(first, Embedding):
-            x = _as_array(x)
+            x = _as_array(x, "ids")
             inputs.check_ids(_known(x), first.vocabulary)
             return x
         return self._floats("x", x)
@@ -151,7 +161,7 @@ class Net:
     def _floats(self, name: str, value) -> Array | np.ndarray:
         """NumPy's arrays and lists are converted; JAX's have a dtype that was chosen."""
         if not isinstance(value, jax.Array):
-            return inputs.numbers(value).astype(self.dtype)
+            return inputs.numbers(value, name).astype(self.dtype)
         self._check_dtype(name, value)
         return value
 
@@ -160,8 +170,12 @@ class Net:
             raise SpecError(f"{name}: expected {self.dtype}, found {value.dtype}; convert it with astype")
 
 
-def _as_array(value) -> Array | np.ndarray:
-    return value if isinstance(value, jax.Array) else np.asarray(value)
+def _as_array(value, name: str) -> Array | np.ndarray:
+    """NumPy's arrays and lists are copied, in this machine's byte order: JAX reads them after the call has returned."""
+    if isinstance(value, jax.Array):
+        return value
+    array = inputs.array(value, name)
+    return array.astype(array.dtype.newbyteorder("="))
 
 
 def _known(value: Array | np.ndarray) -> np.ndarray:
@@ -196,4 +210,4 @@ def load(
 def checkpoint(net: Net) -> Checkpoint:
     """The network's parameters as they are now, in its dtype."""
     weights = {name: np.array(net.parameters[name]) for name in net.model.parameters()}
-    return Checkpoint(net.model, weights, net.metadata)
+    return Checkpoint(net.model, weights, deepcopy(net.metadata))

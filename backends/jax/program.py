@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
+from rnnspec import inputs
 from rnnspec.backends.jax.noise import Noise
 from rnnspec.backends.jax.ops import JaxOps
 from rnnspec.model import ByLayer, Model
@@ -35,6 +36,11 @@ class Program:
         """One time step: parameters, x_t, states or None → output, states."""
         return jax.jit(self._step)
 
+    @cached_property
+    def pull(self):
+        """As `sequence`, and cotangents → results and gradients by name."""
+        return jax.jit(self._pull)
+
     def _sequence(self, parameters: dict[str, Array], x: Array, valid: Valid, state: States | None, noise):
         x = x.swapaxes(0, 1) if self.time_major else x
         p = self.model.by_layer(parameters)
@@ -42,6 +48,21 @@ class Program:
         ops = JaxOps(None if noise is None else Noise(noise, self.seed))
         y, new = self.model.apply(ops, p, x, valid, state)
         return jax.tree.map(self._turned, y), new
+
+    def _pull(
+        self, parameters: dict[str, Array], x: Array, valid: Valid, state: States | None, noise, cotangents: States
+    ):
+        """Results, and the gradients of Σ cotangent ⊙ result: of the parameters, features and given states."""
+
+        def results(parameters: dict[str, Array], floating: dict[str, Array], state: States | None):
+            y, new = self._sequence(parameters, floating.get("x", x), valid, state, noise)
+            return {**self.model.named(y), **new}
+
+        floating = {} if self.model.inputs is None else {"x": x}
+        found, pull = jax.vjp(results, parameters, floating, state)
+        inputs.check_cotangents(*({name: a.shape for name, a in arrays.items()} for arrays in (found, cotangents)))
+        parts = pull({name: cotangents.get(name, jnp.zeros_like(result)) for name, result in found.items()})
+        return found, {name: gradient for part in parts for name, gradient in (part or {}).items()}
 
     def _step(self, parameters: dict[str, Array], x_t: Array, state: States | None):
         p = self.model.by_layer(parameters)

@@ -2,11 +2,10 @@
 
 from collections.abc import Mapping
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
+from rnnspec import inputs
 from rnnspec.backends.jax.module import Net
 
 
@@ -21,21 +20,7 @@ def vjp(
         cotangents: result name → array of its shape; a result without one counts as 0.
         training: whether the call draws noise.
     """
-    noise = net.noise() if training else None
-    with net.precise():
-        x = np.asarray(x)
-        start = {name: jnp.asarray(value, net.dtype) for name, value in (state or {}).items()}
-        arguments = net.parameters | start | ({"x": jnp.asarray(x, net.dtype)} if x.dtype.kind == "f" else {})
-
-        def results(arguments: dict[str, Array]) -> dict[str, Array]:
-            parameters = {name: arguments[name] for name in net.parameters}
-            given = {name: arguments[name] for name in start}
-            y, new = net.apply(parameters, arguments.get("x", x), lengths, mask, given or None, reset, noise)
-            return {**net.model.named(y), **new}
-
-        @jax.jit
-        def both(arguments: dict[str, Array], given: dict[str, Array]):
-            found, pull = jax.vjp(results, arguments)
-            return found, pull({name: given.get(name, jnp.zeros_like(result)) for name, result in found.items()})[0]
-
-        return both(arguments, {name: jnp.asarray(value, net.dtype) for name, value in cotangents.items()})
+    floating = np.asarray(x).dtype.kind == "f"
+    pulled = {name: inputs.numbers(value, name).astype(net.dtype) for name, value in cotangents.items()}
+    results, gradients = net.pull(pulled, x, lengths, mask, state, reset, training)
+    return results, {name: gradient for name, gradient in gradients.items() if name != "x" or floating}

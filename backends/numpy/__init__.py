@@ -20,5 +20,5 @@ def load(
 
 
 def checkpoint(net: Net) -> Checkpoint:
-    """The checkpoint that the network was made from."""
-    return net.checkpoint
+    """The network's weights in its dtype."""
+    return net.checkpoint.copy(net.dtype)

@@ -59,15 +59,15 @@ class Net:
         inputs.check_x(self.model, x.shape, time_major=self.time_major)
         batch, time = x.shape[:2][::-1] if self.time_major else x.shape[:2]
         if lengths is not None:
-            lengths = np.asarray(lengths)
+            lengths = inputs.array(lengths, "lengths")
             inputs.check_lengths(lengths, batch, time)
         if mask is not None:
-            mask = np.asarray(mask)
+            mask = inputs.array(mask, "mask")
             inputs.check_mask(mask.dtype == np.bool_, mask.shape, lengths, batch, time)
             if np.array_equal(mask, np.arange(time) < mask.sum(1)[:, None]):
                 lengths, mask = mask.sum(1), None  # the same, and faster
         if reset is not None:
-            reset = np.asarray(reset)
+            reset = inputs.array(reset, "reset")
             inputs.check_reset(reset.dtype == np.bool_, reset.shape, batch, time)
         if batch == 0:  # ONNX Runtime's LSTM ends the process
             axis = 1 if self.time_major else 0
@@ -123,7 +123,7 @@ class Net:
         if state is None:
             return {name: np.tile(value, (batch, 1)) for name, value in self._initial.items()}
         inputs.check_named(state)
-        arrays = {name: np.asarray(value, "float32") for name, value in state.items()}
+        arrays = {name: inputs.numbers(value, f"state: {name!r}").astype("float32") for name, value in state.items()}
         inputs.check_state(self.model.states(), arrays, batch)
         return arrays
 
@@ -179,5 +179,5 @@ def load(
 
 
 def checkpoint(net: Net) -> Checkpoint:
-    """The checkpoint that the network was made from; UnsupportedError for one loaded from an .onnx file."""
-    return net.checkpoint()
+    """The network's weights in float32; UnsupportedError for one loaded from an .onnx file."""
+    return net.checkpoint().copy("float32")

@@ -33,7 +33,7 @@ def separate(model: Model, x, lengths=None, mask=None, state: Mapping | None = N
         return dict(x)
     if state is not None:
         inputs.check_named(state)
-        state = {name: value if hasattr(value, "shape") else np.asarray(value) for name, value in state.items()}
+        state = {name: _array(f"state: {name!r}", value) for name, value in state.items()}
         inputs.check_state(model.states(), state, None)
     given = {"x": x, "lengths": lengths, "mask": mask, "reset": reset, **(state or {})}
     return {name: value for name, value in given.items() if value is not None}
@@ -51,11 +51,11 @@ def check(model: Model, given: dict[str, Any], dtype: str, *, step: bool = False
     if "lengths" in given:
         result["lengths"] = _lengths(given["lengths"], batch, time)
     if "mask" in given:
-        mask = tf.convert_to_tensor(given["mask"])
+        mask = tf.convert_to_tensor(_array("mask", given["mask"]))
         inputs.check_mask(mask.dtype == tf.bool, (0, 0), given.get("lengths"), 0, 0)  # dtype and company; now the shape
         result["mask"] = _same("mask", mask, batch, time)
     if "reset" in given:
-        reset = tf.convert_to_tensor(given["reset"])
+        reset = tf.convert_to_tensor(_array("reset", given["reset"]))
         inputs.check_reset(reset.dtype == tf.bool, (0, 0), 0, 0)
         result["reset"] = _same("reset", reset, batch, time)
     state = {name: _floats(f"state {name!r}", given[name], dtype) for name in model.states() if name in given}
@@ -84,9 +84,14 @@ def specs(model: Model, dtype: str, names: Iterable[str], step: bool = False) ->
     return {name: known[name] for name in names}
 
 
+def _array(name: str, value):
+    """Tensors of all kinds as they are, anything else as an array."""
+    return value if hasattr(value, "dtype") and not isinstance(value, np.ndarray) else inputs.array(value, name)
+
+
 def _floats(name: str, value, dtype: str) -> tf.Tensor:
     if not tf.is_tensor(value):
-        return tf.convert_to_tensor(inputs.numbers(value).astype(dtype))
+        return tf.convert_to_tensor(inputs.numbers(value, name).astype(dtype))
     if isinstance(value, tf.RaggedTensor):
         raise SpecError(f"{name}: expected a dense tensor; give x.to_tensor(), and lengths=x.row_lengths()")
     if value.dtype != dtype:
@@ -97,7 +102,7 @@ def _floats(name: str, value, dtype: str) -> tf.Tensor:
 
 
 def _ids(vocabulary: int, value) -> tf.Tensor:
-    known = tf.get_static_value(value) if tf.is_tensor(value) else np.asarray(value)
+    known = tf.get_static_value(value) if tf.is_tensor(value) else inputs.array(value, "ids")
     if known is not None:
         inputs.check_ids(known, vocabulary)
         return tf.convert_to_tensor(known.astype(np.int64))
@@ -111,7 +116,7 @@ def _ids(vocabulary: int, value) -> tf.Tensor:
 
 
 def _lengths(value, batch: Size, time: Size) -> tf.Tensor:
-    known = tf.get_static_value(value) if tf.is_tensor(value) else np.asarray(value)
+    known = tf.get_static_value(value) if tf.is_tensor(value) else inputs.array(value, "lengths")
     if known is not None and isinstance(batch, int) and isinstance(time, int):
         inputs.check_lengths(known, batch, time)
         return tf.convert_to_tensor(known.astype(np.int32))

@@ -210,4 +210,4 @@ def load(
 def checkpoint(net: Net) -> Checkpoint:
     """The network's weights as they are now, in its dtype."""
     weights = {name: tensor.numpy() for name, tensor in net.tensors().items()}
-    return Checkpoint(net.model, weights, dict(net.metadata))
+    return Checkpoint(net.model, weights, json.loads(json.dumps(net.metadata)))  # which Keras has wrapped

@@ -2,9 +2,9 @@
 
 from collections.abc import Mapping
 
-import numpy as np
 import tensorflow as tf
 
+from rnnspec import inputs
 from rnnspec.backends.tensorflow.module import Net
 
 
@@ -16,23 +16,25 @@ def vjp(
     Gradients are with respect to every weight, x where it is floating, and every given state, by name.
 
     Args:
-        cotangents: result name → array of its shape.
+        cotangents: result name → array of its shape; a result without one counts as 0.
         training: whether the call draws noise.
     """
     arguments = dict(zip(net.model.parameters(), net.trainable_variables, strict=True))
-    x = np.asarray(x)
+    x = inputs.numbers(x)
     if x.dtype.kind == "f":
-        arguments["x"] = x = tf.constant(x, net.dtype)
-    start = {name: tf.constant(value, net.dtype) for name, value in (state or {}).items()}
+        arguments["x"] = x = tf.constant(x.astype(net.dtype))
+    start = {name: tf.constant(inputs.numbers(v, name).astype(net.dtype)) for name, v in (state or {}).items()}
+    pulled = {name: tf.constant(inputs.numbers(v, name).astype(net.dtype)) for name, v in cotangents.items()}
     arguments |= start
     with tf.GradientTape() as tape:
         tape.watch([arguments[name] for name in ("x", *start) if name in arguments])
         y, new = net(x, lengths, mask, start or None, reset, training=training)
         results = {**net.model.named(y), **new}
+    inputs.check_cotangents(*({name: tuple(a.shape) for name, a in arrays.items()} for arrays in (results, pulled)))
     gradients = tape.gradient(
-        [results[name] for name in cotangents],
+        [results[name] for name in pulled],
         [getattr(value, "value", value) for value in arguments.values()],
-        [tf.constant(cotangent, net.dtype) for cotangent in cotangents.values()],
+        list(pulled.values()),
         unconnected_gradients=tf.UnconnectedGradients.ZERO,
     )
     return results, {name: tf.convert_to_tensor(g) for name, g in zip(arguments, gradients, strict=True)}

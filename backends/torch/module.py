@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable, Mapping
+from copy import deepcopy
 
 import torch
 from torch import Tensor, nn
@@ -80,13 +81,14 @@ class Net(nn.Module):
             x = x.transpose(0, 1)
         batch, time = x.shape[:2]
         if lengths is not None:
-            lengths = torch.as_tensor(lengths).cpu()
-            inputs.check_lengths(lengths.numpy(), batch, time)
+            lengths = lengths.cpu().numpy() if isinstance(lengths, Tensor) else inputs.array(lengths, "lengths")
+            inputs.check_lengths(lengths, batch, time)
+            lengths = torch.from_numpy(lengths.astype("int64"))
         if mask is not None:
-            mask = torch.as_tensor(mask, device=x.device)
+            mask = as_tensor(mask, "mask", x.device)
             inputs.check_mask(mask.dtype == torch.bool, tuple(mask.shape), lengths, batch, time)
         if reset is not None:
-            reset = torch.as_tensor(reset, device=x.device)
+            reset = as_tensor(reset, "reset", x.device)
             inputs.check_reset(reset.dtype == torch.bool, tuple(reset.shape), batch, time)
         valid, weights = Valid(lengths, mask, reset), self._weights()
         y, new = self.model.apply(self._ops(), weights, x, valid, self._state(state, batch, weights))
@@ -118,14 +120,16 @@ class Net(nn.Module):
 
     def _record(self, call: Callable, x, *arguments):
         """The same call on x as a tensor; an array in evaluation mode is inference, so that NumPy takes the results."""
-        dtype = None if self.model.inputs is None else self._anchor.dtype
-        x = torch.as_tensor(inputs.numbers(x), dtype=dtype, device=self._anchor.device)
+        x = as_tensor(inputs.numbers(x), "x", self._anchor.device)
+        x = x if self.model.inputs is None else x.to(self._anchor.dtype)
         with torch.set_grad_enabled(self.training and torch.is_grad_enabled()):
             return call(x, *arguments)
 
     def _check_x(self, x: Tensor) -> None:
         first = self.model.layers[0]
         if isinstance(first, Embedding):
+            if x.is_floating_point() or x.is_complex() or x.dtype == torch.bool:
+                raise SpecError(f"ids: expected integers, found {x.dtype}; the model begins with an embedding")
             if not x.is_cuda and not torch.compiler.is_compiling():  # CUDA asserts by itself; reading would synchronise
                 inputs.check_ids(x.numpy(), first.vocabulary)
         elif x.dtype != self._anchor.dtype:
@@ -137,18 +141,29 @@ class Net(nn.Module):
             zeros = {name: anchor.new_zeros(batch, size) for name, size in self._sizes.items()}
             return self.model.start(TorchOps(), weights, zeros)
         inputs.check_named(state)
-        tensors = {
-            name: value
-            if isinstance(value, Tensor) and value.dtype == anchor.dtype
-            else torch.as_tensor(value).to(anchor)
-            for name, value in state.items()
-        }
+        tensors = {name: self._given(name, value) for name, value in state.items()}
         inputs.check_state(self._sizes, tensors, batch)
         return tensors
+
+    def _given(self, name: str, value) -> Tensor:
+        """A given state in the dtype and on the device of the network."""
+        if isinstance(value, Tensor) and value.dtype == self._anchor.dtype:
+            return value
+        if not isinstance(value, Tensor) or value.is_complex():
+            value = as_tensor(inputs.numbers(value, f"state: {name!r}"), name, None)
+        return value.to(self._anchor)
 
     def _weights(self) -> dict[str, dict[str, Tensor]]:
         # Read anew at every call: functional_call and parametrizations exchange the parameters.
         return {layer.name: _collect(self._modules.get(layer.name)) for layer in self.model.layers}
+
+
+def as_tensor(value, name: str, device: torch.device | None = None) -> Tensor:
+    """A tensor as it is; arrays and lists in memory of their own, whatever their strides, byte order and flags."""
+    if isinstance(value, Tensor):
+        return value.to(device) if device else value
+    array = inputs.array(value, name)
+    return torch.from_numpy(array.astype(array.dtype.newbyteorder("="), order="C")).to(device)
 
 
 class _Scope(nn.Module):
@@ -196,4 +211,4 @@ def load(
 def checkpoint(net: Net) -> Checkpoint:
     """The network's weights as they are now, in its dtype."""
     weights = {name: tensor.detach().cpu().numpy().copy() for name, tensor in net.state_dict().items()}
-    return Checkpoint(net.model, weights, net.metadata)
+    return Checkpoint(net.model, weights, deepcopy(net.metadata))

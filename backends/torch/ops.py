@@ -45,7 +45,7 @@ class TorchOps:
         return torch.cat(parts, -1)
 
     def take(self, table: Tensor, ids: Tensor) -> Tensor:
-        return F.embedding(ids, table)
+        return F.embedding(ids.long(), table)  # which takes no small integers
 
     def zeros(self, x: Tensor, size: int) -> Tensor:
         return x.new_zeros(*x.shape[:-1], size)

@@ -2,11 +2,11 @@
 
 from collections.abc import Mapping
 
-import numpy as np
 import torch
 from torch import Tensor
 
-from rnnspec.backends.torch.module import Net
+from rnnspec import inputs
+from rnnspec.backends.torch.module import Net, as_tensor
 
 
 def vjp(
@@ -17,26 +17,32 @@ def vjp(
     Gradients are with respect to every weight, x where it is floating, and every given state, by name.
 
     Args:
-        cotangents: result name → array of its shape.
+        cotangents: result name → array of its shape; a result without one counts as 0.
         training: whether the call draws noise; `net` is left in the mode in which it was.
     """
     dtype = next(net.parameters()).dtype
-    x = torch.as_tensor(np.asarray(x))
+    x = as_tensor(x, "x")
+    floating = x.is_floating_point()
     arguments = dict(net.named_parameters())
-    if x.is_floating_point():
-        arguments["x"] = x = x.to(dtype).requires_grad_()
-    start = {
-        name: torch.tensor(np.asarray(value), dtype=dtype).requires_grad_() for name, value in (state or {}).items()
-    }
+    if net.model.inputs is not None:
+        x = x.detach().to(dtype)
+    if floating:
+        arguments["x"] = x = x.requires_grad_()
+    start = {name: as_tensor(value, name).detach().to(dtype).requires_grad_() for name, value in (state or {}).items()}
     before = net.training
-    y, new = net.train(training)(x, lengths, mask, start or None, reset)
-    net.train(before)
+    try:
+        y, new = net.train(training)(x, lengths, mask, start or None, reset)
+    finally:
+        net.train(before)
     results = {**net.model.named(y), **new}
+    pulled = {name: as_tensor(value, f"cotangents: {name!r}").to(dtype) for name, value in cotangents.items()}
+    shapes = ({name: tuple(tensor.shape) for name, tensor in tensors.items()} for tensors in (results, pulled))
+    inputs.check_cotangents(*shapes)
     arguments |= start
     gradients = torch.autograd.grad(
-        [results[name] for name in cotangents],
+        [results[name] for name in pulled],
         list(arguments.values()),
-        [torch.as_tensor(cotangent, dtype=dtype) for cotangent in cotangents.values()],
+        list(pulled.values()),
         allow_unused=True,
         materialize_grads=True,
     )

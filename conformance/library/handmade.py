@@ -11,7 +11,8 @@ from typing import Any
 from rnnspec.checkpoint import as_checkpoint
 from rnnspec.conformance import runner
 from rnnspec.conformance.check import equal, holds
-from rnnspec.conformance.vectors import cases
+from rnnspec.conformance.everything import cases
+from rnnspec.conformance.variant import Variant
 from rnnspec.reference import Net
 
 PLAIN = "lstm-forward-ragged"
@@ -48,7 +49,7 @@ def raising(error: Exception) -> ModuleType:
 
 def answer_of(module: ModuleType, id: str, dtype: str = "float32") -> runner.Result:
     """What the runner makes of the backend's answer to a case on disk."""
-    return runner.run(next(case for case in cases() if case.id == id), runner.Variant(module, dtype))
+    return runner.run(next(case for case in cases() if case.id == id), Variant(module, dtype))
 
 
 def comes_out(what: str, module: ModuleType, id: str, outcome: str, says: str = "", dtype: str = "float32") -> None:

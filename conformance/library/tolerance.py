@@ -9,7 +9,7 @@ import numpy as np
 
 from rnnspec import accuracy
 from rnnspec.cells import LSTM
-from rnnspec.conformance import oracle, runner
+from rnnspec.conformance import comparison, oracle, variant
 from rnnspec.conformance.check import Check, equal, near, refused
 from rnnspec.conformance.declaration import Declaration
 from rnnspec.conformance.vectors import valid
@@ -33,7 +33,7 @@ def _error() -> None:
     with refused("results without a state", SpecError, "rnn.h"):
         accuracy.worst({"y": one}, {"y": one, "rnn.h": one})
     large, off = {"y": np.array([100.0, 0.1])}, {"y": np.array([100.00005, 0.10002])}
-    equal("the place that is named", runner._compare(off, large, "float64", 1e-6)[:4], "y[1]")
+    equal("the place that is named", comparison.wrong(off, large, "float64", 1e-6)[:4], "y[1]")
     near("a third in 40 bits", oracle.rounded(np.array([1 / 3])), [round(2**41 / 3) / 2**41], 0)
     equal("what 64 bits have and 40 not", oracle.rounded(np.array([1 + 2.0**-50])), np.array([1.0]))
 
@@ -49,7 +49,7 @@ def _allowed() -> None:
     expected = {name: np.zeros_like(array) for name, array in case.gradients.items()}
     expected[min(expected)].flat[0] = -4.0
     rows, steps = case.inputs["x"].shape[:2]
-    summed = runner._summed(replace(case, gradients=expected))
+    summed = replace(case, gradients=expected).summed()
     near("what a gradient may be off more", summed, 4 * np.sqrt(rows * steps), 1e-12)
 
 
@@ -63,10 +63,10 @@ def _wrong() -> None:
         ("another shape of as many numbers", expected.ravel()),
     ):
         equal(f"the error of {what}", accuracy.error(found, expected), _INFINITE)
-        holds_wrong = runner._compare({"y": found}, {"y": expected}, "float64", 1e300)
+        holds_wrong = comparison.wrong({"y": found}, {"y": expected}, "float64", 1e300)
         equal(f"{what} is wrong by any tolerance", bool(holds_wrong), True)
     for dtype, other in (("float32", "float64"), ("float64", "float32"), ("float32", "float16")):
-        said = runner._compare({"y": expected.astype(other)}, {"y": expected}, dtype, 1.0)
+        said = comparison.wrong({"y": expected.astype(other)}, {"y": expected}, dtype, 1.0)
         equal(f"{other} in place of {dtype}", said, f"y: expected {dtype}, found {other}")
 
 
@@ -86,7 +86,7 @@ def _declared(looseness: str) -> Declaration:
         module = ModuleType("handmade")
         module.__file__ = str(Path(folder) / "handmade.py")
         (Path(folder) / "handmade.conformance.json").write_text(f'{{"looseness": {looseness}}}', encoding="utf-8")
-        return runner.Variant(module).declared
+        return variant.Variant(module).declared
 
 
 CHECKS = (

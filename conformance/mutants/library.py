@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from rnnspec.conformance.mutants.calls import CALLS
 from rnnspec.conformance.mutants.export import EXPORT
 from rnnspec.conformance.mutants.mutant import Mutant, Rows
 from rnnspec.conformance.mutants.suite import RUNNER, TOLERANCE
@@ -302,7 +303,7 @@ _STARTING: Rows = {
 
 def library_mutants() -> Iterator[Mutant]:
     """All of the tables."""
-    for table in (_READING, _FILES, _STARTING, EXPORT, TOLERANCE, RUNNER):
+    for table in (_READING, _FILES, _STARTING, CALLS, EXPORT, TOLERANCE, RUNNER):
         for target, rows in table.items():
             for clause, wrong, old, new in rows:
                 yield Mutant(clause, wrong, target, old, new)

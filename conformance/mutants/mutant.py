@@ -9,10 +9,9 @@ from dataclasses import dataclass
 from types import ModuleType
 from typing import Any
 
-from rnnspec.checkpoint import Checkpoint
-from rnnspec.conformance import oracle
+from rnnspec.checkpoint import Checkpoint, as_checkpoint
+from rnnspec.conformance import differentiable
 from rnnspec.conformance.check import missing
-from rnnspec.reference import Net
 
 Rows = dict[str, list[tuple[str, str, str, str]]]  # target → clause, what is wrong, the piece of source, its place's
 
@@ -64,21 +63,16 @@ class Mutant:
     def _backend(self) -> ModuleType:
         module = ModuleType("mutant")
 
-        def load(checkpoint: Any, dtype: str = "float32", seed: int = 0, time_major: bool = False) -> Net:
-            if not isinstance(checkpoint, Checkpoint):
-                from rnnspec.checkpoint import load as read
+        def load(source: Any, dtype: str = "float32", seed: int = 0, time_major: bool = False) -> Any:
+            checkpoint = as_checkpoint(source)
+            checkpoint = self.weights(checkpoint) if self.weights else checkpoint
+            return differentiable.load(checkpoint, dtype, seed, time_major)
 
-                checkpoint = read(checkpoint)
-            return Net(self.weights(checkpoint) if self.weights else checkpoint, dtype, time_major, seed=seed)
+        def vjp(net: Any, cotangents: dict, x: Any, *given: Any, **call: Any) -> tuple[dict, dict]:
+            results, gradients = differentiable.vjp(net, cotangents, x, *given, **call)
+            return results, self.gradients({"x": x} | call, gradients) if self.gradients else gradients
 
-        def vjp(net: Net, cotangents: dict, training: bool = False, **call: Any) -> tuple[dict, dict]:
-            results, gradients = oracle.vjp(net.checkpoint, call, cotangents, training=training, seed=net.seed)
-            gradients = self.gradients(call, gradients) if self.gradients else gradients
-            return {k: a.astype(net.dtype) for k, a in results.items()}, {
-                k: a.astype(net.dtype) for k, a in gradients.items()
-            }
-
-        module.load, module.vjp = load, vjp  # type: ignore[attr-defined]
+        module.load, module.vjp, module.checkpoint = load, vjp, differentiable.checkpoint  # type: ignore[attr-defined]
         return module
 
 

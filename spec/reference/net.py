@@ -50,13 +50,13 @@ class Net:
         if self.time_major:
             x = x.swapaxes(0, 1)
         if lengths is not None:
-            lengths = np.asarray(lengths)
+            lengths = inputs.array(lengths, "lengths")
             inputs.check_lengths(lengths, *x.shape[:2])
         if mask is not None:
-            mask = np.asarray(mask)
+            mask = inputs.array(mask, "mask")
             inputs.check_mask(mask.dtype == np.bool_, mask.shape, lengths, *x.shape[:2])
         if reset is not None:
-            reset = np.asarray(reset)
+            reset = inputs.array(reset, "reset")
             inputs.check_reset(reset.dtype == np.bool_, reset.shape, *x.shape[:2])
         valid = Valid(lengths, mask, reset)
         y, new = self.model.apply(self._ops(), self._weights, x, valid, self._state(state, len(x)))
@@ -95,6 +95,6 @@ class Net:
             zeros = {name: np.zeros((batch, size), self.dtype) for name, size in self.model.states().items()}
             return self.model.start(NumpyOps(), self._weights, zeros)
         inputs.check_named(state)
-        arrays = {name: np.asarray(value, self.dtype) for name, value in state.items()}
+        arrays = {name: inputs.numbers(value, f"state: {name!r}").astype(self.dtype) for name, value in state.items()}
         inputs.check_state(self.model.states(), arrays, batch)
         return arrays
