@@ -14,6 +14,7 @@ from types import ModuleType
 
 import msgspec
 
+from rnnspec import strict_json
 from rnnspec.accuracy import LOOSENESS
 from rnnspec.errors import SpecError
 
@@ -81,8 +82,8 @@ def declaration(module: ModuleType) -> Declaration:
     if not path.exists():
         return Declaration()
     try:
-        found = msgspec.json.decode(path.read_bytes(), type=Declaration)
-    except msgspec.MsgspecError as error:
+        found = msgspec.convert(strict_json.load(path), Declaration)
+    except msgspec.ValidationError as error:
         raise SpecError(f"{path}: {error}") from None
     if found.looseness not in LOOSENESS:
         raise SpecError(f"{path}: looseness: expected one of {', '.join(LOOSENESS)}, found {found.looseness!r}")

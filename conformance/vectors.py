@@ -5,17 +5,15 @@
 file that must be refused. `vector.schema.json` describes the JSON. Cases are only ever added: `vectors.sha256` grows.
 """
 
-import json
 from functools import cache
 from pathlib import Path
 from typing import Any
 
-import safetensors
-import safetensors.numpy
-
+from rnnspec import strict_json, tensors
 from rnnspec.conformance.case import Arrays, Case
 from rnnspec.conformance.invalid import Invalid
 from rnnspec.model import Model
+from rnnspec.reading import reading
 
 FOLDER = Path(__file__).with_name("vectors")
 DIGESTS = Path(__file__).with_name("vectors.sha256")  # one line a file, in the order in which they came
@@ -25,7 +23,11 @@ INVALID = ("weights", "inputs")
 
 @cache
 def cases() -> tuple[Case | Invalid, ...]:
-    """All cases, in the order of their ids."""
+    """All cases, in the order of their ids.
+
+    Raises:
+        SpecError: a file of theirs is damaged.
+    """
     return tuple(_read(path) for path in sorted(FOLDER.glob("*.json")))
 
 
@@ -35,10 +37,14 @@ def valid() -> tuple[Case, ...]:
 
 
 def _read(path: Path) -> Case | Invalid:
-    header = json.loads(path.read_text(encoding="utf-8"))
+    with reading(path, KeyError, TypeError, what="a damaged vector"):
+        return _case(strict_json.load(path), path)
+
+
+def _case(header: dict[str, Any], path: Path) -> Case | Invalid:
     arrays: dict[str, Arrays] = {}
     if (file := path.with_suffix(".safetensors")).exists():
-        for key, array in safetensors.numpy.load(file.read_bytes()).items():
+        for key, array in tensors.scan(file).read().items():
             group, _, name = key.partition("/")
             arrays.setdefault(group, {})[name] = array
     fields: dict[str, Any] = {"id": header["id"], "clauses": tuple(header["clauses"])}

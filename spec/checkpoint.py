@@ -110,7 +110,7 @@ def load(path: str | os.PathLike, allow_nonfinite: bool = False) -> Checkpoint:
         if entry.dtype not in _DTYPES:
             found = f"tensor {quoted(name)}: expected dtype float32 or float64, found {entry.dtype}"
             raise SpecError(f"{path}: {found}")
-    weights = {name: file.read(name) for name in file.entries}
+    weights = file.read()
     check_weights(model, weights, str(path), allow_nonfinite)
     return Checkpoint(model, weights, header["metadata"], allow_nonfinite)
 

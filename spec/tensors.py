@@ -8,7 +8,7 @@ import os
 from dataclasses import dataclass
 from math import prod
 from pathlib import Path
-from typing import NamedTuple
+from typing import BinaryIO, NamedTuple
 
 import numpy as np
 import safetensors
@@ -39,19 +39,22 @@ class Tensors:
     metadata: dict[str, str]
     entries: dict[str, Entry]
 
-    def read(self, name: str) -> np.ndarray:
-        """The tensor, writable and in the byte order of this machine.
+    def read(self) -> dict[str, np.ndarray]:
+        """All tensors by name, writable and in the byte order of this machine.
 
         Raises:
-            SpecError: its dtype is not one of `DTYPES`, or the file was cut since.
+            SpecError: a dtype is not one of `DTYPES`, or the file was cut since.
         """
-        entry = self.entries[name]
+        with reading(self.path), self.path.open("rb") as file:
+            return {name: self._read(file, name, entry) for name, entry in self.entries.items()}
+
+    def _read(self, file: BinaryIO, name: str, entry: Entry) -> np.ndarray:
         where = f"{self.path}: tensor {quoted(name)}"
         if entry.dtype not in DTYPES:
             raise SpecError(f"{where}: dtype {entry.dtype} is not one of weights")
         dtype, count = np.dtype(DTYPES[entry.dtype]), prod(entry.shape)
-        with reading(where), self.path.open("rb") as file:
-            array = np.fromfile(file, dtype, count, offset=entry.start)
+        file.seek(entry.start)
+        array = np.fromfile(file, dtype, count)
         if array.size != count:
             raise SpecError(f"{where}: truncated; copy the file again")
         return array.reshape(entry.shape).astype(dtype.newbyteorder("="), copy=False)

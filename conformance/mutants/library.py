@@ -188,7 +188,7 @@ _FILES: Rows = {
             "raise",
         ),
     ],
-    "tensors:Tensors.read": [
+    "tensors:Tensors._read": [
         (
             "FILE-1",
             "tensors are big-endian",

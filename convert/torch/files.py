@@ -15,8 +15,8 @@ def read_safetensors(path: Path) -> dict[str, np.ndarray]:
         SpecError: the file is damaged, or a tensor's dtype is one that no weights have.
     """
     file = tensors.scan(path)
-    arrays = {name: file.read(name) for name in sorted(file.entries)}
-    return {name: from_bfloat16(a) if file.entries[name].dtype == "BF16" else a for name, a in arrays.items()}
+    arrays = sorted(file.read().items())
+    return {name: from_bfloat16(a) if file.entries[name].dtype == "BF16" else a for name, a in arrays}
 
 
 def from_bfloat16(bits: np.ndarray) -> np.ndarray:
