@@ -24,12 +24,16 @@ def run(model: Path, source: Path, target: Path, backend: str, dtype: str) -> No
     import numpy as np
 
     from rnnspec.atomic import write_atomically
+    from rnnspec.errors import SpecError
 
     net = load_backend(backend).load(model, dtype=dtype)
     values = read(source)
     x, lengths, mask = values.pop("x"), values.pop("lengths", None), values.pop("mask", None)
     reset = {"reset": values.pop("reset")} if "reset" in values else {}
-    y, state = net(x, lengths=lengths, mask=mask, state=values or None, **reset)
+    try:
+        y, state = net(x, lengths=lengths, mask=mask, state=values or None, **reset)
+    except SpecError as error:
+        raise SpecError(f"{source}: {error}") from None
     buffer = io.BytesIO()
     results: dict[str, Any] = {name: np.asarray(value) for name, value in {**net.model.named(y), **state}.items()}
     np.savez(buffer, **results)

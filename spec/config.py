@@ -109,7 +109,11 @@ def _decode(kind: type[C], data: Any, where: str) -> C:
     for name, field in fields.items():
         if field.required and name not in data:
             raise SpecError(f"{where}: missing key {name!r}; add it")
-    return cls(**{key: _value(fields[key], value, f"{where}.{key}") for key, value in data.items()})
+    values = {key: _value(fields[key], value, f"{where}.{key}") for key, value in data.items()}
+    try:
+        return cls(**values)
+    except SpecError as error:
+        raise SpecError(f"{where}: {error}") from None
 
 
 def _load_entry_point(base: type[Config], tag: str) -> bool:

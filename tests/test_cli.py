@@ -195,7 +195,7 @@ def test_ids_beyond_the_vocabulary(call, tmp_path):
     random_checkpoint(Model(layers=(Embedding(name="e", vocabulary=5, units=2),))).save(path)
     np.savez(tmp_path / "in.npz", x=np.array([[0, 7]]))
     code, _, error = call("run", path, "--input", tmp_path / "in.npz", "-o", tmp_path / "out.npz")
-    assert (code, error) == (2, "rnnspec: ids: found 7, expected 0 to 4\n")
+    assert (code, error) == (2, f"rnnspec: {tmp_path / 'in.npz'}: ids: found 7, expected 0 to 4\n")
 
 
 def warnings_of(call, path, model, weights, metadata=None) -> list[str]:

@@ -1,0 +1,1 @@
+import rnnspec_no_such_module

@@ -1,0 +1,3 @@
+def f():
+    raise KeyError('\x1b[31m')
+f()
