@@ -19,8 +19,9 @@ ELEMENTS = 2**48  # of a tensor, before its file has shown that it holds them
 NPY_HEADER = 10_000  # bytes: as much as NumPy reads
 
 # Files of other frameworks
-GROUPS_DEPTH = 200  # groups inside each other in HDF5, maps in msgpack, objects in protocol buffers
-NAME = 1000  # characters of a variable's name
+NAME = 1000  # characters of a variable's name or path
+TABLE_KEY = 4000  # bytes of a key in a TensorFlow checkpoint: a name, and the place of a slice
+TREE_DEPTH = 100  # maps inside each other in msgpack
 KEY_PARTS = 16  # scalars in a tuple that is the key of a pickled dict
 CALLS = 10_000  # of functions, followed in the graph of a SavedModel
 

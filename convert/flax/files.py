@@ -1,69 +1,90 @@
 """Parameter trees from files, without Flax, as name → array, the name joined by "/"."""
 
 import math
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import numpy as np
 
+from rnnspec import limits
+from rnnspec.archives import check_shape
+from rnnspec.convert.flax.msgpack import Extension, unpack
 from rnnspec.convert.torch.files import from_bfloat16
 from rnnspec.errors import SpecError
 from rnnspec.reading import contents
+from rnnspec.shown import shown
 
 CHUNK = 2**30  # bytes; Flax saves larger arrays in pieces
+_ARRAY, _COMPLEX, _SCALAR = 1, 2, 3  # the types of extensions
+_DTYPE = re.compile(r"bfloat16|bool|float(16|32|64)|u?int(8|16|32|64)|complex(64|128)|[<|>=]?([fiu][248]|[iu]1|c8|c16)")
 
 
 def read_msgpack(path: Path) -> dict[str, Any]:
     """What `flax.serialization.to_bytes` wrote (flax/serialization.py): arrays, and other leaves as they are.
 
     Raises:
-        SpecError: the file is damaged, or holds what `to_bytes` does not write.
+        SpecError: the file is damaged, or holds what `to_bytes` does not write; two arrays have one name.
     """
-
-    def leaf(code: int, data: memoryview) -> Any:
-        if code not in (1, 3):
-            raise SpecError(
-                f"{path}: expected arrays, found {'a complex number' if code == 2 else f'extension {code}'}"
-            )
-        return _array(bytes(data), path)
-
-    try:
-        tree = msgspec.msgpack.decode(contents(path), ext_hook=leaf)
-    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
-        raise SpecError(f"{path}: not a tree that flax.serialization.to_bytes wrote ({error})") from None
-    return dict(_flat(tree, "", path))
-
-
-def _array(data: bytes, path: Path) -> np.ndarray:
-    """(shape, name of the dtype, bytes), packed in their turn."""
-    try:
-        shape, name, values = msgspec.msgpack.decode(data, type=tuple[tuple[int, ...], str, bytes])
-        array = np.frombuffer(values, "<u2" if name == "bfloat16" else np.dtype(name).newbyteorder("<")).reshape(shape)
-    except (msgspec.DecodeError, TypeError, ValueError) as error:
-        raise SpecError(f"{path}: a damaged array ({error})") from None
-    return from_bfloat16(array) if name == "bfloat16" else array
+    found: dict[str, Any] = {}
+    for name, value in _flat(unpack(contents(path), str(path)), "", path):
+        if name in found:
+            raise SpecError(f"{path}: variable {shown(name)!r} is there twice; save the parameters again")
+        found[name] = value
+    return found
 
 
 def _flat(tree: Any, name: str, path: Path) -> Iterator[tuple[str, Any]]:
-    if not isinstance(tree, dict):
+    if isinstance(tree, Extension):
+        yield name, _array(tree, f"{path}: variable {shown(name)!r}")
+    elif not isinstance(tree, dict):
         yield name, tree
     elif "__msgpack_chunked_array__" in tree:
-        yield name, _joined(tree, name, path)
+        yield name, _joined(tree, f"{path}: variable {shown(name)!r}")
     else:
         for key, part in tree.items():
-            yield from _flat(part, f"{name}/{key}" if name else str(key), path)
+            if len(inside := f"{name}/{key}" if name else str(key)) > limits.NAME:
+                raise SpecError(f"{path}: variable {shown(inside)!r}: more than {limits.NAME:,} characters in a name")
+            yield from _flat(part, inside, path)
 
 
-def _joined(tree: dict, name: str, path: Path) -> np.ndarray:
+def _array(packed: Extension, where: str) -> np.ndarray:
+    """Shape, name of the dtype and bytes, packed in their turn."""
+    if packed.code not in (_ARRAY, _SCALAR):
+        kind = "a complex number" if packed.code == _COMPLEX else f"extension {packed.code}"
+        raise SpecError(f"{where}: expected arrays, found {kind}")
+    match unpack(packed.data, f"{where}: a damaged array"):
+        case [[*sizes], str(name), memoryview() as values]:
+            shape = _shape(sizes, where)
+        case _:
+            raise SpecError(f"{where}: a damaged array; copy the file again")
+    if not _DTYPE.fullmatch(name):
+        raise SpecError(f"{where}: a damaged array: expected numbers, found {shown(name)}")
+    dtype = np.dtype("<u2" if name == "bfloat16" else name).newbyteorder("<")
+    if math.prod(shape) * dtype.itemsize != len(values):
+        raise SpecError(f"{where}: a damaged array: {len(values)} bytes of shape {shown(shape)}; copy the file again")
+    array = np.frombuffer(values, dtype).reshape(shape)
+    return from_bfloat16(array) if name == "bfloat16" else array
+
+
+def _joined(tree: dict, where: str) -> np.ndarray:
     """An array that was saved in pieces: {"0": …, "1": …} of its flat values, and its shape likewise."""
-    sizes, parts = (_listed(tree.get(key)) for key in ("shape", "chunks"))
-    if all(isinstance(size, int) for size in sizes) and all(isinstance(part, np.ndarray) for part in parts):
+    sizes, chunks = (_listed(tree.get(key)) for key in ("shape", "chunks"))
+    shape = _shape(sizes, where)
+    parts = [_array(part, where) for part in chunks if isinstance(part, Extension)]
+    if len(parts) == len(chunks) and len({part.dtype for part in parts}) < 2:
         values = np.concatenate([part.ravel() for part in parts] or [np.zeros(0, np.float32)])
-        if values.size == math.prod(sizes):
-            return values.reshape(sizes)
-    raise SpecError(f"{path}: variable {name!r}: a damaged array in pieces")
+        if values.size == math.prod(shape):
+            return values.reshape(shape)
+    raise SpecError(f"{where}: a damaged array in pieces; copy the file again")
+
+
+def _shape(sizes: list[Any], where: str) -> tuple[int, ...]:
+    if not all(type(size) is int and size >= 0 for size in sizes):
+        raise SpecError(f"{where}: a damaged array of shape {shown(sizes)}; copy the file again")
+    check_shape(tuple(sizes), where)
+    return tuple(sizes)
 
 
 def _listed(items: Any) -> list[Any]:

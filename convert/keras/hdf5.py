@@ -102,9 +102,9 @@ def _walked(file: Any, found: Hdf5, path: Path) -> Iterator[tuple[str, Any]]:
     """Every dataset by its path. What several hard links lead to counts once."""
     import h5py
 
-    left, seen = [("", 0, file)], set()
+    left, seen = [("", file)], set()
     while left:
-        place, depth, item = left.pop()
+        place, item = left.pop()
         with reading(f"{path}: {shown(place)}", *_DAMAGED):
             if (address := h5py.h5o.get_info(item.id).addr) in seen:
                 continue
@@ -114,16 +114,16 @@ def _walked(file: Any, found: Hdf5, path: Path) -> Iterator[tuple[str, Any]]:
                 yield place, item
             if not isinstance(item, h5py.Group):
                 continue
-            if depth > limits.GROUPS_DEPTH:
-                raise SpecError(f"{path}: {shown(place)}: groups more than {limits.GROUPS_DEPTH} deep: refused")
             found.members[place] = sorted(item)
             for name in reversed(found.members[place]):
                 inside = f"{place}/{name}" if place else name
+                if len(inside) > limits.NAME:
+                    raise SpecError(f"{path}: {shown(inside)}: a path of more than {limits.NAME:,} characters: refused")
                 link = item.get(name, getlink=True)
                 if not isinstance(link, h5py.HardLink):
                     target = getattr(link, "filename", "") or getattr(link, "path", "")
                     raise SpecError(f"{path}: {shown(inside)} is a link to {target!r}: links are not followed")
-                left.append((inside, depth + 1, item[name]))
+                left.append((inside, item[name]))
 
 
 def _attributes(item: Any, where: str) -> Iterator[tuple[str, str | list[str]]]:

@@ -162,11 +162,14 @@ class SavedModel:
         bare = fields(octets(self.nodes[node], 8, self.where), self.where)
         name = text(bare, 1, self.where)
         concrete = fields(self.functions.get(name, memoryview(b"")), self.where)
-        bound = [n for value in concrete.get(2, []) for n in ([value] if isinstance(value, int) else varints(value))]
+        packed = (
+            [value] if isinstance(value, int) else varints(value, self.where).tolist() for value in concrete.get(2, [])
+        )
+        bound = [n for numbers in packed for n in numbers]
         function = self.library.function(name)
         if len(bound) > len(function.arguments):
             raise SpecError(f"{self.where}: damaged: {name!r} takes fewer arguments; copy the folder again")
-        return self.library.innermost(name), name, [int(n) for n in bound]
+        return self.library.innermost(name), name, bound
 
     def _variables(self, bundle: dict[str, np.ndarray]) -> Iterator[tuple[int, tuple[str, np.ndarray]]]:
         for node, path in self._paths():

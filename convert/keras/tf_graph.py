@@ -242,7 +242,7 @@ def _numbers(value: int | memoryview, dtype: str, where: str) -> np.ndarray:
     """One value of a repeated field, or many that are packed."""
     if isinstance(value, int):
         return np.array([value])
-    return array_of(value, dtype, where) if dtype else varints(value)
+    return array_of(value, dtype, where) if dtype else varints(value, where)
 
 
 def array_of(data: memoryview, dtype, where: str) -> np.ndarray:

@@ -2,8 +2,7 @@
 (tensorflow/core/util/tensor_bundle/tensor_bundle.h, tensorflow/core/protobuf/tensor_bundle.proto)."""
 
 import math
-from collections.abc import Mapping
-from functools import cached_property
+from collections import defaultdict
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +12,8 @@ from rnnspec.convert.tf1.sstable import read_table
 from rnnspec.convert.tf1.tensors import STRING, Extent, assemble, dtype_of, extents_of, region, shape_of, widened
 from rnnspec.convert.tf1.wire import fields, number, octets, repeated, varint
 from rnnspec.errors import SpecError, UnsupportedError
+from rnnspec.reading import regular
+from rnnspec.shown import shown
 
 
 def read_bundle(prefix: Path) -> dict[str, np.ndarray]:
@@ -27,12 +28,20 @@ def read_bundle(prefix: Path) -> dict[str, np.ndarray]:
         UnsupportedError: big-endian, or a data type that NumPy does not have.
     """
     bundle = _Bundle(prefix)
-    return {key.decode(errors="backslashreplace"): bundle.tensor(key) for key in bundle.names}
+    found = {}
+    for key in bundle.names:
+        name = key.decode(errors="backslashreplace")
+        if name in found:
+            raise SpecError(f"{bundle.index}: {shown(name)!r} is there twice; copy the file again")
+        found[name] = bundle.tensor(key)
+    return found
 
 
 class _Bundle:
     def __init__(self, prefix: Path) -> None:
         self.prefix = prefix
+        self.mapped: dict[int, np.ndarray] = {}
+        self.taken: dict[int, int] = defaultdict(int)  # shard → bytes that tensors have taken
         self.index = prefix.with_name(prefix.name + ".index")
         self.table = read_table(self.index)
         if b"" not in self.table:
@@ -47,20 +56,23 @@ class _Bundle:
         """Tensors, without the slices of partitioned variables, whose keys start with a zero byte."""
         return [key for key in self.table if key and not key.startswith(b"\0")]
 
-    @cached_property
-    def data(self) -> Mapping[int, np.ndarray]:
-        """The bytes of each shard."""
-        return {k: _mapped(self.shard(k)) for k in range(self.shards)}
+    def data(self, k: int) -> np.ndarray:
+        """The bytes of a shard."""
+        if k not in self.mapped:
+            self.mapped[k] = _mapped(self.shard(k))
+        return self.mapped[k]
 
     def shard(self, k: int) -> Path:
         return self.prefix.with_name(f"{self.prefix.name}.data-{k:05}-of-{self.shards:05}")
 
-    def tensor(self, key: bytes) -> np.ndarray:
+    def tensor(self, key: bytes, slice: bool = False) -> np.ndarray:
         """The tensor of a key. `BundleEntryProto`: dtype, shape, shard, offset, size, checksum, slices are 1 to 7."""
-        where = f"{self.index}: {key.decode(errors='backslashreplace')!r}"
+        where = f"{self.index}: {shown(key.decode(errors='backslashreplace'))!r}"
         entry = fields(self.table[key], where)
         code, shape = number(entry, 1, where), shape_of(octets(entry, 2, where), where)
         if 7 in entry:
+            if slice:
+                raise SpecError(f"{where}: damaged: a slice of slices; copy the file again")
             return self.partitioned(key, shape, [extents_of(s, where) for s in repeated(entry, 7, where)], where)
         data, checksum = self.bytes_of(entry, where), int.from_bytes(octets(entry, 6, where), "little")
         if code == STRING:
@@ -79,23 +91,26 @@ class _Bundle:
             place, part = region(extents, shape, where), slice_key(key, extents)
             if part not in self.table:
                 raise SpecError(f"{where}: its slice {extents} is missing; copy the file again")
-            parts.append((place, self.tensor(part)))
+            parts.append((place, self.tensor(part, slice=True)))
         return assemble(shape, parts, where)
 
     def bytes_of(self, entry: dict[int, list], where: str) -> memoryview:
         k, start, size = (number(entry, field, where) for field in (3, 4, 5))
-        if k not in self.data:
+        if not 0 <= k < self.shards:
             raise SpecError(f"{where}: damaged: it is in shard {k} of {self.shards}; copy the file again")
-        if start < 0 or size < 0 or start + size > len(self.data[k]):
+        data, file = self.data(k), self.shard(k).name
+        if start < 0 or size < 0 or start + size > len(data):
             raise SpecError(
-                f"{where}: its bytes end at {start + size}, but {self.shard(k).name} has {len(self.data[k])}; "
-                "copy the files again"
+                f"{where}: its bytes end at {start + size}, but {file} has {len(data)}; copy the files again"
             )
-        return memoryview(self.data[k][start : start + size].tobytes())
+        self.taken[k] += size
+        if self.taken[k] > len(data):
+            raise SpecError(f"{where}: damaged: tensors lie over each other in {file}; copy the files again")
+        return memoryview(data[start : start + size].tobytes())
 
 
 def _mapped(path: Path) -> np.ndarray:
-    return np.memmap(path, np.uint8, "r") if path.stat().st_size else np.zeros(0, np.uint8)
+    return np.memmap(path, np.uint8, "r") if regular(path).stat().st_size else np.zeros(0, np.uint8)
 
 
 def _strings(data: memoryview, shape: tuple[int, ...], checksum: int, where: str) -> np.ndarray:

@@ -10,6 +10,7 @@ import numpy as np
 
 _POLYNOMIAL = np.uint32(0x82F63B78)
 _ONES = 0xFFFFFFFF
+_SHORT = 1 << 12  # bytes that are faster one by one
 
 
 def masked_crc32c(data: bytes | memoryview) -> int:
@@ -20,6 +21,11 @@ def masked_crc32c(data: bytes | memoryview) -> int:
 
 def crc32c(data: bytes | memoryview) -> int:
     """CRC-32C (Castagnoli, RFC 3720) of the bytes."""
+    if len(data) <= _SHORT:
+        register, table = _ONES, _bytes()
+        for byte in bytes(data):
+            register = table[(register ^ byte) & 0xFF] ^ register >> 8
+        return register ^ _ONES
     size = len(data)
     start = _apply(_zeros(size), np.array([_ONES], np.uint32))[0]
     return int(_register(data) ^ start) ^ _ONES
@@ -41,6 +47,11 @@ def _register(data: bytes | memoryview) -> np.uint32:
         registers = _apply(shift, registers[::2]) ^ registers[1::2]
         shift = _apply(shift, shift)
     return registers[0]
+
+
+@cache
+def _bytes() -> list[int]:
+    return _table(8).tolist()
 
 
 @cache

@@ -7,8 +7,10 @@ from rnnspec.errors import SpecError
 def decompress(data: memoryview, where: str) -> bytes:
     """The bytes that a block holds. Raises SpecError: damaged."""
     size, at = varint(data, 0, where)
+    if size > 64 * len(data):  # a copy of 64 bytes takes 3
+        raise SpecError(f"{where}: damaged: a Snappy block that says {size} bytes; copy the file again")
     out = bytearray()
-    while at < len(data):
+    while at < len(data) and len(out) <= size:
         tag = data[at]
         at += 1
         if tag & 3 == 0:
@@ -24,7 +26,7 @@ def decompress(data: memoryview, where: str) -> bytes:
         at += width
         if at > len(data) or not 0 < offset <= len(out):
             raise SpecError(f"{where}: damaged: a Snappy copy from outside the block; copy the file again")
-        piece = out[-offset:]
+        piece = out[len(out) - offset : len(out) - offset + length]
         out += (piece * (length // len(piece) + 1))[:length]
     if len(out) != size:
         raise SpecError(f"{where}: damaged: a Snappy block of {len(out)} bytes that says {size}; copy the file again")

@@ -8,11 +8,14 @@ import numpy as np
 
 from rnnspec.convert.tf1.bundle import read_bundle
 from rnnspec.convert.tf1.v1 import read_v1
+from rnnspec.convert.variables import some
 from rnnspec.errors import SpecError
+from rnnspec.reading import contents, reading
+from rnnspec.shown import shown
 
 _ENDING = re.compile(r"\.(index|meta|data-\d{5}-of-\d{5})$")
 _SHARD = re.compile(r"-\d{5}-of-(\d{5})$")
-_LATEST = re.compile(r'^\s*model_checkpoint_path:\s*"((?:[^"\\]|\\.)*)"', re.MULTILINE)
+_LATEST = re.compile(r'^[ \t]*model_checkpoint_path:\s*"((?:[^"\\]|\\.)*)"', re.MULTILINE)
 
 
 def read_checkpoint(source: Path) -> dict[str, np.ndarray]:
@@ -44,13 +47,15 @@ def _latest(folder: Path) -> Path:
     if not state.exists():
         prefixes = sorted(path.with_suffix("") for path in folder.glob("*.index"))
         if len(prefixes) != 1:
-            names = ", ".join(prefix.name for prefix in prefixes) or "none"
+            names = some([prefix.name for prefix in prefixes])
             raise SpecError(f"{folder}: no file `checkpoint` says which one to take; found {names}: give its prefix")
         return prefixes[0]
-    found = _LATEST.search(state.read_text(encoding="utf-8", errors="replace"))
+    found = _LATEST.search(contents(state).decode(errors="replace"))
     if not found:
         raise SpecError(f"{state}: it names no model_checkpoint_path; give the prefix of the checkpoint")
     prefix = folder / re.sub(r"\\(.)", r"\1", found[1])
-    if not prefix.resolve().is_relative_to(folder.resolve()):
-        raise SpecError(f"{state}: it names {found[1]}, outside the folder; give the prefix of the checkpoint")
+    with reading(state, ValueError, RuntimeError, what=f"it names {shown(found[1])}"):  # NUL; links in a circle
+        inside = prefix.resolve().is_relative_to(folder.resolve())
+    if not inside or prefix == folder:
+        raise SpecError(f"{state}: it names {shown(found[1])}, outside the folder; give the prefix of the checkpoint")
     return prefix

@@ -4,6 +4,8 @@ table_format.md)."""
 from collections.abc import Iterator
 from pathlib import Path
 
+from rnnspec import limits
+from rnnspec.archives import check_unpacked
 from rnnspec.convert.tf1.crc import masked_crc32c
 from rnnspec.convert.tf1.snappy import decompress
 from rnnspec.convert.tf1.wire import varint
@@ -26,11 +28,20 @@ def read_table(path: Path) -> dict[bytes, memoryview]:
     footer = data[-_FOOTER:]
     _, at = _handle(footer, 0, path)
     index, _ = _handle(footer, at, path)
-    return {
-        key: value
-        for _, handle in _entries(_block(data, index, path), path)
-        for key, value in _entries(_block(data, _handle(handle, 0, path)[0], path), path)
-    }
+    found: dict[bytes, memoryview] = {}
+    last, end, unpacked = None, 0, 0
+    for _, handle in _entries(_block(data, index, path), path):
+        (start, size), _ = _handle(handle, 0, path)
+        if start < end:
+            raise SpecError(f"{path}: damaged: its blocks lie over each other; copy the file again")
+        end = start + size
+        for key, value in _entries(_block(data, (start, size), path), path):
+            if last is not None and key <= last:
+                raise SpecError(f"{path}: damaged: its keys are not sorted, or one is there twice; copy the file again")
+            found[key] = value
+            last, unpacked = key, unpacked + len(key) + len(value)
+        check_unpacked(unpacked, path)
+    return found
 
 
 def _handle(data: memoryview, at: int, path: Path) -> tuple[tuple[int, int], int]:
@@ -57,6 +68,8 @@ def _block(data: memoryview, handle: tuple[int, int], path: Path) -> memoryview:
 def _entries(block: memoryview, path: Path) -> Iterator[tuple[bytes, memoryview]]:
     """Keys, each without what it shares with the one before, and values; restart points end the block."""
     end = len(block) - 4 * (1 + int.from_bytes(block[-4:], "little"))
+    if len(block) < 4 or end < 0:
+        raise SpecError(f"{path}: damaged: a block without an end; copy the file again")
     at, key = 0, b""
     while at < end:
         shared, at = varint(block, at, str(path))
@@ -64,6 +77,8 @@ def _entries(block: memoryview, path: Path) -> Iterator[tuple[bytes, memoryview]
         size, at = varint(block, at, str(path))
         if shared > len(key) or at + fresh + size > end:
             raise SpecError(f"{path}: damaged: an entry leaves its block; copy the file again")
+        if shared + fresh > limits.TABLE_KEY:
+            raise SpecError(f"{path}: a name of {shared + fresh:,} bytes, more than {limits.TABLE_KEY:,}: refused")
         key = key[:shared] + bytes(block[at : at + fresh])
         yield key, block[at + fresh : at + fresh + size]
         at += fresh + size

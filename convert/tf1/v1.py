@@ -10,6 +10,7 @@ from rnnspec.convert.tf1.sstable import read_table
 from rnnspec.convert.tf1.tensors import STRING, assemble, dtype_of, extents_of, region, shape_of, widened
 from rnnspec.convert.tf1.wire import fields, number, octets, repeated, text, varints
 from rnnspec.errors import SpecError
+from rnnspec.shown import shown
 
 _FLOAT, _DOUBLE, _HALF = 1, 2, 19
 _VALUES = {_FLOAT: 5, _DOUBLE: 6, 9: 10, 10: 11, 14: 13, _HALF: 13, 22: 16, 23: 17}  # type → field; else int_val, 7
@@ -35,9 +36,10 @@ def read_v1(paths: Iterable[Path]) -> dict[str, np.ndarray]:
         for meta in repeated(fields(octets(header, 1, str(path)), str(path)), 1, str(path)):
             tensor = fields(meta, str(path))
             name = text(tensor, 1, str(path))
-            where[name] = f"{path}: {name!r}"
-            shapes[name] = shape_of(octets(tensor, 2, where[name]), where[name])
-            types[name] = number(tensor, 3, where[name])
+            where[name] = f"{path}: {shown(name)!r}"
+            shape, code = shape_of(octets(tensor, 2, where[name]), where[name]), number(tensor, 3, where[name])
+            if (shapes.setdefault(name, shape), types.setdefault(name, code)) != (shape, code):
+                raise SpecError(f"{where[name]}: there twice, with another shape or type; copy the files again")
         for key, value in table.items():
             saved = fields(octets(fields(value, str(path)), 2, str(path)), str(path)) if key else {}
             name = text(saved, 1, str(path))
@@ -60,9 +62,9 @@ def _tensor(proto: dict[int, list], code: int, place: tuple[slice, ...], where: 
         packed = packed[: len(packed) // dtype.itemsize * dtype.itemsize]
         values = np.frombuffer(packed, dtype)
     elif code == _HALF:
-        values = varints(memoryview(packed)).astype("<u2").view(dtype)
+        values = varints(memoryview(packed), where).astype("<u2").view(dtype)
     else:
-        values = varints(memoryview(packed)).astype(dtype)
+        values = varints(memoryview(packed), where).astype(dtype)
     if values.size != np.prod(shape, dtype=np.int64):
         raise SpecError(f"{where}: damaged: {values.size} numbers for a slice of shape {shape}; copy the file again")
     return widened(values.reshape(shape), code)

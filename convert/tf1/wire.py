@@ -16,7 +16,7 @@ def varint(data: memoryview, at: int, where: str) -> tuple[int, int]:
         at += 1
         value |= (byte & 0x7F) << shift
         shift += 7
-        if byte < 0x80:
+        if byte < 0x80 and value < 1 << 64:
             return value, at
     raise SpecError(f"{where}: damaged: a number is cut off; copy the file again")
 
@@ -78,13 +78,14 @@ def number(found: dict[int, list], field: int, where: str, default: int = 0) -> 
     return value - (1 << 64) if value >= 1 << 63 else value
 
 
-def varints(data: memoryview) -> np.ndarray:
-    """Packed varints → int64; a last one that is cut off is left out."""
+def varints(data: memoryview, where: str) -> np.ndarray:
+    """Packed varints → int64. Raises SpecError: one is cut off, or longer than any."""
     septets = np.frombuffer(data, np.uint8)
     ends = np.flatnonzero(septets < 0x80)
-    if not ends.size:
-        return np.zeros(0, np.int64)
-    starts = np.concatenate([[0], ends[:-1] + 1])
-    place = np.arange(ends[-1] + 1) - np.repeat(starts, ends - starts + 1)
-    shifted = (septets[: place.size] & 0x7F).astype(np.uint64) << (7 * place).astype(np.uint64)
-    return np.bitwise_or.reduceat(shifted, starts).view(np.int64)
+    sizes = np.diff(ends, prepend=-1)
+    if sizes.sum() != septets.size or sizes.max(initial=0) > 10:
+        raise SpecError(f"{where}: damaged: a number is cut off; copy the file again")
+    starts = ends - sizes + 1
+    place = np.arange(septets.size) - np.repeat(starts, sizes)
+    shifted = (septets & 0x7F).astype(np.uint64) << (7 * place).astype(np.uint64)
+    return np.bitwise_or.reduceat(shifted, starts).view(np.int64) if starts.size else np.zeros(0, np.int64)

@@ -177,7 +177,7 @@ def test_partitioned_badly(tmp_path, parts, message):
 
 
 BAD_ENTRIES = {
-    "shape": (entry(1, (1 << 40, 1 << 40), 0, 0, b"1234"), "is impossible"),
+    "shape": (entry(1, (1 << 40, 1 << 40), 0, 0, b"1234"), "has more than"),
     "negative": (entry(1, (-3,), 0, 0, b"1234"), "is impossible"),
     "size": (entry(1, (3,), 0, 0, b"1234"), r"shape \(3,\) does not take 4 bytes"),
     "shard": (entry(1, (1,), 4, 0, b"1234"), "in shard 4 of 1"),
