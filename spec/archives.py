@@ -66,16 +66,18 @@ def member(archive: zipfile.ZipFile, name: str, path: Path) -> bytes:
     if name not in archive.NameToInfo:
         raise SpecError(f"{path}: {shown(name)} is missing in the archive")
     with reading(f"{path}: {shown(name)}", *_DAMAGED):
-        data = archive.read(name)
-    if len(data) != archive.getinfo(name).file_size:
+        size = archive.getinfo(name).file_size
+        with archive.open(name) as file:
+            data = file.read(size + 1)  # more is not unpacked, whatever is in it
+    if len(data) != size:
         raise SpecError(f"{path}: {shown(name)}: truncated at {len(data):,} bytes; copy the file again")
     return data
 
 
-def check_unpacked(size: int, path: Path) -> None:
-    """Raise SpecError where `size` bytes are out of proportion to the file that is to give them."""
+def check_unpacked(size: int, path: Path, always: int = limits.UNPACKED) -> None:
+    """Raise SpecError where so many bytes, more than `always`, are out of proportion to the file that gives them."""
     packed = path.stat().st_size
-    if size > max(limits.UNPACKED, limits.UNPACKED_RATIO * packed):
+    if size > max(always, limits.UNPACKED_RATIO * packed):
         raise SpecError(f"{path}: {packed:,} bytes that unpack to {size:,}: refused; check where the file is from")
 
 

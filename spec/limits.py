@@ -36,5 +36,6 @@ ORDER_STEPS = 200_000  # of the search for the order of the layers; it takes one
 SCOPES = 100  # inside each other in a name, that are looked through
 
 # Archives, and compressed data in general
-UNPACKED = 2**26  # bytes that may always be unpacked
+UNPACKED = 2**24  # bytes that may always be unpacked: what is made of them takes several times as much
+UNPACKED_JSON = 2**20  # of JSON: an empty list is two bytes in it, and some seventy in memory
 UNPACKED_RATIO = 200  # beyond that, how much larger than the file: weights hardly compress

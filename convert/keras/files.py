@@ -4,11 +4,12 @@ import io
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from zipfile import ZipFile
 
 import numpy as np
 
-from rnnspec import strict_json
-from rnnspec.archives import is_zip, member, open_zip
+from rnnspec import limits, strict_json
+from rnnspec.archives import check_unpacked, is_zip, member, open_zip
 from rnnspec.convert.keras.hdf5 import Hdf5, read_hdf5
 from rnnspec.errors import SpecError
 from rnnspec.reading import contents, regular
@@ -43,8 +44,8 @@ def read_file(path: Path) -> KerasFile:
     """
     if is_zip(path):
         with open_zip(path) as archive:
-            config = decode(member(archive, "config.json", path), path)
-            metadata = decode(member(archive, "metadata.json", path), path)
+            config = _json(archive, "config.json", path)
+            metadata = _json(archive, "metadata.json", path)
             found = _read_hdf5(io.BytesIO(member(archive, "model.weights.h5", path)), path)
         version = metadata.get("keras_version") if isinstance(metadata, dict) else None
         return KerasFile(found.arrays, config, version, found.groups, found.layers)
@@ -56,8 +57,8 @@ def read_json(path: Path) -> Any:
     """The configuration in a `.json`, `.keras` or `.h5` file."""
     if is_zip(path):
         with open_zip(path) as archive:
-            data = decode(member(archive, "config.json", path), path)
-            metadata = decode(member(archive, "metadata.json", path), path)
+            data = _json(archive, "config.json", path)
+            metadata = _json(archive, "metadata.json", path)
         return {**metadata, **data} if isinstance(data, dict) and isinstance(metadata, dict) else data
     with regular(path).open("rb") as stream:
         if stream.read(4) != b"\x89HDF":
@@ -67,6 +68,12 @@ def read_json(path: Path) -> Any:
     if config is None:
         raise SpecError(f"{path}: a file of weights, without a configuration; give one with a model in it")
     return {"keras_version": version, **config} if isinstance(config, dict) else config
+
+
+def _json(archive: ZipFile, name: str, path: Path) -> Any:
+    content = member(archive, name, path)
+    check_unpacked(len(content), path, limits.UNPACKED_JSON)
+    return decode(content, path)
 
 
 def decode(content: bytes | str, path: Path) -> Any:

@@ -111,8 +111,9 @@ def sru(v: CellVariables, ask: Ask) -> Found:
 def intersection(v: CellVariables, ask: Ask) -> Found:
     units = v.units("kernel", 4)
     arrays = v.take("kernel", 2 * units, 4 * units), v.take("bias", 4 * units)
-    projection = v.maybe("in_projection/kernel", None, units), v.maybe("in_projection/bias", units)
-    inputs = units if projection[0] is None else len(projection[0])
+    given = "in_projection/kernel" in v
+    projection = [v.take("in_projection/kernel", None, units), v.take("in_projection/bias", units)] if given else []
+    inputs = len(projection[0]) if projection else units
     options = {"forget_bias": ask.forget_bias(), "activation": ask.activation("relu", "y_activation")}
     return inputs, layouts.intersection_from_tf1(*arrays, *projection, **options)
 
