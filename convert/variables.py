@@ -4,9 +4,7 @@ from collections.abc import Iterator, Mapping
 
 import numpy as np
 
-from rnnspec import limits
 from rnnspec.errors import SpecError
-from rnnspec.shown import shown
 
 
 class Variables(Mapping[str, np.ndarray]):
@@ -18,10 +16,6 @@ class Variables(Mapping[str, np.ndarray]):
     """
 
     def __init__(self, arrays: Mapping[str, np.ndarray], where: str) -> None:
-        if long := next((name for name in arrays if len(name) > limits.NAME), None):
-            raise SpecError(
-                f"{where}: variable {shown(long)!r}: a name of more than {limits.NAME:,} characters: refused"
-            )
         self._arrays = {name: _widened(np.asarray(array)) for name, array in arrays.items()}
         self.where = where
         self.ignored: dict[str, str] = {}

@@ -19,11 +19,13 @@ ELEMENTS = 2**48  # of a tensor, before its file has shown that it holds them
 NPY_HEADER = 10_000  # bytes: as much as NumPy reads
 
 # Files of other frameworks
-NAME = 1000  # characters of a variable's name or path
+PATH = 1000  # characters of the path of a variable, in groups inside each other
 TABLE_KEY = 4000  # bytes of a key in a TensorFlow checkpoint: a name, and the place of a slice
 TREE_DEPTH = 100  # maps inside each other in msgpack
 KEY_PARTS = 16  # scalars in a tuple that is the key of a pickled dict
 CALLS = 10_000  # of functions, followed in the graph of a SavedModel
+TRACED = 2_500_000  # elements that an ONNX graph may give layers, and as many that it may compute, when it is followed
+TRACED_RATIO = 128  # beyond that, for each number in the file
 
 # Architectures
 SIZE = 2**31 - 1  # units, features, ids, steps: what every runtime can index

@@ -14,7 +14,7 @@ from rnnspec.convert.flax.msgpack import Extension, unpack
 from rnnspec.convert.torch.files import from_bfloat16
 from rnnspec.errors import SpecError
 from rnnspec.reading import contents
-from rnnspec.shown import shown
+from rnnspec.shown import quoted, shown
 
 CHUNK = 2**30  # bytes; Flax saves larger arrays in pieces
 _ARRAY, _COMPLEX, _SCALAR = 1, 2, 3  # the types of extensions
@@ -30,22 +30,22 @@ def read_msgpack(path: Path) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for name, value in _flat(unpack(contents(path), str(path)), "", path):
         if name in found:
-            raise SpecError(f"{path}: variable {shown(name)!r} is there twice; save the parameters again")
+            raise SpecError(f"{path}: variable {quoted(name)} is there twice; save the parameters again")
         found[name] = value
     return found
 
 
 def _flat(tree: Any, name: str, path: Path) -> Iterator[tuple[str, Any]]:
     if isinstance(tree, Extension):
-        yield name, _array(tree, f"{path}: variable {shown(name)!r}")
+        yield name, _array(tree, f"{path}: variable {quoted(name)}")
     elif not isinstance(tree, dict):
         yield name, tree
     elif "__msgpack_chunked_array__" in tree:
-        yield name, _joined(tree, f"{path}: variable {shown(name)!r}")
+        yield name, _joined(tree, f"{path}: variable {quoted(name)}")
     else:
         for key, part in tree.items():
-            if len(inside := f"{name}/{key}" if name else str(key)) > limits.NAME:
-                raise SpecError(f"{path}: variable {shown(inside)!r}: more than {limits.NAME:,} characters in a name")
+            if len(inside := f"{name}/{key}" if name else str(key)) > limits.PATH:
+                raise SpecError(f"{path}: variable {quoted(inside)}: more than {limits.PATH:,} characters in a name")
             yield from _flat(part, inside, path)
 
 
@@ -63,7 +63,7 @@ def _array(packed: Extension, where: str) -> np.ndarray:
         raise SpecError(f"{where}: a damaged array: expected numbers, found {shown(name)}")
     dtype = np.dtype("<u2" if name == "bfloat16" else name).newbyteorder("<")
     if math.prod(shape) * dtype.itemsize != len(values):
-        raise SpecError(f"{where}: a damaged array: {len(values)} bytes of shape {shown(shape)}; copy the file again")
+        raise SpecError(f"{where}: a damaged array: {len(values)} bytes of shape {quoted(shape)}; copy the file again")
     array = np.frombuffer(values, dtype).reshape(shape)
     return from_bfloat16(array) if name == "bfloat16" else array
 
@@ -82,7 +82,7 @@ def _joined(tree: dict, where: str) -> np.ndarray:
 
 def _shape(sizes: list[Any], where: str) -> tuple[int, ...]:
     if not all(type(size) is int and size >= 0 for size in sizes):
-        raise SpecError(f"{where}: a damaged array of shape {shown(sizes)}; copy the file again")
+        raise SpecError(f"{where}: a damaged array of shape {quoted(sizes)}; copy the file again")
     check_shape(tuple(sizes), where)
     return tuple(sizes)
 

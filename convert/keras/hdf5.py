@@ -14,7 +14,7 @@ from rnnspec import limits
 from rnnspec.archives import check_shape, check_unpacked
 from rnnspec.errors import SpecError, UnsupportedError
 from rnnspec.reading import reading
-from rnnspec.shown import shown
+from rnnspec.shown import quoted, shown
 
 # h5py's ways to say that bytes are wrong; SystemError where a name is no text.
 _DAMAGED = (RuntimeError, KeyError, ValueError, TypeError, OverflowError, SystemError, MemoryError)
@@ -117,8 +117,8 @@ def _walked(file: Any, found: Hdf5, path: Path) -> Iterator[tuple[str, Any]]:
             found.members[place] = sorted(item)
             for name in reversed(found.members[place]):
                 inside = f"{place}/{name}" if place else name
-                if len(inside) > limits.NAME:
-                    raise SpecError(f"{path}: {shown(inside)}: a path of more than {limits.NAME:,} characters: refused")
+                if len(inside) > limits.PATH:
+                    raise SpecError(f"{path}: {shown(inside)}: a path of more than {limits.PATH:,} characters: refused")
                 link = item.get(name, getlink=True)
                 if not isinstance(link, h5py.HardLink):
                     target = getattr(link, "filename", "") or getattr(link, "path", "")
@@ -139,7 +139,7 @@ def _attributes(item: Any, where: str) -> Iterator[tuple[str, str | list[str]]]:
         elif isinstance(value, np.ndarray) and all(isinstance(each, str | bytes) for each in value.flat):
             yield name, [_text(each) for each in value.flat]
         else:
-            raise SpecError(f"{where}: attribute {name}: expected names, found {shown(value)}")
+            raise SpecError(f"{where}: attribute {name}: expected names, found {quoted(value)}")
 
 
 def _check(datasets: dict[str, Any], found: Hdf5, path: Path) -> None:

@@ -104,7 +104,7 @@ def _chain(
             except (SpecError, UnsupportedError) as error:
                 if not tried.freed and not isinstance(error, Misfit | Unclear):
                     raise
-                errors.setdefault(trace.reached, error)
+                errors.setdefault(trace.reached, error.with_traceback(None))  # which would keep all that was computed
                 runs &= isinstance(error, Unclear)
                 continue
             for note in (*trace.request.notes, sizes.fixed(tried)):

@@ -1,20 +1,22 @@
 """Single nodes computed with onnx's own reference, those that move elements and those that reckon with sizes.
 
 The first kind is run on numbers that stand for elements just as on constants. Nothing but the operators listed here is
-ever run, and no result is larger than `LIMIT` elements or than the tensors of the file together.
+ever run, and no result is larger than the caller allows.
 """
+
+import math
 
 import numpy as np
 import onnx
 from onnx import AttributeProto, helper, numpy_helper
 from onnx.reference import ReferenceEvaluator
 
+from rnnspec import limits
 from rnnspec.convert.onnx.files import array
 from rnnspec.convert.onnx.graph import Node
 from rnnspec.convert.onnx.streams import Misfit
 from rnnspec.errors import SpecError, UnsupportedError
 
-LIMIT = 1 << 26
 _OLDEST = 5  # the oldest opset of which onnx's reference knows all operators
 
 # Moves what is in the first input, of Concat in all; the others are axes, sizes and indices.
@@ -100,11 +102,14 @@ def _size(node: Node, inputs: list[np.ndarray | None]) -> int:
         return _product(first)
     if node.kind == "Range" and all(value is not None and value.size == 1 for value in inputs[:3]):
         start, stop, step = (float(value.item()) for value in inputs[:3])  # type: ignore[union-attr]
-        return int(abs(stop - start) / abs(step)) if step and np.isfinite([start, stop, step]).all() else 0
+        count = abs(stop - start) / abs(step) if step else math.nan
+        return limits.ELEMENTS if math.isinf(count) else 0 if math.isnan(count) else int(count)
     second = inputs[1] if len(inputs) > 1 else None
     if node.kind == "Tile" and second is not None:
         return first.size * _product(second)
-    if node.kind in ("Gather", "GatherND") and second is not None:
+    if node.kind == "GatherND" and second is not None:
+        return math.prod(second.shape[:-1]) * first.size
+    if node.kind == "Gather" and second is not None:
         axis = first.shape[node.integer("axis")] if first.ndim > abs(node.integer("axis")) else 1
         return second.size * (first.size // max(1, axis))
     if node.kind == "Concat":

@@ -1,7 +1,9 @@
 """ONNX files from strangers: read as data, tensors stored outside only where they lie beside the model."""
 
 import os
+import re
 from collections.abc import Iterator
+from math import prod
 from pathlib import Path
 
 import numpy as np
@@ -9,8 +11,10 @@ import onnx
 from google.protobuf.message import DecodeError  # type: ignore
 from onnx import TensorProto, numpy_helper
 
+from rnnspec.archives import check_shape
 from rnnspec.errors import SpecError, UnsupportedError
-from rnnspec.reading import contents
+from rnnspec.reading import contents, reading, regular
+from rnnspec.shown import quoted
 
 _DTYPES: dict[int, int] = {
     TensorProto.FLOAT: 4, TensorProto.DOUBLE: 8, TensorProto.FLOAT16: 2, TensorProto.BFLOAT16: 2, TensorProto.BOOL: 1,
@@ -61,23 +65,31 @@ def array(tensor: TensorProto, where: str) -> np.ndarray:
         SpecError: they are not.
         UnsupportedError: strings, complex numbers, quantised numbers of less than 8 bits.
     """
-    where = f"{where}: tensor {tensor.name!r}"
+    where = f"{where}: tensor {quoted(tensor.name)}"
     if tensor.data_location == TensorProto.EXTERNAL:
         raise SpecError(f"{where}: its data lie in another file; give the path of the model")
-    if tensor.data_type not in _DTYPES:
-        kinds = TensorProto.DataType
-        kind = kinds.Name(tensor.data_type) if tensor.data_type in kinds.values() else tensor.data_type
-        raise UnsupportedError(f"{where}: {kind} holds no weights of ours; export in float32")
+    size = _size(tensor, where)
     if tensor.HasField("raw_data"):
         found = len(tensor.raw_data) / _DTYPES[tensor.data_type]
     else:
         found = len(getattr(tensor, _FIELDS.get(tensor.data_type, "int32_data")))
-    size = int(np.prod([int(d) for d in tensor.dims], dtype=object)) if tensor.dims else 1
-    if min(tensor.dims, default=0) < 0 or found != size:
+    if found != size:
         raise SpecError(f"{where}: shape {tuple(tensor.dims)} needs {size} numbers, found {found:g}; export it again")
     values = numpy_helper.to_array(tensor)
     half = tensor.data_type in (TensorProto.FLOAT16, TensorProto.BFLOAT16)
     return values.astype(np.float32) if half else values
+
+
+def _size(tensor: TensorProto, where: str) -> int:
+    """How many numbers the shape of a tensor of weights needs."""
+    if tensor.data_type not in _DTYPES:
+        kinds = TensorProto.DataType
+        kind = kinds.Name(tensor.data_type) if tensor.data_type in kinds.values() else tensor.data_type
+        raise UnsupportedError(f"{where}: {kind} holds no weights of ours; export in float32")
+    if min(tensor.dims, default=0) < 0:
+        raise SpecError(f"{where}: shape {quoted(tuple(tensor.dims))} is impossible; export it again")
+    check_shape(tuple(tensor.dims), where)
+    return prod(tensor.dims)
 
 
 def _texts(model: onnx.ModelProto) -> Iterator[str]:
@@ -97,23 +109,28 @@ def _tensors(model: onnx.ModelProto) -> Iterator[TensorProto]:
 
 def _external(tensor: TensorProto, path: Path) -> bytes:
     """What a tensor has in a file beside the model."""
-    where = f"{path}: tensor {tensor.name!r}"
+    where = f"{path}: tensor {quoted(tensor.name)}"
     said = {entry.key: entry.value for entry in tensor.external_data}
     location = said.get("location", "")
     folder = path.resolve().parent
-    target = (folder / location).resolve()
+    with reading(where, ValueError, RuntimeError, what=f"its data are in {quoted(location)}"):  # NUL; links in a circle
+        target = (folder / location).resolve()
     if not location or os.path.isabs(location) or not target.is_relative_to(folder) or target == folder:
         raise SpecError(f"{where}: its data are in {location!r}, outside the model's folder: refused")
     if not target.is_file():
         raise FileNotFoundError(2, "the data of a tensor are not there", str(path.parent / location))
     size = target.stat().st_size
     numbers = [said.get("offset", "0"), said.get("length", str(size))]
-    if not all(number.isdecimal() for number in numbers):
-        raise SpecError(f"{where}: offset and length of its data: expected numbers, found {' and '.join(numbers)}")
+    if not all(re.fullmatch("[0-9]{1,19}", number) for number in numbers):
+        found = " and ".join(map(quoted, numbers))
+        raise SpecError(f"{where}: offset and length of its data: expected numbers, found {found}")
     offset = int(numbers[0])
     length = int(numbers[1]) if "length" in said else size - offset
     if length < 0 or offset + length > size:
         raise SpecError(f"{where}: its data end at byte {offset + length} of {location!r}, which has {size}")
-    with target.open("rb") as file:
+    needed, found = _size(tensor, where), length / _DTYPES[tensor.data_type]
+    if found != needed:
+        raise SpecError(f"{where}: shape {tuple(tensor.dims)} needs {needed} numbers, found {found:g}; export it again")
+    with regular(target).open("rb") as file:
         file.seek(offset)
         return file.read(length)

@@ -1,7 +1,9 @@
 """Names of layers, from those of their nodes."""
 
 import re
+from collections import Counter
 
+from rnnspec import limits
 from rnnspec.convert.onnx.streams import Both, Dense, Embedded, Run, Stream
 
 _KINDS = "RNN|GRU|LSTM|MatMul|Gemm|Gather|Add|BiasAdd|Tensordot"
@@ -12,15 +14,20 @@ def layer_names(streams: list[Stream]) -> list[str]:
     """The nodes' names, without what only says their operator and the scopes that all are in: of /model/emb/Gather and
     /model/lstm/LSTM_1 emb and lstm. The kind of layer where nothing is left; numbered where they are the same.
     """
-    paths = [_path(stream.name) for stream in streams]
+    paths = [_path(stream.name)[-limits.SCOPES :] for stream in streams]
     while (scoped := [path for path in paths if len(path) > 1]) and len({path[0] for path in scoped}) == 1:
-        paths = [path[1:] if path in scoped else path for path in paths]
-    names: list[str] = []
+        paths = [path[1:] if len(path) > 1 else path for path in paths]
+    names: dict[str, None] = {}
+    numbers: Counter[str] = Counter()
     for stream, path in zip(streams, paths, strict=True):
         name = re.sub(r"[^A-Za-z0-9_-]", "_", "_".join(path)).removeprefix("node_").strip("_-") or _kind(stream)
         name = name if re.match("[A-Za-z_]", name) else f"layer_{name}"
-        names.append(next(n for n in (name, *(f"{name}_{k}" for k in range(1, len(streams) + 1))) if n not in names))
-    return names
+        unique = name
+        while unique in names:
+            numbers[name] += 1
+            unique = f"{name}_{numbers[name]}"
+        names[unique] = None
+    return list(names)
 
 
 def _path(name: str) -> list[str]:

@@ -5,6 +5,7 @@ its own. Transposing, reshaping, slicing and joining only move them; so, whereve
 reads, whichever way they came. `batch` and `time` are small sizes, tried in place of the symbolic ones.
 """
 
+import math
 from bisect import bisect_right
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -159,9 +160,9 @@ class Streams:
 
     def new(self, *shape: int) -> np.ndarray:
         """Numbers that nothing has yet. Raises UnsupportedError where they would be too many."""
-        size = int(np.prod(shape, dtype=object))
-        if not 0 < size <= self.limit:
-            raise UnsupportedError(f"{self.where}: a tensor of shape {shape}: expected 1 to {self.limit:,} elements")
+        size, most = math.prod(shape), self.limit - self._next
+        if min(shape, default=1) < 1 or size > most:
+            raise UnsupportedError(f"{self.where}: a tensor of shape {shape}: expected 1 to {most:,} elements")
         numbers = np.arange(self._next, self._next + size).reshape(shape)
         self._next += size
         return numbers

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from rnnspec import limits
 from rnnspec.convert.onnx import evaluate, pointwise, runs
 from rnnspec.convert.onnx.evaluate import ARITHMETIC, STRUCTURAL
 from rnnspec.convert.onnx.frozen import OTHER, Frozen
@@ -18,8 +19,9 @@ class Trace:
     def __init__(self, graph: Graph, role: Roles, sizes: Sizes) -> None:
         self.graph, self.role, self.sizes = graph, role, sizes
         self.request = Request()
-        self.limit = max(evaluate.LIMIT, 4 * sum(array.size for array in graph.constants.values()))
-        self.streams = Streams(graph.where, self.limit)
+        constants = sum(array.size for array in graph.constants.values())
+        self.left = max(limits.TRACED, limits.TRACED_RATIO * constants)  # elements that may still be computed
+        self.streams = Streams(graph.where, self.left)
         self.values = {name: Tensor(array, Kind.WEIGHTS) for name, array in graph.constants.items()}
         self.frozen = Frozen(sizes)
         self.ragged: dict[Node, bool] = {}  # recurrent node → whether it has lengths
@@ -73,6 +75,8 @@ class Trace:
         kinds = [None if tensor is None else tensor.kind for tensor in inputs]
         arrays = [None if tensor is None else tensor.array for tensor in inputs]
         first = inputs[0] if inputs else None
+        if node.kind == "Identity" and first is not None:
+            return [first]
         if node.kind in ("Shape", "Size") and first is not None:
             return [Tensor(_measured(node, first.array), Kind.SIZES)]
         if node.kind == "Dropout" and first is not None:
@@ -96,7 +100,9 @@ class Trace:
         raise UnsupportedError(f"{node}: none of the operators that a chain of our layers is read from")
 
     def _evaluated(self, node: Node, arrays: list[np.ndarray | None], kind: Kind) -> list[Tensor]:
-        return [Tensor(array, kind) for array in evaluate.evaluate(node, arrays, self.graph.opset, self.limit)]
+        results = evaluate.evaluate(node, arrays, self.graph.opset, self.left)
+        self.left -= sum(array.size for array in results)
+        return [Tensor(array, kind) for array in results]
 
     def _dropout(self, node: Node, inputs: list[Tensor | None], first: Tensor) -> Tensor:
         training = inputs[2] if len(inputs) > 2 else None

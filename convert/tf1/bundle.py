@@ -13,7 +13,7 @@ from rnnspec.convert.tf1.tensors import STRING, Extent, assemble, dtype_of, exte
 from rnnspec.convert.tf1.wire import fields, number, octets, repeated, varint
 from rnnspec.errors import SpecError, UnsupportedError
 from rnnspec.reading import regular
-from rnnspec.shown import shown
+from rnnspec.shown import quoted
 
 
 def read_bundle(prefix: Path) -> dict[str, np.ndarray]:
@@ -32,7 +32,7 @@ def read_bundle(prefix: Path) -> dict[str, np.ndarray]:
     for key in bundle.names:
         name = key.decode(errors="backslashreplace")
         if name in found:
-            raise SpecError(f"{bundle.index}: {shown(name)!r} is there twice; copy the file again")
+            raise SpecError(f"{bundle.index}: {quoted(name)} is there twice; copy the file again")
         found[name] = bundle.tensor(key)
     return found
 
@@ -67,7 +67,7 @@ class _Bundle:
 
     def tensor(self, key: bytes, slice: bool = False) -> np.ndarray:
         """The tensor of a key. `BundleEntryProto`: dtype, shape, shard, offset, size, checksum, slices are 1 to 7."""
-        where = f"{self.index}: {shown(key.decode(errors='backslashreplace'))!r}"
+        where = f"{self.index}: {quoted(key.decode(errors='backslashreplace'))}"
         entry = fields(self.table[key], where)
         code, shape = number(entry, 1, where), shape_of(octets(entry, 2, where), where)
         if 7 in entry:

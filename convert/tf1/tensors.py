@@ -8,7 +8,7 @@ import numpy as np
 from rnnspec.archives import check_shape
 from rnnspec.convert.tf1.wire import fields, number, repeated
 from rnnspec.errors import SpecError, UnsupportedError
-from rnnspec.shown import shown
+from rnnspec.shown import quoted
 
 # tensorflow/core/framework/types.proto
 STRING, BFLOAT16 = 7, 14
@@ -36,7 +36,7 @@ def shape_of(data: memoryview, where: str) -> tuple[int, ...]:
     """`TensorShapeProto`. Raises SpecError: a size is negative or too large, or not known."""
     shape = tuple(number(fields(dim, where), 1, where) for dim in repeated(fields(data, where), 2, where))
     if any(size < 0 for size in shape):
-        raise SpecError(f"{where}: damaged: the shape {shown(shape)} is impossible; copy the file again")
+        raise SpecError(f"{where}: damaged: the shape {quoted(shape)} is impossible; copy the file again")
     check_shape(shape, where)
     return shape
 

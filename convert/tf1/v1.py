@@ -10,7 +10,7 @@ from rnnspec.convert.tf1.sstable import read_table
 from rnnspec.convert.tf1.tensors import STRING, assemble, dtype_of, extents_of, region, shape_of, widened
 from rnnspec.convert.tf1.wire import fields, number, octets, repeated, text, varints
 from rnnspec.errors import SpecError
-from rnnspec.shown import shown
+from rnnspec.shown import quoted
 
 _FLOAT, _DOUBLE, _HALF = 1, 2, 19
 _VALUES = {_FLOAT: 5, _DOUBLE: 6, 9: 10, 10: 11, 14: 13, _HALF: 13, 22: 16, 23: 17}  # type → field; else int_val, 7
@@ -36,7 +36,7 @@ def read_v1(paths: Iterable[Path]) -> dict[str, np.ndarray]:
         for meta in repeated(fields(octets(header, 1, str(path)), str(path)), 1, str(path)):
             tensor = fields(meta, str(path))
             name = text(tensor, 1, str(path))
-            where[name] = f"{path}: {shown(name)!r}"
+            where[name] = f"{path}: {quoted(name)}"
             shape, code = shape_of(octets(tensor, 2, where[name]), where[name]), number(tensor, 3, where[name])
             if (shapes.setdefault(name, shape), types.setdefault(name, code)) != (shape, code):
                 raise SpecError(f"{where[name]}: there twice, with another shape or type; copy the files again")

@@ -16,7 +16,7 @@ from rnnspec.convert.torch.pickles import Other, Pickle, Storage, Tensor
 from rnnspec.convert.variables import some
 from rnnspec.errors import SpecError, UnsupportedError
 from rnnspec.reading import contents
-from rnnspec.shown import shown
+from rnnspec.shown import quoted, shown
 
 _MAGIC = 0x1950A86A20F9469CFC6C
 _WRAPPERS = ("state_dict", "model_state_dict", "model", "net", "network", "module", "weights")
@@ -83,7 +83,7 @@ def _legacy(data: bytes, path: Path) -> tuple[Any, Numbers]:
     storages, whole = {}, memoryview(data)
     for key in keys if isinstance(keys, list) else []:
         if not isinstance(key, str) or key not in met or at + 8 > len(data):
-            raise SpecError(f"{path}: damaged: storage {shown(key)} is none of its own; copy the file again")
+            raise SpecError(f"{path}: damaged: storage {quoted(key)} is none of its own; copy the file again")
         end = at + 8 + int.from_bytes(data[at : at + 8], "little") * _size(met[key].kind)
         storages[key], at = whole[at + 8 : end], end
     return found, lambda key, dtype: _as(storages.get(key, b""), dtype)
@@ -104,7 +104,7 @@ def _weights(
 ) -> tuple[dict[str, np.ndarray], dict[str, str]]:
     """The tensors of the state dict as arrays."""
     tensors, beside = _unwrapped(found, request, path)
-    places = {name: f"{path}: variable {shown(name)!r}" for name in tensors}
+    places = {name: f"{path}: variable {quoted(name)}" for name in tensors}
     dtypes = {name: _dtype(tensor, places[name]) for name, tensor in tensors.items()}
     check_unpacked(sum(prod(tensors[name].shape) * dtype.itemsize for name, dtype in dtypes.items()), path)
     arrays = {}
