@@ -122,8 +122,8 @@ def _external(tensor: TensorProto, path: Path) -> bytes:
     size = target.stat().st_size
     numbers = [said.get("offset", "0"), said.get("length", str(size))]
     if not all(re.fullmatch("[0-9]{1,19}", number) for number in numbers):
-        found = " and ".join(map(quoted, numbers))
-        raise SpecError(f"{where}: offset and length of its data: expected numbers, found {found}")
+        given = " and ".join(map(quoted, numbers))
+        raise SpecError(f"{where}: offset and length of its data: expected numbers, found {given}")
     offset = int(numbers[0])
     length = int(numbers[1]) if "length" in said else size - offset
     if length < 0 or offset + length > size:
