@@ -20,7 +20,11 @@ from rnnspec.cli.say import conversion, notes, say
 @click.option("--set", "pairs", multiple=True, metavar="KEY=VALUE",
               help="What the source does not say: forget_bias=0, or rnn.cells.1.forget_bias=0.")  # fmt: skip
 @click.option("--ema", is_flag=True, help="Take the moving averages of the variables (TensorFlow checkpoints).")
-@click.option("--part", metavar="NAME", help="The chain to take from a model that is not one.")
+@click.option(
+    "--part",
+    metavar="NAME",
+    help="The chain to take from a model that is not one; a,b takes two parts of a file of weights.",
+)
 def convert(source: Path, target: Path, format: str | None, to: str | None, pairs: tuple[str, ...], **options) -> None:
     """Turn SOURCE, a model of TensorFlow 1, Keras, PyTorch, ONNX or Flax, into MODEL, or say why it cannot be."""
     if to:

@@ -43,7 +43,7 @@ def convert(
         config: a file that says what the source does not (Keras's JSON beside weights, an architecture of ours).
         settings: what the source does not say, by key (`Settings`).
         ema: take the moving averages of a TensorFlow checkpoint.
-        part: the chain to take from a model that is not one.
+        part: the chain to take from a model that is not one; `a,b` takes two parts of a file of weights alone.
 
     Returns:
         A checkpoint in float32, or float64 where the source is. Its `metadata["conversion"]` has `format`, `source`,

@@ -37,6 +37,7 @@ def assumed(
     for layer, _ in layers:
         if isinstance(layer, Dense) and not request.settings.given("", f"{layer.name}.activation"):
             request.note("no activation is in the file; --set NAME.activation=… if there was one", layer.name)
+    request.note("time is the second axis, it is assumed; load it with time_major=True otherwise")
     if len(layers) > 1:
         request.note("what is between the layers is not in the file: no dropout, no masks, no pooling are assumed")
     return done

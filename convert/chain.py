@@ -61,7 +61,7 @@ def chained(
         found, remark = _found(blocks, places if ordered else None, where)
         roles.check_order(found[0], request.part, where)
     order = found[0]  # an embedding comes before a dense layer of the same weights
-    request.note(f"taken as a chain: {_shown([block.place or ours[block.place] for block in order])}")
+    note_chain([block.place or ours[block.place] for block in order], request)
     if remark:
         request.note(f"order of the layers {remark}")
     if len(found) > 1:
@@ -69,6 +69,13 @@ def chained(
             f"{order[0].place}: read as an embedding; --set {ours[order[0].place]}.type=dense for a dense layer"
         )
     return [layer for block in order for layer in block.build(ours[block.place])]
+
+
+def note_chain(places: list[str], request: Request) -> None:
+    """Say that layers at these places follow each other; of very many, those in the middle are left out."""
+    half = _SHOWN // 2
+    shown = places if len(places) <= _SHOWN else [*places[:half], "…", *places[-half:]]
+    request.note(f"taken as a chain: {' → '.join(shown)}")
 
 
 def inputs(layers: list[WithWeights]) -> int | None:
@@ -123,8 +130,3 @@ def _ends(blocks: Sequence[Block]) -> str:
 def _listed(blocks: Sequence[Block], places: Sequence[str]) -> str:
     by_place = {block.place: block for block in reversed(blocks)}
     return some([str(by_place[place]) for place in places], most=20)
-
-
-def _shown(places: list[str]) -> str:
-    half = _SHOWN // 2
-    return " → ".join(places if len(places) <= _SHOWN else [*places[:half], "…", *places[-half:]])

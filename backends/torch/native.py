@@ -11,7 +11,7 @@ from rnnspec.backends.torch.ops import TorchOps
 from rnnspec.checkpoint import Checkpoint
 from rnnspec.convert import assemble
 from rnnspec.convert.blocks import names
-from rnnspec.convert.chain import inputs
+from rnnspec.convert.chain import inputs, note_chain
 from rnnspec.convert.layers import dense, embedding
 from rnnspec.convert.request import Network, Request, WithWeights
 from rnnspec.convert.torch.files import to_numpy
@@ -57,7 +57,8 @@ def from_native(module: nn.Module) -> Checkpoint:
     `nn.RNN`, `nn.LSTM`, `nn.GRU` (several layers become several of ours, with `Dropout` between), their cells,
     `nn.Embedding`, `nn.Linear`, `nn.Dropout`, and activations after a linear layer; in `nn.Sequential`, or as the
     children of any module, at any depth, **in the order of their registration**: what a custom `forward` does between
-    them or in another order is not seen. `batch_first` is the caller's at run time.
+    them or in another order is not seen, and so they are taken as a chain with a note. `batch_first` is the caller's at
+    run time.
 
     Raises:
         SpecError: the modules do not fit each other, or a parameter belongs to none of them.
@@ -74,6 +75,8 @@ def from_native(module: nn.Module) -> Checkpoint:
             layers[-1:] = [_activated(layers[-1:], leaf, f"{where}: {place}")]
         else:
             layers += _layers(leaf, f"{place}." if place else "", ours[place], variables, request)
+    if len(leaves) > 1 and any(_is_custom(each) for each in module.modules()):
+        note_chain(list(leaves), request)
     if not layers:
         raise UnsupportedError(f"{where}: no module in it has a layer of ours")
     return assemble(Network(layers, inputs(layers), variables), request, "torch", where)
@@ -89,6 +92,11 @@ def _leaves(module: nn.Module, place: str) -> Iterator[tuple[str, nn.Module]]:
         for name, child in module._modules.items():
             if child is not None:
                 yield from _leaves(child, f"{place}.{name}" if place else name)
+
+
+def _is_custom(module: nn.Module) -> bool:
+    """Whether it has a `forward` of its own, which may do anything with its children."""
+    return bool(module._modules) and not isinstance(module, nn.Sequential)
 
 
 def _container(module: nn.Module) -> bool:

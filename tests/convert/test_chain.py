@@ -267,6 +267,7 @@ def test_what_is_assumed_is_said_and_can_be_set():
     assert request.notes == [
         "b: forward in time, it is assumed; --set NAME.direction=backward otherwise",
         "head: no activation is in the file; --set NAME.activation=… if there was one",
+        "time is the second axis, it is assumed; load it with time_major=True otherwise",
         "what is between the layers is not in the file: no dropout, no masks, no pooling are assumed",
     ]
     request = Request(Settings({"a.return_sequences": False}))

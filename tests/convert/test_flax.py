@@ -321,6 +321,7 @@ def test_what_is_assumed_is_said(source):
         "--set NAME.direction=backward, NAME.residual=true otherwise",
         "every step goes on to Dense_0, it is assumed; --set SimpleCell_2.return_sequences=false for the last alone",
         "Dense_0: no activation is in the file; --set NAME.activation=… if there was one",
+        "time is the second axis, it is assumed; load it with time_major=True otherwise",
         "what is between the layers is not in the file: no dropout, no masks, no pooling are assumed",
     ]
 

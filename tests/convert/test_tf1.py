@@ -406,6 +406,7 @@ def test_a_residual_wrapper_leaves_nothing_in_a_checkpoint_and_so_is_said():
         "rnn: forward in time, it is assumed; --set NAME.direction=backward otherwise",
         "every step goes on to out, it is assumed; --set rnn.return_sequences=false for the last alone",
         "out: no activation is in the file; --set NAME.activation=… if there was one",
+        "time is the second axis, it is assumed; load it with time_major=True otherwise",
         "what is between the layers is not in the file: no dropout, no masks, no pooling are assumed",
     ]
     arrays = under("rnn/gru_cell", gru(4, 4))

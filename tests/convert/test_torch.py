@@ -67,6 +67,7 @@ def test_the_chain_is_read_off_the_features(source):
         "--set NAME.direction=backward, NAME.residual=true otherwise",
         "every step goes on to fc, it is assumed; --set lstm_1.return_sequences=false for the last alone",
         "fc: no activation is in the file; --set NAME.activation=… if there was one",
+        "time is the second axis, it is assumed; load it with time_major=True otherwise",
         "what is between the layers is not in the file: no dropout, no masks, no pooling are assumed",
     ]
 

@@ -189,6 +189,14 @@ def test_what_is_no_model_of_ours(module, error, message):
     assert message in str(found.value)
 
 
+def test_that_a_module_with_a_forward_of_its_own_is_a_chain_is_said():
+    places = "emb → drop → lower → middle.0 → middle.1 → head.0 → head.1 → head.2 → head.3 → head.4"
+    conversion = backend.from_native(randomised(Tagger())).metadata["conversion"]
+    assert f"taken as a chain: {places}" in conversion["notes"]
+    for module in (nn.GRU(5, 4), nn.Sequential(nn.Linear(5, 4), nn.Tanh(), nn.Sequential(nn.Linear(4, 3)))):
+        assert not any("chain" in note for note in backend.from_native(module).metadata["conversion"]["notes"])
+
+
 def test_a_module_that_is_registered_twice_counts_twice():
     relu = nn.ReLU()
     module = randomised(nn.Sequential(nn.Linear(5, 4), relu, nn.Linear(4, 3), relu))
