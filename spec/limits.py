@@ -29,9 +29,9 @@ TRACED_RATIO = 128  # beyond that, for each number in the file
 
 # Architectures
 SIZE = 2**31 - 1  # units, features, ids, steps: what every runtime can index
-WINDOWS = 2**14  # of a cell over frequency: each has states with names of their own
-STATES = 2**20  # numbers of state a row that a model without weights may have
-STATES_RATIO = 1000  # and with weights, for each of them
+WINDOWS = 2**12  # of a cell over frequency: each has states with names of their own
+STATES = 2**17  # numbers of state a row that a model without weights may have
+STATES_RATIO = 100  # and with weights, for each of them
 
 # Sources that hold weights and no architecture
 ORDER_STEPS = 200_000  # of the search for the order of the layers; it takes one a layer, where nothing is tried in vain

@@ -22,21 +22,27 @@ options = parser.parse_args()
 with open("/proc/self/statm") as sizes:
     taken = int(sizes.read().split()[0]) * resource.getpagesize()
 resource.setrlimit(resource.RLIMIT_AS, (taken + ROOM, resource.RLIM_INFINITY))
-end = time.monotonic() + 60 * options.minutes
 tried = refused = 0
+
+
+def explore(name: str) -> None:
+    """500 files for one target, others each time."""
+    target = TARGETS[name]
+
+    @settings(max_examples=500, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+    @given(data=mutated(tuple(target.seeds()), target.structured))
+    def run(data: bytes) -> None:
+        global tried, refused
+        faulthandler.dump_traceback_later(HANG, exit=True)
+        tried += 1
+        refused += bool(attempt(target, data))
+        faulthandler.cancel_dump_traceback_later()
+
+    run()
+
+
+end = time.monotonic() + 60 * options.minutes
 while time.monotonic() < end:
     for name in options.targets or TARGETS:
-        target = TARGETS[name]
-        seeds = tuple(target.seeds())
-
-        @settings(max_examples=500, deadline=None, database=None, suppress_health_check=list(HealthCheck))
-        @given(data=mutated(seeds, target.structured))
-        def run(data: bytes, target=target) -> None:
-            global tried, refused
-            faulthandler.dump_traceback_later(HANG, exit=True)
-            tried += 1
-            refused += bool(attempt(target, data))
-            faulthandler.cancel_dump_traceback_later()
-
-        run()
+        explore(name)
         print(f"{name}: {tried:,} files, {refused:,} refused", flush=True)
