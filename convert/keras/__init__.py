@@ -12,7 +12,7 @@ from rnnspec.convert.keras.chain import chain
 from rnnspec.convert.keras.files import read_file, read_json
 from rnnspec.convert.keras.infer import infer
 from rnnspec.convert.keras.layers import Layers
-from rnnspec.convert.keras.locate import by_order, by_path, has_variables
+from rnnspec.convert.keras.locate import by_order, by_path, has_variables, of_training
 from rnnspec.convert.keras.ours import as_keras, with_layers
 from rnnspec.convert.keras.saved import Saved, read_config
 from rnnspec.convert.keras.version import Version
@@ -99,10 +99,8 @@ def network(model: Saved, variables: Variables, version: Version, request: Reque
     part = request.look("part")
     found = Layers(Cells(variables, version, request), alone).network(chain(model, part))
     for name in variables.left():
-        if name.startswith(("optimizer_weights/", "optimizer/")):
-            variables.ignore(name, "the optimiser's")
-        elif name.startswith("metrics/"):
-            variables.ignore(name, "a metric's")
+        if reason := of_training(name):
+            variables.ignore(name, reason)
         elif "seed_generator" in name:
             variables.ignore(name, "the state of the random numbers for dropout")
         elif part is not None:

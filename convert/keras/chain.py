@@ -118,9 +118,10 @@ def _chain(model: Saved, part: str | None, wanted: list[int] | None) -> Chain:
         links += new
         results |= found
         if goes_on and links[-1].join is None:
-            if any(end in found and found[end][0] is not links[-1] for end in goes_on):
+            taken = [found[end] for end in goes_on]
+            if any(link is not links[-1] for link, _ in taken):
                 raise UnsupportedError(f"{call.layer.where}: what is taken of it is not of its last layer: no equal")
-            links[-1].gives = tuple(found[end][1] if end in found else 0 for end in goes_on)
+            links[-1].gives = tuple(number or 0 for _, number in taken)
     if source and graph[source].layer.kind != "InputLayer":
         links[0].source = source
     links[0].features = links[0].features or _features(graph[source or names[0]].layer)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from rnnspec.convert.keras.files import KerasFile
-from rnnspec.convert.keras.locate import leaf_of
+from rnnspec.convert.keras.locate import leaf_of, of_training
 from rnnspec.convert.request import Request
 from rnnspec.errors import SpecError
 
@@ -137,7 +137,7 @@ class Finder:
         """The layers in Keras 3's format, `layers/lstm_1/cell/vars/0`, each class by its numbers."""
         found: dict[tuple[str, int], list[tuple[str, np.ndarray]]] = {}
         for path, array in arrays.items():
-            if path.startswith("optimizer/") or "seed_generator" in path:
+            if of_training(path) or "seed_generator" in path:
                 continue
             match = _PATH.match(path)
             if match is None or "/cells/" in path:

@@ -11,6 +11,16 @@ from rnnspec.errors import SpecError, UnsupportedError
 _OLD = "_layer_checkpoint_dependencies"  # what Keras 2.12 and 2.13 called `layers`, with gaps in the numbers
 _CUSTOM = ("kernel", "recurrent_kernel", "bias", "gamma", "beta")
 
+_TRAINING = re.compile(rf"(?:(?:layers|{_OLD})/[^/]+/)*(optimizer|metrics)/(?:[^/]+/)*vars/\d+")
+
+
+def of_training(name: str) -> str | None:
+    """Whose a variable is that was saved for more training, and is of no layer."""
+    found = _TRAINING.fullmatch(name)
+    if name.startswith(("optimizer_weights/", "optimizer/")) or (found and found[1] == "optimizer"):
+        return "the optimiser's"
+    return "a metric's" if found else None
+
 
 def has_variables(saved: Saved) -> bool:
     """Whether there is any variable in it."""

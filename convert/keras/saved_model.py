@@ -88,10 +88,10 @@ def _graph(source: Path, saved: "SavedModel", variables: Variables, request: Req
 
 @dataclass
 class Signature:
-    """What a SavedModel computes under one name: its outputs, and the tensor of each variable that it is given."""
+    """What a SavedModel computes under one name: its outputs by theirs, and the tensor of each variable."""
 
     name: str
-    outputs: list[Tensor]
+    outputs: dict[str, Tensor]
     variables: dict[Tensor, str]
 
 
@@ -134,7 +134,23 @@ class SavedModel:
         leaves = [Tensor(Operation("Argument", argument)) for argument in arguments]
         given = dict(zip(bound, leaves[len(leaves) - len(bound) :], strict=True))
         variables = {leaf: self.variables[node][0] for node, leaf in given.items() if node in self.variables}
-        return Signature(name, self.library.call(function, leaves).returned, variables)
+        outputs = self.library.call(function, leaves).returned
+        return Signature(name, dict(zip(self._outputs(name, len(outputs)), outputs, strict=True)), variables)
+
+    def _outputs(self, signature: str, number: int) -> list[str]:
+        """The names of its outputs in order: `SignatureDef` (meta_graph.proto), whose tensors are `call:number`."""
+        found = dict(entry(item, self.where) for item in repeated(self.graph, 5, self.where))
+        outputs = repeated(fields(found.get(signature, memoryview(b"")), self.where), 2, self.where)
+        tensors = {
+            name: text(fields(info, self.where), 1, self.where)
+            for name, info in (entry(o, self.where) for o in outputs)
+        }
+        names = sorted(tensors, key=lambda name: (len(tensors[name]), tensors[name]))
+        if len(names) != number:
+            raise SpecError(
+                f"{self.where}: damaged: the signature {signature!r} has {len(names)} names for {number} outputs"
+            )
+        return names
 
     def children(self, node: int) -> dict[str, int]:
         """An object's members: name → number of the object."""

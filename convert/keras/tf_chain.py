@@ -1,5 +1,7 @@
 """The chains of layers in a graph, and which of them is the model."""
 
+import re
+
 from rnnspec.convert.keras.tf_expressions import integers, match, scalar
 from rnnspec.convert.keras.tf_graph import Tensor
 from rnnspec.convert.keras.tf_layers import Chain, Reader, given
@@ -11,18 +13,20 @@ from rnnspec.errors import SpecError, UnsupportedError
 class Chains:
     """The model's chain, and those whose final states start another one.
 
+    `outputs`: what the model gives, by its names for it.
+
     Raises:
         UnsupportedError: the outputs are not of one chain.
     """
 
-    def __init__(self, reader: Reader, outputs: list[Tensor]) -> None:
-        self.reader = reader
-        self.states = [y for y in outputs if y.type in LOOPS]
-        sequences = [y for y in outputs if y.type not in LOOPS]
+    def __init__(self, reader: Reader, outputs: dict[str, Tensor]) -> None:
+        self.reader, self.outputs = reader, outputs
+        self.states = [y for y in outputs.values() if y.type in LOOPS]
+        sequences = [y for y in outputs.values() if y.type not in LOOPS]
         self.main = self._main(sequences or [y for y in self.states if y == reader.final(y)][:1])
         self.all = [self.main]
         for chain in self.all:
-            for start in chain.starts:
+            for start, _ in chain.states:
                 if start.type in LOOPS and not any(start.op in other.loops for other in self.all):
                     self.all.append(reader.chain(reader.final(start)))
 
@@ -57,18 +61,39 @@ class Chains:
             )
         else:
             chain = self.main
-            if any(state.op not in chain.loops for state in self.states):
-                raise UnsupportedError(f"{self.reader.where}: a state that it gives is not of its chain of layers")
         chain.rename(request)
+        if part is None:
+            self._outputs(chain, request)
         self._starts(chain, request)
-        self._padding(chain)
+        self._padding(chain, request)
         return chain
+
+    def _outputs(self, chain: Chain, request: Request) -> None:
+        """Say which of ours is which output, where that is more than one."""
+        one = len(chain.outputs) == 1
+        ours = {y: "y" if one else f"y[{k}]" for k, y in reversed(list(enumerate(chain.outputs)))}
+        ours = {end: name for name, (_, end) in zip(chain.names, chain.states, strict=True)} | ours
+        for name, y in self.outputs.items():
+            if y not in ours:
+                what = "a state" if y.type in LOOPS else "the output"
+                raise UnsupportedError(
+                    f"{self.reader.where}: its {name!r} is {what} of a layer that ours does not give beside the last "
+                    f"layer's; leave it out with --part {chain.layers[-1][0].name}"
+                )
+        first = next(iter(self.outputs))
+        if all(re.fullmatch(r"output_\d+", name) for name in self.outputs) and self.outputs[first] != chain.outputs[0]:
+            raise UnsupportedError(
+                f"{self.reader.where}: its first output is {ours[self.outputs[first]]}, and ours gives y first; leave "
+                f"the others out with --part {chain.layers[-1][0].name}"
+            )
+        if len(self.outputs) > len(chain.outputs):
+            found = ", ".join(f"{ours[y]} ({name})" for name, y in self.outputs.items())
+            request.note(f"the outputs of the source are, in its order: {found}")
 
     def _starts(self, chain: Chain, request: Request) -> None:
         """Where states start: at zero, or where the user says."""
-        states = [f"{layer.name}.{state}" for layer, _ in chain.layers for state in layer.states(1)]
         elsewhere = []
-        for name, start in zip(states, chain.starts, strict=True):
+        for name, (start, _) in zip(chain.names, chain.states, strict=True):
             if zero(start):
                 continue
             if start in self.reader.variables:
@@ -85,7 +110,7 @@ class Chains:
         if elsewhere:
             request.note(f"starts from states that are given: {', '.join(elsewhere)}; from 0 where they are not")
 
-    def _padding(self, chain: Chain) -> None:
+    def _padding(self, chain: Chain, request: Request) -> None:
         """The value that masks steps, which must be the same for all recurrent layers."""
         masks = set(chain.masks)
         meanings = {None if mask is None else self._masked(mask, chain) for mask in masks}
@@ -94,16 +119,19 @@ class Chains:
                 f"{self.reader.where}: some layers see the mask and some do not; ours is for all of them"
             )
         found = meanings.pop() if meanings else None
-        chain.padding = None if found is None else found[0]
+        if isinstance(found, Tensor):
+            request.note(f"its mask is the input {found.op.name!r}; give it as `mask`")
+        else:
+            chain.padding = found
 
-    def _masked(self, mask: Tensor, chain: Chain) -> tuple[float | None]:
-        """The value, in a tuple of one; None in it for a mask that is an input of its own."""
+    def _masked(self, mask: Tensor, chain: Chain) -> float | Tensor:
+        """The value; or the mask, where it is an input of its own."""
         if mask.type == "Argument":
-            return (None,)
+            return mask
         found = match(mask, ("Any", "different", "axis"))
         different = found["different"] if found and integers(found["axis"]) in ([-1], [2]) else mask
         found = match(different, ("NotEqual", "x", "value"))
         value = scalar(found["value"]) if found else None
         if found is None or given(found["x"]) != chain.source or value is None:
             raise UnsupportedError(f"{self.reader.where}: the mask {mask.op.name!r} is not read off the model's input")
-        return (value,)
+        return value

@@ -26,20 +26,26 @@ _MERGES = {
 class Chain:
     """Layers from an input on.
 
-    `source`: what goes into the first of them; `passed`: what each gives; `loops`, with their `masks` and where their
-    states start; `masked`: the masks of `Masking` layers; `summed`: layers whose two biases became one; `inputs` and
-    `padding` as in `Model`.
+    `source`: what goes into the first of them; `outputs`: what the last gives; `passed`: what each gives; `loops`, with
+    their `masks`, and their `states`, where each starts and ends; `masked`: the masks of `Masking` layers; `summed`:
+    layers whose two biases became one; `inputs` and `padding` as in `Model`.
     """
 
     source: Tensor
+    outputs: tuple[Tensor, ...]
     layers: list[WithWeights] = field(default_factory=list)
     passed: set[Tensor] = field(default_factory=set)
     loops: set[Operation] = field(default_factory=set)
     masks: list[Tensor | None] = field(default_factory=list)
     masked: list[Tensor] = field(default_factory=list)
-    starts: list[Tensor] = field(default_factory=list)
+    states: list[tuple[Tensor, Tensor]] = field(default_factory=list)
     summed: list[str] = field(default_factory=list)
     padding: float | None = None
+
+    @property
+    def names(self) -> list[str]:
+        """The names of the states."""
+        return [f"{layer.name}.{state}" for layer, _ in self.layers for state in layer.states(1)]
 
     @property
     def inputs(self) -> int | None:
@@ -67,7 +73,7 @@ class Reader(Loops):
 
     def chain(self, y: Tensor) -> Chain:
         """All layers before y. Raises UnsupportedError where an operation belongs to none of ours."""
-        return self.rest(Chain(y))
+        return self.rest(Chain(y, (y,)))
 
     def rest(self, chain: Chain) -> Chain:
         while given(chain.source).type != "Argument":
@@ -80,7 +86,7 @@ class Reader(Loops):
         """The chain that ends with both directions by themselves."""
         if len(outputs) != 2:
             return None
-        chain = Chain(outputs[0], passed=set(outputs))
+        chain = Chain(outputs[0], tuple(outputs), passed=set(outputs))
         return self.rest(chain) if self.two_ways(chain, outputs[0], outputs[1], "none") else None
 
     def layer(self, chain: Chain) -> None:
@@ -180,7 +186,7 @@ class Reader(Loops):
         loop, last = self.loop(turned or y)
         if loop is None:
             return False
-        unrolled = self.unrolled(loop, y.type == "StridedSlice")
+        unrolled = self.unrolled(loop, y)
         name = named(unrolled.path, "rnn")
         options = {
             "direction": "backward" if unrolled.backward else "forward",
@@ -214,14 +220,13 @@ class Reader(Loops):
         (one, last), (other, last_other) = self.loop(forward), self.loop(turned or backward)
         if one is None or other is None or last != last_other or (turned is not None) == last:
             return False
-        sliced = forward.type == "StridedSlice"
-        a, b = self.unrolled(one, sliced), self.unrolled(other, sliced)
+        a, b = self.unrolled(one, forward), self.unrolled(other, backward)
         if (a.x, a.mask, a.backward, a.hold) != (b.x, b.mask, not b.backward, b.hold) or a.backward:
             return False
         hold = "hold" if a.hold and not last else "zero"
         name = named(a.path[:-1], "bidirectional")
         layer = bidirectional(a.part, b.part, name, last=last, merge=merge, padded_output=hold)
-        a.starts += b.starts
+        a.states += b.states
         chain.loops.add(other)
         self.add(chain, layer, a)
         return True
@@ -230,7 +235,7 @@ class Reader(Loops):
         chain.layers.insert(0, layer)
         chain.loops.add(unrolled.op)
         chain.masks.append(unrolled.mask)
-        chain.starts = unrolled.starts + chain.starts
+        chain.states = unrolled.states + chain.states
         chain.source = unrolled.x
         if unrolled.summed:
             chain.summed.insert(0, layer[0].name)

@@ -20,7 +20,9 @@ LOOPS = ("While", "StatelessWhile")
 
 @dataclass
 class Unrolled:
-    """A loop over time: its cell, its input (batch, time, features), its mask (batch, time), and where states start."""
+    """A loop over time: its cell, its input (batch, time, features), its mask (batch, time), and of each of its states
+    where it starts and where it ends.
+    """
 
     op: Operation
     part: Part
@@ -28,7 +30,7 @@ class Unrolled:
     mask: Tensor | None
     backward: bool
     hold: bool
-    starts: list[Tensor]
+    states: list[tuple[Tensor, Tensor]]
     path: list[str]
     summed: bool
 
@@ -90,13 +92,14 @@ class Loops:
             return (None, True) if outputs is None else (outputs.op, True)
         return (y.op, True) if y.type in LOOPS and y == self.final(y) else (None, False)
 
-    def unrolled(self, op: Operation, sliced: bool) -> Unrolled:
-        """What a loop computes; `sliced`: its last output is taken, not its final h.
+    def unrolled(self, op: Operation, y: Tensor) -> Unrolled:
+        """What a loop computes, of which y is its sequence, its last output, or its final h.
 
         Raises:
             UnsupportedError: it is not a cell of ours over time.
         """
         refused = self.refused(op)
+        sliced, final = y.type == "StridedSlice", y.type in LOOPS
         body = op.body
         outputs, states = [], {}
         for k, new in body.changed():
@@ -125,7 +128,7 @@ class Loops:
                 raise refused
             cells.insert(0, found)
             x = found.x
-        starts = []
+        ends = []
         for found in cells:
             for carried, new in found.states.items():
                 if carried not in body.carried:
@@ -134,7 +137,12 @@ class Loops:
                 value, m, old = chosen(states.pop(k, carried))
                 if value != new or m != mask or (mask is not None and old != carried):
                     raise refused
-                starts.append(body.start[k])
+                ends.append((body.start[k], Tensor(op, k)))
+        if mask is not None and final and not all(zero(start) for start, _ in ends):
+            raise UnsupportedError(
+                f"{self.where}: {op.name!r} gives its final state: of a row without valid steps it is the initial "
+                "state; here it would be 0: no equal"
+            )
         source, backward = item(x)
         valid, backward_mask = (None, backward) if mask is None else item(mask)
         if states or source is None or backward != backward_mask or (mask is not None and valid is None):
@@ -147,7 +155,7 @@ class Loops:
         parts = [(found.cell, found.weights) for found in cells]
         part = parts[0] if len(parts) == 1 else stack(*parts)
         summed = any(found.summed for found in cells)
-        return Unrolled(op, part, source, valid, backward, hold, starts, self.layer_path(op, cells[0]), summed)
+        return Unrolled(op, part, source, valid, backward, hold, ends, self.layer_path(op, cells[0]), summed)
 
     def layer_path(self, op: Operation, found: FoundCell) -> list[str]:
         """The path of the layer: that of its kernel without the cells, which are the scopes inside the loop."""
