@@ -76,24 +76,27 @@ def mutants_table(scores: list[dict]) -> int:
 
 def changes_table(rows: list, faults: list[str]) -> int:
     """Print what became of the changes of each file, and `faults`; return 1 when any survived without a reason."""
+    from rich.box import SIMPLE
     from rich.console import Console
     from rich.markup import escape
     from rich.table import Table
 
     console = Console()
-    title = f"{len(rows)} changes of one token"
-    table = Table("file", title=title, title_justify="left")
-    for outcome in ("changes", *OUTCOMES):
-        table.add_column(outcome, justify="right")
-    files: dict[str, list] = defaultdict(list)
-    for row in rows:
-        files[f"{row.package}: {row.file}"].append(row)
-    for name, found in [*files.items(), ("all", rows)]:
-        if found is rows:
-            table.add_section()
-        counts = [sum(row.outcome == outcome for row in found) for outcome in OUTCOMES]
-        table.add_row(escape(name), str(len(found)), *map(str, counts), style="red" if counts[-1] else "")
-    console.print(table)
+    for package in dict.fromkeys(row.package for row in rows):
+        of_it = [row for row in rows if row.package == package]
+        title = escape(f"{package}: {len(of_it)} changes of one token")
+        table = Table("file", title=title, title_justify="left", box=SIMPLE, pad_edge=False)
+        for header in (*OUTCOMES, "all"):
+            table.add_column(header, justify="right", no_wrap=True)
+        files: dict[str, list] = defaultdict(list)
+        for row in of_it:
+            files[row.file].append(row)
+        for name, found in [*sorted(files.items()), ("all", of_it)]:
+            if found is of_it:
+                table.add_section()
+            counts = [sum(row.outcome == outcome for row in found) for outcome in OUTCOMES]
+            table.add_row(escape(name), *map(str, (*counts, len(found))), style="red" if counts[-1] else "")
+        console.print(table)
     for line in faults:
         console.print(escape(line), style="red", highlight=False)
     return 1 if faults or any(row.outcome == "survived" for row in rows) else 0

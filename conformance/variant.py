@@ -65,8 +65,11 @@ class Variant:
 
 
 def variants(module: ModuleType) -> list[Variant]:
-    """float32 and, where `load` takes a dtype, float64; each of the module's PATHS where it takes a path."""
+    """float32 and, where `load` takes a dtype, float64; where it takes a path, each of the module's PATHS so, and in
+    float32 the one that is taken by default.
+    """
     takes = inspect.signature(module.load).parameters
     dtypes = ("float32", "float64") if "dtype" in takes else ("float32",)
-    paths = module.PATHS if "path" in takes else (None,)
-    return [Variant(module, dtype, path) for path in paths for dtype in dtypes]
+    if "path" not in takes:
+        return [Variant(module, dtype) for dtype in dtypes]
+    return [Variant(module), *(Variant(module, dtype, path) for path in module.PATHS for dtype in dtypes)]

@@ -102,10 +102,10 @@ class Net:
         if state == "no-such-state":
             return unreached(x, state)
         y, new = self.net(x, lengths, mask, state=state, reset=reset)
-        left = 2
-        while left > 0:
-            left -= 1
-        if left < 0:
+        while state == "forever":
+            pass
+        steps = 2
+        if steps < 1:
             os.abort()
         return y, new
 
@@ -122,18 +122,14 @@ OUTCOMES = {
     "Net.__call__: return unreached(x, state) → return unreached(state, x)": "unreached",
     CALL.format("x, lengths, mask", "lengths, x, mask"): "caught",
     CALL.replace("res…", "reset=res…").format("x, lengths, mask", "x, mask, lengths"): "caught",
-    "Net.__call__: left = 2 → left = 3": "survived",
-    "Net.__call__: left = 2 → left = 1": "survived",
-    "Net.__call__: while left > 0: → while left >= 0:": "crashed",
-    "Net.__call__: while left > 0: → while left > 1:": "survived",
-    "Net.__call__: while left > 0: → while not left > 0:": "survived",
-    "Net.__call__: left -= 1 → left += 1": "timeout",
-    "Net.__call__: left -= 1 → pass": "timeout",
-    "Net.__call__: left -= 1 → left -= 0": "timeout",
-    "Net.__call__: left -= 1 → left -= 2": "survived",
-    "Net.__call__: if left < 0: → if left <= 0:": "crashed",
-    "Net.__call__: if left < 0: → if not left < 0:": "crashed",
-    "Net.__call__: if left < 0: → if left < 1:": "crashed",
+    "Net.__call__: while state == 'forever': → while state != 'forever':": "timeout",
+    "Net.__call__: while state == 'forever': → while state == 'forever_':": "survived",
+    "Net.__call__: steps = 2 → steps = 3": "survived",
+    "Net.__call__: steps = 2 → steps = 1": "survived",
+    "Net.__call__: if steps < 1: → if not steps < 1:": "crashed",
+    "Net.__call__: if steps < 1: → if steps <= 1:": "survived",
+    "Net.__call__: if steps < 1: → if steps < 2:": "survived",
+    "Net.__call__: if steps < 1: → if steps < 0:": "survived",
     "Net.__call__: os.abort() → pass": "unreached",
     "Net.__call__: return (y, new) → return (new, y)": "caught",
     "unreached: return (x, state) → return (state, x)": "unreached",
@@ -153,7 +149,7 @@ def test_what_the_suite_makes_of_each(toy):
     found = {row.change.removeprefix("toy_backend.py: "): row for row in rows}
     assert {change: row.outcome for change, row in found.items()} == OUTCOMES
     assert found["Net.__init__: self.step = net.step → pass"].by.endswith("-steps")
-    assert "SIGABRT" in found["Net.__call__: if left < 0: → if left <= 0:"].by
+    assert "SIGABRT" in found["Net.__call__: if steps < 1: → if not steps < 1:"].by
     assert (toy / "toy_backend.py").read_text() == TOY
     assert "toy_backend" not in sys.modules
 

@@ -38,17 +38,20 @@ def _interface() -> None:
     asked: list[dict[str, Any]] = []
     full = ModuleType("full")
 
-    def load(checkpoint: Any, dtype: str = "float32", path: str = "a", time_major: bool = False, seed: int = 0) -> Net:
+    def load(
+        checkpoint: Any, dtype: str = "float32", path: str = "own", time_major: bool = False, seed: int = 0
+    ) -> Net:
         asked.append({"dtype": dtype, "path": path, "time_major": time_major})
         return Net(checkpoint, dtype, time_major)
 
     full.load, full.PATHS = load, ("a", "b")  # type: ignore[attr-defined]
     found = variant.variants(full)
-    expected = [("float32", "a"), ("float64", "a"), ("float32", "b"), ("float64", "b")]
+    expected = [("float32", None), ("float32", "a"), ("float64", "a"), ("float32", "b"), ("float64", "b")]
     equal("the variants of two paths", [(v.dtype, v.path) for v in found], expected)
     case = next(case for case in cases() if case.id == "time-major-last")
     equal("their outcomes", {runner.run(case, v).outcome for v in found}, {"pass"})
-    equal("what they were loaded with", asked, [{"dtype": d, "path": p, "time_major": True} for d, p in expected])
+    loaded = [{"dtype": d, "path": p or "own", "time_major": True} for d, p in expected]
+    equal("what they were loaded with", asked, loaded)
 
 
 def _answers() -> None:

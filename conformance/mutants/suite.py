@@ -90,7 +90,8 @@ TOLERANCE: Rows = {
 RUNNER: Rows = {
     "conformance.variant:variants": [
         ("CONF-1", "float32 alone is tried", 'if "dtype" in takes', "if False"),
-        ("CONF-1", "the first path alone is tried", 'module.PATHS if "path"', 'module.PATHS[:1] if "path"'),
+        ("CONF-1", "the first path alone is tried", "for path in module.PATHS", "for path in module.PATHS[:1]"),
+        ("CONF-1", "the path that is taken by default is not tried", "[Variant(module), *(", "[*("),
         ("CONF-1", "every backend has to take a dtype", 'if "dtype" in takes', "if True"),
     ],
     "conformance.variant:Variant.load": [
