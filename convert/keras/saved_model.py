@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from rnnspec import limits
 from rnnspec.convert.keras import network, version_of
 from rnnspec.convert.keras.files import decode, read_json
 from rnnspec.convert.keras.locate import by_order, has_variables
@@ -24,6 +25,7 @@ from rnnspec.convert.tf1.wire import fields, number, octets, repeated, text, var
 from rnnspec.convert.variables import Variables
 from rnnspec.errors import SpecError, UnsupportedError
 from rnnspec.reading import contents
+from rnnspec.shown import shown
 
 _KEY = "/.ATTRIBUTES/VARIABLE_VALUE"
 _NOT_LAYERS = {"optimizer": "the optimiser's", "keras_api": "a metric's", "_all_variables": "a copy"}
@@ -208,4 +210,8 @@ class SavedModel:
                 if child not in paths:
                     escaped = name.replace(".", "..").replace("/", ".S")
                     paths[child] = f"{paths[node]}/{escaped}".removeprefix("/")
+                    if len(paths[child]) > limits.PATH:
+                        raise SpecError(
+                            f"{self.where}: {shown(paths[child])}: a path of more than {limits.PATH:,} characters"
+                        )
                     queue.append(child)

@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from rnnspec import limits
 from rnnspec.convert.tf1.tensors import STRING, dtype_of, shape_of, widened
 from rnnspec.convert.tf1.wire import fields, number, octets, repeated, text, varints
 from rnnspec.errors import SpecError
@@ -95,7 +96,7 @@ class Library:
     """The functions of a graph, by name. Raises SpecError where the graph is damaged."""
 
     def __init__(self, graph_def: memoryview, where: str) -> None:
-        self.where = where
+        self.where, self.calls = where, 0
         found = repeated(fields(octets(fields(graph_def, where), 2, where), where), 1, where)
         self.functions = {function.name: function for function in (Function(data, where) for data in found)}
 
@@ -106,7 +107,8 @@ class Library:
 
     def call(self, name: str, arguments: "list[Tensor]", depth: int = 0) -> "Frame":
         """A function with its arguments."""
-        if depth > _DEPTH:
+        self.calls += 1
+        if depth > _DEPTH or self.calls > limits.CALLS:
             raise SpecError(f"{self.where}: damaged: its functions call each other without end; copy the folder again")
         return Frame(self, self.function(name), arguments, depth)
 
@@ -235,7 +237,8 @@ def constant(data: memoryview, where: str) -> np.ndarray | None:
         values = np.concatenate([_numbers(value, _LISTS[each], where) for value in found[each]])
     if values.size not in (0, 1, size) or (size > _MOST and values.size != size):
         raise SpecError(f"{where}: damaged: {values.size} numbers for the shape {shape}; copy the folder again")
-    return np.resize(values if values.size else np.zeros(1), shape).astype(dtype)
+    values = values.astype(dtype) if values.size else np.zeros(1, dtype)
+    return values.reshape(shape) if values.size == size else np.broadcast_to(values, shape)  # which takes no memory
 
 
 def _numbers(value: int | memoryview, dtype: str, where: str) -> np.ndarray:
