@@ -42,7 +42,10 @@ def read_pickled(path: Path, request: Request) -> tuple[dict[str, np.ndarray], d
         UnsupportedError: a tensor among the weights is sparse, quantised or without data.
     """
     if not is_zip(path):
-        found, numbers = _legacy(contents(path), path)
+        data = contents(path)
+        if data.startswith(b"PK"):
+            raise SpecError(f"{path}: a zip archive that is cut off; copy it again")
+        found, numbers = _legacy(data, path)
         return _weights(found, numbers, request, path)
     with open_zip(path) as archive:
         found, numbers = _zipped(archive, path)
@@ -135,9 +138,10 @@ def _view(tensor: Tensor, numbers: np.ndarray, where: str) -> np.ndarray:
     if 0 in tensor.shape:
         return np.zeros(tensor.shape, numbers.dtype)
     end = tensor.offset + sum((size - 1) * stride for size, stride in sizes) + 1
-    if end > tensor.storage.size // (1 if tensor.dtype is None else numbers.itemsize):
+    stored = tensor.storage.size // (1 if tensor.dtype is None else numbers.itemsize)
+    if end > stored:
         raise SpecError(f"{where}: damaged: it leaves its storage; copy the file again")
-    if tensor.storage.start + end > numbers.size:
+    if tensor.storage.start + stored > numbers.size:
         raise SpecError(f"{where}: damaged: its numbers are cut off; copy the file again")
     strides = [stride * numbers.itemsize if size > 1 else 0 for size, stride in sizes]
     first = tensor.storage.start + tensor.offset

@@ -13,9 +13,9 @@ from rnnspec.convert.tf1.bundle import read_bundle, slice_key
 from rnnspec.convert.tf1.crc import crc32c, masked_crc32c
 from rnnspec.convert.tf1.snappy import decompress
 from rnnspec.convert.tf1.source import read_checkpoint
+from tests.files.checkpoints import entry, field, shape_proto, table, v1
 
 GOLDEN = Path(__file__).parents[1] / "data" / "golden"
-MAGIC = bytes.fromhex("57fb808b247547db")
 
 
 def test_crc32c_as_in_rfc_3720():
@@ -46,61 +46,6 @@ def test_snappy():
 
 
 # A writer of bundles, to have what no golden case has: several shards, compressed blocks, all data types.
-
-
-def varint(value: int) -> bytes:
-    value %= 1 << 64
-    out = bytearray()
-    while value > 0x7F:
-        out.append(value & 0x7F | 0x80)
-        value >>= 7
-    return bytes([*out, value])
-
-
-def field(number: int, value: int | bytes) -> bytes:
-    if isinstance(value, int):
-        return varint(number << 3) + varint(value)
-    return varint(number << 3 | 2) + varint(len(value)) + value
-
-
-def shape_proto(shape) -> bytes:
-    return b"".join(field(2, field(1, size)) for size in shape)
-
-
-def slice_proto(extents) -> bytes:
-    return b"".join(field(1, field(1, start) + field(2, size)) for start, size in extents)
-
-
-def entry(code: int, shape, shard: int, offset: int, data: bytes, checksum=None) -> bytes:
-    checksum = masked_crc32c(data) if checksum is None else checksum
-    places = field(3, shard) + field(4, offset) + field(5, len(data))
-    return field(1, code) + field(2, shape_proto(shape)) + places + varint(6 << 3 | 5) + struct.pack("<I", checksum)
-
-
-def table(entries: dict[bytes, bytes], compressed=False) -> bytes:
-    """A sorted table of one block, its keys prefix-compressed."""
-    block, last = b"", b""
-    for key, value in sorted(entries.items()):
-        shared = next(
-            (k for k, pair in enumerate(zip(last, key, strict=False)) if len({*pair}) > 1), min(len(last), len(key))
-        )
-        block += varint(shared) + varint(len(key) - shared) + varint(len(value)) + key[shared:] + value
-        last = key
-    out = b""
-
-    def stored(block: bytes) -> bytes:
-        nonlocal out
-        block += struct.pack("<II", 0, 1)
-        kind = bytes([compressed])
-        if compressed:
-            block = varint(len(block)) + bytes([61 << 2]) + struct.pack("<H", len(block) - 1) + block
-        handle = varint(len(out)) + varint(len(block))
-        out += block + kind + struct.pack("<I", masked_crc32c(block + kind))
-        return handle
-
-    handle = stored(block)
-    index = stored(varint(0) + varint(len(last)) + varint(len(handle)) + last + handle)
-    return out + (handle + index).ljust(40, b"\0") + MAGIC
 
 
 def write(prefix: Path, shards: list[bytes], entries: dict[bytes, bytes], **options) -> Path:
@@ -278,16 +223,6 @@ def test_the_latest_checkpoint_is_inside_the_folder(tmp_path):
     shutil.copy(folder / "model.ckpt.index", folder / "other.ckpt.index")
     with pytest.raises(SpecError, match=r"found model.ckpt, other.ckpt: give its prefix"):
         convert(folder, "tf1")
-
-
-def v1(tensors: list[tuple[str, tuple, list, bytes]]) -> bytes:
-    """A V1 checkpoint: (name, whole shape, extents, packed floats)."""
-    metas = (field(1, field(1, n.encode()) + field(2, shape_proto(s)) + field(3, 1)) for n, s, _, _ in tensors)
-    entries = {b"": field(1, b"".join(metas))}
-    for name, _, extents, data in tensors:
-        saved = field(1, name.encode()) + field(2, slice_proto(extents)) + field(3, field(5, data))
-        entries[slice_key(name.encode(), extents)] = field(2, saved)
-    return table(entries)
 
 
 def test_v1_in_shards(tmp_path):

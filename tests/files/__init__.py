@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from tests.files import arrays, cells, configs, models
+from tests.files import arrays, cells, checkpoints, configs, graphs, hdf5, models, packed, pickles
 
 FOLDER = Path(__file__).parents[1] / "data" / "files"
 
@@ -30,6 +30,15 @@ KINDS: dict[str, Callable[[], Iterator[tuple]]] = {
 }
 
 
+FOREIGN: dict[str, Callable[[], Iterator[tuple]]] = {  # what `rnnspec convert` reads; `tests/convert/test_files.py`
+    "torch": pickles.files,
+    "flax": packed.files,
+    "keras": hdf5.files,
+    "tf1": checkpoints.files,
+    "onnx": graphs.files,
+}
+
+
 def files(kind: str) -> list[File]:
     """All files of a kind, as the recipe has them."""
-    return [File(*row) for row in KINDS[kind]()]
+    return [File(*row) for row in (KINDS | FOREIGN)[kind]()]

@@ -3,11 +3,11 @@
 import json
 import shutil
 
-from tests.files import FOLDER, KINDS, files
+from tests.files import FOLDER, FOREIGN, KINDS, files
 
 shutil.rmtree(FOLDER, ignore_errors=True)
 words: dict[str, str] = {}
-for kind in KINDS:
+for kind in KINDS | FOREIGN:
     for file in files(kind):
         path = FOLDER / ("invalid" if file.says else "valid") / kind / file.name
         path.parent.mkdir(parents=True, exist_ok=True)
