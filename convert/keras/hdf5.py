@@ -5,6 +5,7 @@ import mmap
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from math import prod
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -65,8 +66,9 @@ def read_hdf5(stream: BinaryIO, path: Path, *, data: bool = True) -> Hdf5:
         raise UnsupportedError(f"{path}: reading it needs h5py: pip install 'rnnspec[keras]'") from None
     found = Hdf5()
     _check_heaps(stream, path)
+    size = stream.seek(0, io.SEEK_END)
     with reading(path, *_DAMAGED, what="a damaged HDF5 file"), h5py.File(stream, "r") as file:
-        datasets = dict(_walked(file, found, path))
+        datasets = dict(_walked(file, size, found, path))
         if data:
             _check(datasets, found, path)
             for name, dataset in datasets.items():
@@ -98,7 +100,7 @@ def _bytes(stream: BinaryIO) -> Any:
     return mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ)
 
 
-def _walked(file: Any, found: Hdf5, path: Path) -> Iterator[tuple[str, Any]]:
+def _walked(file: Any, size: int, found: Hdf5, path: Path) -> Iterator[tuple[str, Any]]:
     """Every dataset by its path. What several hard links lead to counts once."""
     import h5py
 
@@ -109,7 +111,7 @@ def _walked(file: Any, found: Hdf5, path: Path) -> Iterator[tuple[str, Any]]:
             if (address := h5py.h5o.get_info(item.id).addr) in seen:
                 continue
             seen.add(address)
-            found.attributes[place] = dict(_attributes(item, f"{path}: {shown(place)}"))
+            found.attributes[place] = dict(_attributes(item, size, f"{path}: {shown(place)}"))
             if isinstance(item, h5py.Dataset):
                 yield place, item
             if not isinstance(item, h5py.Group):
@@ -126,11 +128,19 @@ def _walked(file: Any, found: Hdf5, path: Path) -> Iterator[tuple[str, Any]]:
                 left.append((inside, item[name]))
 
 
-def _attributes(item: Any, where: str) -> Iterator[tuple[str, str | list[str]]]:
-    """What Keras writes at an object."""
+def _attributes(item: Any, size: int, where: str) -> Iterator[tuple[str, str | list[str]]]:
+    """What Keras writes at an object, of a file of `size` bytes."""
+    import h5py
+
     for name in item.attrs:
         if not _ATTRIBUTES.fullmatch(name):
             continue
+        attribute = item.attrs.get_id(name)
+        kind, count = attribute.get_type(), prod(attribute.shape or ())
+        if kind.get_class() not in (h5py.h5t.STRING, h5py.h5t.INTEGER, h5py.h5t.FLOAT):
+            raise SpecError(f"{where}: attribute {name}: expected names, found {quoted(attribute.dtype)}")
+        if kind.get_size() * count > size:
+            raise SpecError(f"{where}: damaged: attribute {name} is larger than the file; copy it again")
         value = item.attrs[name]
         if isinstance(value, str | bytes):
             yield name, _text(value)

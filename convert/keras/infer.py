@@ -101,7 +101,7 @@ class Finder:
             return Block(name, _layer("Bidirectional", name, config), forward.inputs, outputs)
         starts = [k for k, leaf in enumerate(leaves) if leaf == "kernel"] + [len(leaves)]
         cells = [self.cell(name, leaves[a:b], arrays[a:b]) for a, b in pairwise(starts)]
-        if not cells or starts[0]:
+        if not cells or starts[0] or arrays[0].ndim != 2:
             raise SpecError(f"{self.source}: {name}: not known by its variables {', '.join(leaves)}; {_ASK}")
         inputs = arrays[0].shape[0]
         units = cells[-1]["config"]["units"]

@@ -40,7 +40,7 @@ def taken(saved: Saved, gives: tuple[int, ...] | None, join: str | None, returne
     merge = own_merge(saved) if saved.kind == "Bidirectional" else None
     names = outputs(saved)
     for number in (*(gives or ()), *rest):
-        if number >= len(names):
+        if not 0 <= number < len(names):
             raise SpecError(f"{saved.where}: its output {number} is taken, but it has {len(names)}")
     if gives is None and rest:  # the model's first output is its y, or the first two are
         two = tuple(names[number] for number in rest[:2])
