@@ -24,13 +24,20 @@ def export(model: Path, target: Path, no_lengths: bool, **options) -> None:
     import rnnspec
     from rnnspec import backends
     from rnnspec.export import export_onnx, paths
+    from rnnspec.export.model import learned
 
     backends.require("onnxruntime")
     checkpoint = rnnspec.load(model)
     worst = export_onnx(checkpoint, target, lengths=not no_lengths, **options)
     states = ", ".join(f"{name} → {name}.out" for name in checkpoint.model.states())
     say(f"{target}: opset {options['opset']}, {target.stat().st_size:,} bytes")
-    for name, path in paths(onnx.load(target)).items():
-        say(f"{name}: {path}")
+    written = onnx.load(target, load_external_data=False)
+    for beside in {e.value for t in written.graph.initializer for e in t.external_data if e.key == "location"}:
+        path = target.with_name(beside)
+        say(f"{path}: {path.stat().st_size:,} bytes of weights, to be kept beside it")
+    for name, how in paths(written).items():
+        say(f"{name}: {how}")
     say(f"states: {states or 'none'}")
+    if optional := [name for name in checkpoint.model.states() if name in learned(checkpoint.model)]:
+        say(f"may be left out, and then start from what was learned: {', '.join(optional)}")
     say(f"checked in ONNX Runtime at two batch sizes and lengths: worst error {worst:.1e}")

@@ -5,9 +5,11 @@ from typing import Any
 
 import numpy as np
 import onnx
-from onnx import helper, numpy_helper
+from onnx import helper
 
 from rnnspec.export.values import Dimension, Value
+
+_LARGE = 1024  # bytes
 
 
 class Graph:
@@ -17,16 +19,20 @@ class Graph:
         self.opset = opset
         self.dtype = np.dtype(dtype)
         self._nodes: list[onnx.NodeProto] = []
-        self._initializers: dict[str, onnx.TensorProto] = {}
+        self.arrays: dict[str, np.ndarray] = {}  # the initializers
         self._inputs: list[onnx.ValueInfoProto] = []
         self._outputs: list[onnx.ValueInfoProto] = []
         self._count: dict[str, int] = {}
         self._renamed: dict[str, str] = {}  # values that are outputs → the names of those
         self._shared: dict[tuple, Any] = {}
 
-    def input(self, name: str, dtype: str, shape: tuple[Dimension, ...]) -> Value:
-        """A graph input; strings are symbolic dimensions."""
+    def input(self, name: str, dtype: str, shape: tuple[Dimension, ...], default: np.ndarray | None = None) -> Value:
+        """A graph input; strings are symbolic dimensions. With a default, the initializer of its name, it may be left
+        out.
+        """
         self._inputs.append(helper.make_tensor_value_info(name, _element(dtype), shape))
+        if default is not None:
+            self.constant(default, name)
         return Value(self, name, shape)
 
     def output(self, value: Value, name: str) -> None:
@@ -41,8 +47,7 @@ class Graph:
     def constant(self, array: np.ndarray, name: str) -> Value:
         """An initializer; a name used twice must hold the same array."""
         array = np.asarray(array)
-        if name not in self._initializers:
-            self._initializers[name] = numpy_helper.from_array(np.ascontiguousarray(array).reshape(array.shape), name)
+        self.arrays.setdefault(name, array)
         return Value(self, name, array.shape)
 
     def node(self, kind: str, inputs: Iterable[Value | None], *shapes: tuple[Dimension, ...], **attributes: Any):
@@ -104,6 +109,12 @@ class Graph:
     def transpose(self, x: Value, *order: int) -> Value:
         return self.node("Transpose", [x], tuple(x.shape[i] for i in order), perm=list(order))
 
+    def pad(self, x: Value, after: list[Value], shape: tuple[Dimension, ...], filling: Value | None = None) -> Value:
+        """x with more places at the ends of its axes, how many as lists of integers that are joined."""
+        before = self.integers(*[0] * len(x.shape))
+        pads = self.node("Concat", [before, *after], (2 * len(x.shape),), axis=0)
+        return self.node("Pad", [x, pads, filling], shape)
+
     def slice(self, x: Value, start: int, stop: int, size: Dimension, step: int = 1) -> Value:
         """x[start:stop:step], of `size` elements."""
         bounds = [self.integers(start), self.integers(stop), self.integers(0), self.integers(step)]
@@ -119,19 +130,35 @@ class Graph:
         shape[axis] = sum(int(value.shape[axis]) for value in values)
         return values[0] if len(values) == 1 else self.node("Concat", values, tuple(shape), axis=axis)
 
-    def model(self, metadata: dict[str, str]) -> onnx.ModelProto:
-        """The finished, checked model."""
+    def model(self, metadata: dict[str, str], location: str | None = None) -> onnx.ModelProto:
+        """The finished, checked model. With a `location`, its large initializers lie one after the other in a file of
+        that name beside it.
+        """
         self._rename(self._nodes)
-        graph = helper.make_graph(
-            self._nodes, "rnnspec", self._inputs, self._outputs, [self._initializers[n] for n in self._initializers]
-        )
+        initializers, end = [], 0
+        for name, array in self.arrays.items():
+            tensor = onnx.TensorProto(name=name, dims=array.shape, data_type=_element(str(array.dtype)))
+            if location is None or name not in self.large():
+                tensor.raw_data = little(array).tobytes()
+            else:
+                tensor.data_location = onnx.TensorProto.EXTERNAL
+                for key, value in (("location", location), ("offset", end), ("length", array.nbytes)):
+                    tensor.external_data.add(key=key, value=str(value))
+                end += array.nbytes
+            initializers.append(tensor)
+        graph = helper.make_graph(self._nodes, "rnnspec", self._inputs, self._outputs, initializers)
         opsets = [helper.make_opsetid("", self.opset)]
         model = helper.make_model(
             graph, opset_imports=opsets, producer_name="rnnspec", ir_version=helper.find_min_ir_version_for(opsets)
         )
         helper.set_model_props(model, metadata)
-        onnx.checker.check_model(model, full_check=True)
+        if location is None:
+            onnx.checker.check_model(model, full_check=True)
         return model
+
+    def large(self) -> dict[str, np.ndarray]:
+        """The initializers that are no sizes, axes and other small numbers."""
+        return {name: array for name, array in self.arrays.items() if array.nbytes >= _LARGE}
 
     def _name(self, kind: str) -> str:
         index = self._count[kind] = self._count.get(kind, -1) + 1
@@ -143,6 +170,11 @@ class Graph:
                 names[:] = [self._renamed.get(name, name) for name in names]
             for attribute in node.attribute:
                 self._rename(attribute.g.node)
+
+
+def little(array: np.ndarray) -> np.ndarray:
+    """As ONNX stores it."""
+    return np.ascontiguousarray(array, array.dtype.newbyteorder("<"))
 
 
 def _element(dtype: str) -> int:

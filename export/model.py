@@ -1,8 +1,11 @@
 """Checkpoint → ONNX file."""
 
+import errno
 import json
 import os
-from typing import Any
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
 
 import numpy as np
 import onnx
@@ -10,17 +13,22 @@ import onnx
 from rnnspec.atomic import write_atomically
 from rnnspec.checkpoint import SPEC_VERSION, Checkpoint, read_header
 from rnnspec.errors import SpecError
-from rnnspec.export.graph import Graph
+from rnnspec.export import empty, sequences
+from rnnspec.export.graph import Graph, little
 from rnnspec.export.ops import OnnxOps
-from rnnspec.export.values import Parameter
+from rnnspec.export.values import Parameter, Value
 from rnnspec.layers import Recurrent
-from rnnspec.ops import scope
+from rnnspec.model import Model
+from rnnspec.ops import grouped, scope, under
 from rnnspec.reference.ops import NumpyOps
 from rnnspec.valid import Valid
 
 DEFAULT_OPSET = 17
 _OLDEST_OPSET = 14  # the first with the attribute `layout`
 METADATA_KEY = "rnnspec"
+LARGEST = 2**31 - 2**26  # bytes of weights in one file: protocol buffers end at 2 GiB, and there is more than weights
+
+Made = TypeVar("Made", bound=Graph)
 
 
 def export_onnx(checkpoint: Checkpoint, path: str | os.PathLike, **options) -> float:
@@ -38,10 +46,31 @@ def export_onnx(checkpoint: Checkpoint, path: str | os.PathLike, **options) -> f
     """
     from rnnspec.export.verify import verify
 
-    data = build(checkpoint, **options).SerializeToString()
-    worst = verify(data, checkpoint)
+    path = Path(path)
+    beside = f"{path.name}.data"
+    data, tensors = serialised(checkpoint, beside, **options)
+    worst = verify(data, checkpoint, tensors)
+    if tensors:
+        if not path.parent.is_dir():
+            raise FileNotFoundError(errno.ENOENT, "there is no such folder", str(path.parent))
+        path.unlink(missing_ok=True)  # an old model must not be found with the new tensors
+        write_atomically(path.with_name(beside), (array.data for array in tensors.values()))
     write_atomically(path, data)
     return worst
+
+
+def serialised(checkpoint: Checkpoint, location: str, **options) -> tuple[bytes, dict[str, np.ndarray]]:
+    """The bytes of the model; and where one file cannot hold it, the tensors that belong one after the other into a
+    file `location` beside it.
+
+    Args:
+        options: those of `build`.
+    """
+    graph, metadata = trace(Graph, checkpoint, **options)
+    if sum(array.nbytes for array in graph.arrays.values()) <= LARGEST:
+        return graph.model(metadata).SerializeToString(), {}
+    data = graph.model(metadata, location).SerializeToString()
+    return data, {name: little(array) for name, array in graph.large().items()}
 
 
 def build(
@@ -54,10 +83,11 @@ def build(
     reset: bool = False,
     time_major: bool = False,
 ) -> onnx.ModelProto:
-    """The ONNX model, not yet run.
+    """The ONNX model in one piece, not yet run.
 
     Inputs: `x` (batch, time, inputs), or ids (batch, time) as int64; `lengths` (batch,) as int32; each state by name
-    (batch, size). Outputs: `y`, or `y.forward` and `y.backward`; each final state as `<name>.out`.
+    (batch, size). A state that starts from what was learned may be left out. Outputs: `y`, or `y.forward` and
+    `y.backward`; each final state as `<name>.out`.
 
     Args:
         opset: 14 or newer.
@@ -66,7 +96,30 @@ def build(
         mask: an input `mask` (batch, time) of booleans in place of `lengths`.
         reset: an input `reset` (batch, time) of booleans; every recurrent layer is a loop then.
         time_major: x and y are (time, batch, …).
+
+    Raises:
+        SpecError: an option is wrong; the weights are more than one file can hold.
+        UnsupportedError: `step` with a layer that has none.
     """
+    options = {"step": step, "lengths": lengths, "mask": mask, "reset": reset, "time_major": time_major}
+    graph, metadata = trace(Graph, checkpoint, opset=opset, **options)
+    if (size := sum(array.nbytes for array in graph.arrays.values())) > LARGEST:
+        raise SpecError(f"build: {size:,} bytes of weights, more than one ONNX file holds; export_onnx writes two")
+    return graph.model(metadata)
+
+
+def trace(
+    kind: Callable[[int], Made],
+    checkpoint: Checkpoint,
+    *,
+    opset: int = DEFAULT_OPSET,
+    step: bool = False,
+    lengths: bool = True,
+    mask: bool = False,
+    reset: bool = False,
+    time_major: bool = False,
+) -> tuple[Made, dict[str, str]]:
+    """The model written into a graph, which `kind` makes for an opset, and its metadata; options as of `build`."""
     newest = onnx.defs.onnx_opset_version()
     if not _OLDEST_OPSET <= opset <= newest:
         raise SpecError(f"opset: expected {_OLDEST_OPSET} to {newest}, found {opset}")
@@ -74,7 +127,7 @@ def build(
         if step and given:
             raise SpecError(f"{name}: a single step has none; leave out {name} or step")
     model = checkpoint.model
-    graph = Graph(opset)
+    graph = kind(opset)
     axes = ["batch"] if step else ["time", "batch"] if time_major else ["batch", "time"]
     features, dtype = ([], "int64") if model.inputs is None else ([model.inputs], "float32")
     x = graph.input("x", dtype, (*axes, *features))
@@ -83,21 +136,35 @@ def build(
         graph.input("mask", "bool", ("batch", "time")) if mask else None,
         graph.input("reset", "bool", ("batch", "time")) if reset else None,
     )
-    state = {name: graph.input(name, "float32", ("batch", size)) for name, size in model.states().items()}
+    initial = initial_states(checkpoint)
+    state = {}
+    for name, size in model.states().items():
+        if name in learned(model):  # of one row for all, or of one for each
+            state[name] = graph.input(name, "float32", (f"{name}.rows", size), initial[name][None])
+        else:
+            state[name] = graph.input(name, "float32", ("batch", size))
     p = model.by_layer({name: Parameter(graph, name, array) for name, array in checkpoint.weights.items()})
     ops = OnnxOps(graph)
     if step:
-        y, new = model.step(ops, p, x, state)
+        rows = graph.slice(graph.node("Shape", [x], (len(x.shape),)), 0, 1, 1) if learned(model) else None
+        y, new = model.step(ops, p, x, _started(graph, model, state, rows))
     else:
         if not time_major:
             x = graph.transpose(x, 1, 0, *range(2, len(x.shape)))
-        y, new = model.apply(ops, p, x, valid, state)
+        call = empty.call(graph, x)
+        x, valid = empty.filled(graph, call, x, valid, model.padding)
+        start = {name: empty.rows_filled(graph, value) for name, value in state.items()}
+        start = _started(graph, model, start, graph.unsqueeze(sequences.sizes(graph, x)[1], 0))
+        y, new = model.apply(ops, p, x, valid, start)
+        if valid.all:
+            new = {name: empty.kept(graph, value, start[name]) for name, value in new.items()}
+        y = tuple(empty.cut(graph, call, part) for part in y) if model.separate else empty.cut(graph, call, y)
+        new = {name: empty.cut(graph, call, value) for name, value in new.items()}
     for name, value in model.named(y).items():
         swap = len(value.shape) == 3 and not time_major
         graph.output(graph.transpose(value, 1, 0, 2) if swap else value, name)
     for name, value in new.items():
         graph.output(value, f"{name}.out")
-    initial = initial_states(checkpoint)
     header = {
         "version": SPEC_VERSION,
         "step": step,
@@ -112,7 +179,24 @@ def build(
         ],
     } | ({"dtype": checkpoint.dtype} if checkpoint.dtype != "float32" else {})
     text = json.dumps(header, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-    return graph.model({METADATA_KEY: text})
+    return graph, {METADATA_KEY: text}
+
+
+def learned(model: Model) -> set[str]:
+    """The states that start from what was learned, where none are given."""
+    of = grouped(model.states())
+    layers = [layer for layer in model.layers if isinstance(layer, Recurrent) and layer.learned_state]
+    return {name for layer in layers for name in under(layer.name, of.get(layer.name, {}))}
+
+
+def _started(graph: Graph, model: Model, state: dict[str, Value], rows: Value | None) -> dict[str, Value]:
+    """States of as many rows as x has, which are `rows`, a list of one number: those that may be one for all, too."""
+    started = dict(state)
+    for name in learned(model) if rows is not None else ():
+        size = int(state[name].shape[1])
+        shape = graph.node("Concat", [rows, graph.integers(size)], (2,), axis=0)
+        started[name] = graph.node("Expand", [state[name], shape], ("batch", size))
+    return started
 
 
 def initial_states(checkpoint: Checkpoint) -> dict[str, np.ndarray]:

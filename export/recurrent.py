@@ -77,7 +77,8 @@ def _weights(graph: Graph, cell: Gated, meaning: native.Node, each: list[dict[st
         sign = signs[:3, None]
         tensors["P"] = [(q["peephole"].array[places] * sign).reshape(-1) for q in each]
     return {
-        name: graph.constant(np.stack(arrays).astype(graph.dtype), f"{base}.{name}") for name, arrays in tensors.items()
+        name: graph.constant(np.stack(arrays).astype(graph.dtype, copy=False), f"{base}.{name}")
+        for name, arrays in tensors.items()
     }
 
 

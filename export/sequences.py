@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from rnnspec.export import empty
 from rnnspec.export.graph import Graph
 from rnnspec.export.values import Value
 from rnnspec.valid import Valid
@@ -152,7 +153,8 @@ def last(graph: Graph, y: Value, valid: Valid, reverse: bool) -> Value:
         sequence = order(graph, marked, reverse)
         final = graph.node("Equal", [sequence.visited, sequence.total], marked.shape)
         y = masked(graph, y, graph.node("And", [marked, final], marked.shape))
-    return graph.node("ReduceSum", [y, graph.integers(0)], y.shape[1:], keepdims=0)  # of one step, or of none
+    y = graph.node("ReduceSum", [y, graph.integers(0)], y.shape[1:], keepdims=0)  # of one step, or of none
+    return y if marked is not None else empty.kept(graph, y, graph.scalar(0))
 
 
 def flip(graph: Graph, y: Value) -> Value:

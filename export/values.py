@@ -94,7 +94,7 @@ class Parameter(Operators):
 
     def value(self, form: str = "", change: Callable[[np.ndarray], np.ndarray] = lambda array: array) -> Value:
         """The initializer, in the arrangement that `form` names and `change` makes."""
-        return self.graph.constant(change(self.array).astype(self.graph.dtype), self.name + form)
+        return self.graph.constant(change(self.array).astype(self.graph.dtype, copy=False), self.name + form)
 
 
 def broadcast(a: tuple[Dimension, ...], b: tuple[Dimension, ...]) -> tuple[Dimension, ...]:

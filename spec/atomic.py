@@ -5,6 +5,7 @@ import errno
 import os
 import sys
 import tempfile
+from collections.abc import Iterable
 from glob import escape
 from pathlib import Path
 
@@ -16,8 +17,8 @@ _NAMED = 60  # characters of the target's name in that of the temporary file: na
 _writing: set[str] = set()  # what this process has not finished
 
 
-def write_atomically(path: str | os.PathLike, data: bytes) -> None:
-    """Write beside the target, then rename onto it.
+def write_atomically(path: str | os.PathLike, data: bytes | Iterable[memoryview]) -> None:
+    """Write beside the target, then rename onto it; what is too large to be held at once in pieces.
 
     What a process that was killed left beside the target is removed; what another one still writes is not.
 
@@ -32,7 +33,7 @@ def write_atomically(path: str | os.PathLike, data: bytes) -> None:
     with claim:
         try:
             with os.fdopen(handle, "wb") as file:
-                file.write(data)
+                file.writelines([data] if isinstance(data, bytes) else data)
                 file.flush()
                 os.fsync(file.fileno())
             os.chmod(temporary, 0o666 & ~_umask())

@@ -9,10 +9,11 @@ import numpy as np
 from rnnspec import inputs
 from rnnspec.backends.onnxruntime.session import Session
 from rnnspec.checkpoint import Checkpoint, as_checkpoint
+from rnnspec.convert.onnx import files
 from rnnspec.errors import UnsupportedError
-from rnnspec.export import build
-from rnnspec.export.model import initial_states
+from rnnspec.export.model import initial_states, serialised
 from rnnspec.layers import Embedding, Recurrent
+from rnnspec.reading import contents
 
 
 class Net:
@@ -35,7 +36,8 @@ class Net:
         """The graph for a kind of call."""
         key = tuple(options.items())
         if key not in self._sessions:
-            self._sessions[key] = Session(build(self.checkpoint(), **options).SerializeToString())
+            data, tensors = serialised(self.checkpoint(), "model.data", **options)
+            self._sessions[key] = Session(data, tensors=tensors)
         return self._sessions[key]
 
     def checkpoint(self) -> Checkpoint:
@@ -174,7 +176,8 @@ def load(
     if inputs.check_dtype(dtype) != "float32":
         raise UnsupportedError("dtype: ONNX Runtime has no float64 RNN, GRU or LSTM; use float32")
     if not isinstance(source, Checkpoint) and Path(source).suffix == ".onnx":
-        return Net(Session(Path(source).read_bytes(), str(source)), time_major)
+        data = contents(Path(source))
+        return Net(Session(data, str(source), files.external(data, Path(source))), time_major)
     return Net(as_checkpoint(source, allow_nonfinite), time_major)
 
 

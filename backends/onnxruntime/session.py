@@ -1,5 +1,7 @@
 """One exported graph in ONNX Runtime."""
 
+from collections.abc import Mapping
+
 import numpy as np
 import onnxruntime
 
@@ -13,15 +15,24 @@ _LOG_FATAL = 4  # what fails is raised, and not printed as well
 class Session:
     """An exported graph: `run` takes and gives arrays by name, states under the names of the specification.
 
-    `takes`: the names of the inputs. `initial`: the learned states that sequences start from, (size,) by name.
+    `takes`: the names of the inputs, `optional`: of those that may be left out. `initial`: the learned states that
+    sequences start from, (size,) by name.
+
+    Args:
+        tensors: what lies in a file beside the model, by name.
 
     Raises:
         SpecError: not an ONNX model, or not one that rnnspec exported.
     """
 
-    def __init__(self, data: bytes, where: str = "model") -> None:
+    def __init__(self, data: bytes, where: str = "model", tensors: Mapping[str, np.ndarray] | None = None) -> None:
         options = onnxruntime.SessionOptions()
         options.log_severity_level = _LOG_FATAL
+        # Beyond are the layouts of convolutions, and what ends the process at files that were changed to float16.
+        options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_EXTENDED
+        if tensors:
+            values = [onnxruntime.OrtValue.ortvalue_from_numpy(array) for array in tensors.values()]
+            options.add_external_initializers(list(tensors), values)
         try:
             self._session = onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
         except Exception as error:  # ONNX Runtime's exceptions share no narrower base
@@ -29,6 +40,12 @@ class Session:
         text = self._session.get_modelmeta().custom_metadata_map.get(METADATA_KEY)
         if text is None:
             raise SpecError(f"{where}: an ONNX model that rnnspec did not export; write it with `rnnspec export`")
+        for node in (*self._session.get_inputs(), *self._session.get_overridable_initializers()):
+            if node.type == "tensor(float16)":
+                raise SpecError(
+                    f"{where}: input {node.name!r} is float16, changed after the export; keep inputs and "
+                    "outputs as they were (keep_io_types=True), or use the file that was exported"
+                )
         header = describe(text, where)
         self.model = Model.from_builtins(header["model"], where)
         self.metadata = header["metadata"]
@@ -40,6 +57,7 @@ class Session:
             for entry in header["state"]
         }
         self.takes = {node.name for node in self._session.get_inputs()}
+        self.optional = {node.name for node in self._session.get_overridable_initializers()}
         self._outputs = [node.name for node in self._session.get_outputs()]
 
     def run(self, feeds: dict) -> dict:

@@ -1,4 +1,4 @@
-"""The exported graph (EXPORT-1 to EXPORT-7)."""
+"""The exported graph (EXPORT-1 to EXPORT-9)."""
 
 import importlib
 import json
@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
+import msgspec
 import numpy as np
 
 from rnnspec import accuracy
@@ -16,6 +17,8 @@ from rnnspec.cells import GRU
 from rnnspec.conformance.check import Check, equal, holds, refused
 from rnnspec.conformance.library.exported import (
     BOTH,
+    LEARNED,
+    LEARNED_PAIR,
     LOOPS,
     MODEL,
     PLAIN,
@@ -30,7 +33,7 @@ from rnnspec.conformance.library.exported import (
     types_of,
 )
 from rnnspec.errors import SpecError
-from rnnspec.layers import Embedding, Recurrent
+from rnnspec.layers import Dense, Embedding, Recurrent
 from rnnspec.model import Model
 
 _SCAN = "Scan: ONNX has no"
@@ -39,8 +42,9 @@ _SCAN = "Scan: ONNX has no"
 def _boundary() -> None:
     graph = exporter().build(checkpoint_of(MODEL)).graph
     states = {name: ("float32", "batch", size) for name, size in MODEL.states().items()}
+    inputs = states | {"norm.h": ("float32", "norm.h.rows", 7)}  # learned: one row for all, or one for each
     equal("the inputs", types_of(graph.input),
-          {"x": ("float32", "batch", "time", 3), "lengths": ("int32", "batch"), **states})  # fmt: skip
+          {"x": ("float32", "batch", "time", 3), "lengths": ("int32", "batch"), **inputs})  # fmt: skip
     equal("the outputs", types_of(graph.output),
           {"y": ("float32", "batch", "time", 2), **{f"{name}.out": kind for name, kind in states.items()}})  # fmt: skip
     pair = Recurrent(name="pair", cell=GRU(units=4, reset_after=True), direction="bidirectional", merge="none")
@@ -49,6 +53,60 @@ def _boundary() -> None:
     equal("ids", types_of(graph.input)["x"], ("int64", "batch", "time"))
     outputs = {name: kind for name, kind in types_of(graph.output).items() if name.startswith("y")}
     equal("two outputs", outputs, dict.fromkeys(("y.forward", "y.backward"), ("float32", "batch", "time", 4)))
+
+
+def _learned() -> None:
+    for model in (Model(inputs=3, layers=(LEARNED,)), Model(inputs=3, layers=(LEARNED_PAIR,))):
+        checkpoint = checkpoint_of(model)
+        feeds = {"x": inputs_of(model, 3, 6)["x"], "lengths": np.array([6, 0, 4], "int32")}
+        graph = exporter().build(checkpoint)
+        agrees("without its states", checkpoint, graph, feeds)
+        one = {name: value[:1] for name, value in inputs_of(model, 3, 6).items() if name != "x"}
+        alike = {name: value.repeat(3, 0) for name, value in one.items()}
+        found, expected = results_of(graph, feeds | one), expected_of(checkpoint, feeds | alike)
+        name, error = accuracy.worst(found, expected)
+        holds(f"from one state for all rows: {name} is off by {error:.1e}", error < 1e-5)
+
+
+def _nothing() -> None:
+    last = msgspec.structs.replace(PLAIN, return_sequences=False)
+    model = Model(inputs=3, layers=(BOTH, LEARNED, last))
+    checkpoint = checkpoint_of(model)
+    for lengths in (True, False):
+        graph = exporter().build(checkpoint, lengths=lengths)
+        for batch, time in ((0, 4), (3, 0), (0, 0)):
+            feeds = inputs_of(model, batch, time) | ({"lengths": np.zeros(batch, "int32")} if lengths else {})
+            found, expected = results_of(graph, feeds), expected_of(checkpoint, feeds)
+            for name, value in expected.items():
+                what = f"{name} of batch {batch}, time {time}"
+                equal(what, found[name].shape, value.shape)
+                equal(what, found[name], value.astype("float32"))
+
+
+def _beside() -> None:
+    onnx = importlib.import_module("onnx")
+    reader = importlib.import_module("rnnspec.convert.onnx.files")
+    checkpoint = checkpoint_of(Model(inputs=50, layers=(BOTH, Dense(name="dense", units=40))))
+    with tempfile.TemporaryDirectory() as folder, mock.patch.object(exporter(), "LARGEST", 2000):
+        path = Path(folder) / "inner" / "model.onnx"
+        path.parent.mkdir()
+        exporter().export_onnx(checkpoint, path)
+        equal("the files", sorted(file.name for file in path.parent.iterdir()), ["model.onnx", "model.onnx.data"])
+        model = onnx.load(path, load_external_data=False)
+        beside = [tensor for tensor in model.graph.initializer if tensor.external_data]
+        holds("large weights are in the model", all(len(t.raw_data) < 1024 for t in model.graph.initializer))
+        end = 0
+        for tensor in beside:
+            said = {entry.key: entry.value for entry in tensor.external_data}
+            equal(f"where {tensor.name} begins", said["offset"], str(end))
+            end += int(said["length"])
+        equal("the size of the file beside it", path.with_name("model.onnx.data").stat().st_size, end)
+        (Path(folder) / "outside").write_bytes(bytes(end))
+        for tensor in beside:
+            tensor.external_data[0].value = "../outside"
+        path.write_bytes(model.SerializeToString())
+        with refused("weights outside the folder", SpecError, "outside"):
+            reader.load(path)
 
 
 def _nodes() -> None:
@@ -86,7 +144,8 @@ def _step() -> None:
     checkpoint = checkpoint_of(STREAM)
     model = exporter().build(checkpoint, step=True)
     states = {name: ("float32", "batch", size) for name, size in STREAM.states().items()}
-    equal("the inputs", types_of(model.graph.input), {"x": ("float32", "batch", 3), **states})
+    inputs = states | {"norm.h": ("float32", "norm.h.rows", 7)}
+    equal("the inputs", types_of(model.graph.input), {"x": ("float32", "batch", 3), **inputs})
     kinds = {node.op_type for node in model.graph.node}
     equal("the loops", sorted(kinds & LOOPS), [])
     empty = [node.name for node in model.graph.node if not all(node.input)]
@@ -185,8 +244,10 @@ def _tried_before_it_is_written() -> None:
     for feeds in seen:
         lengths = feeds["lengths"].tolist()
         holds(f"expected ragged lengths, one of them 0, found {lengths}", len(set(lengths)) > 1 and 0 in lengths)
-        for name in MODEL.states():
+        for name in set(MODEL.states()) & set(feeds):
             holds(f"the state {name} is not random", len(np.unique(feeds[name])) == feeds[name].size)
+    without = [set(MODEL.states()) - set(feeds) for feeds in seen]
+    holds(f"expected a run without the learned state, found {without}", without == [set(), set(), {"norm.h"}])
 
 
 def _mask_and_reset() -> None:
@@ -211,6 +272,7 @@ def _mask_and_reset() -> None:
 _ONNX, _RUNTIME = ("onnx",), ("onnx", "onnxruntime")
 CHECKS = (
     Check("export-boundary", ("EXPORT-1",), _boundary, _ONNX),
+    Check("export-learned-states", ("EXPORT-1",), _learned, _RUNTIME),
     Check("export-nodes", ("EXPORT-2",), _nodes, _RUNTIME),
     Check("export-empty-rows", ("EXPORT-3",), _empty_rows, _RUNTIME),
     Check("export-step", ("EXPORT-4",), _step, _RUNTIME),
@@ -218,4 +280,6 @@ CHECKS = (
     Check("export-paths", ("EXPORT-2", "EXPORT-5"), _paths, _ONNX),
     Check("export-tried-before-it-is-written", ("EXPORT-6",), _tried_before_it_is_written, _RUNTIME),
     Check("export-mask-and-reset", ("EXPORT-7",), _mask_and_reset, _RUNTIME),
+    Check("export-no-rows-and-no-steps", ("EXPORT-8",), _nothing, _RUNTIME),
+    Check("export-weights-beside", ("EXPORT-9",), _beside, _RUNTIME),
 )

@@ -3,7 +3,7 @@
 from rnnspec.conformance.mutants.mutant import Rows
 
 EXPORT: Rows = {
-    "export.model:build": [
+    "export.model:trace": [
         ("EXPORT-1", "lengths are int64", '"lengths", "int32"', '"lengths", "int64"'),
         ("EXPORT-1", "ids are int32", '"int64") if model.inputs', '"int32") if model.inputs'),
         (
@@ -15,10 +15,17 @@ EXPORT: Rows = {
         (
             "EXPORT-1",
             "final states have the names of the initial ones",
-            'f"{name}.out")\n    initial',
-            'name + ".next")\n    initial',
+            'f"{name}.out")\n    header',
+            'name + ".next")\n    header',
         ),
         ("EXPORT-1", "states are left out", "for name, value in new.items():", "for name, value in ():"),
+        ("EXPORT-1", "what was learned is left out", "initial[name][None])", "0 * initial[name][None])"),
+        (
+            "EXPORT-8",
+            "the states of no steps are those after one",
+            "empty.kept(graph, value, start[name])",
+            "value",
+        ),
         ("EXPORT-4", "a step takes lengths", "and not (mask or step)", "and not mask"),
         ("EXPORT-5", "learned states are not in the metadata", "if initial[name].any()", "if False"),
         ("EXPORT-5", "the user's metadata is left out", '"metadata": checkpoint.metadata,', '"metadata": {},'),
@@ -92,13 +99,27 @@ EXPORT: Rows = {
         (
             "EXPORT-6",
             "the file is written before it is tried",
-            "worst = verify(data, checkpoint)\n",
-            "write_atomically(path, data)\n    worst = verify(data, checkpoint)\n",
+            "worst = verify(data, checkpoint, tensors)\n",
+            "write_atomically(path, data)\n    worst = verify(data, checkpoint, tensors)\n",
         ),
-        ("EXPORT-6", "the file is not tried", "worst = verify(data, checkpoint)\n", "worst = 1e-7\n"),
+        ("EXPORT-6", "the file is not tried", "worst = verify(data, checkpoint, tensors)\n", "worst = 1e-7\n"),
+    ],
+    "export.model:serialised": [
+        ("EXPORT-9", "all weights go into one file", "<= LARGEST", "<= 2**63"),
+    ],
+    "export.graph:Graph.model": [
+        ("EXPORT-9", "all weights are said to begin at the same place", "end += array.nbytes", "end += 0"),
+    ],
+    "export.empty:cut": [
+        (
+            "EXPORT-8",
+            "a row that was added is given",
+            'return graph.node("Slice", [value, graph.integers(0), rows, graph.integers(0)], value.shape)',
+            "return value",
+        ),
     ],
     "export.verify:verify": [
-        ("EXPORT-6", "the file is tried at one size", "in _SIZES:", "in _SIZES[:1]:"),
+        ("EXPORT-6", "the file is tried at one size", "in _SIZES]", "in _SIZES[:1]]"),
         ("EXPORT-6", "any error will do", "if error > allowed:", "if error > 1:"),
         (
             "EXPORT-6",

@@ -53,6 +53,41 @@ def load(path: Path) -> onnx.ModelProto:
     return model
 
 
+def external(data: bytes, path: Path) -> dict[str, np.ndarray]:
+    """The initializers of a model that lie in files beside it, where its bytes name such files, by name.
+
+    Raises:
+        OSError: such a file is not there.
+        SpecError: it lies outside the model's folder, or does not hold what the model says; it is no ONNX model.
+    """
+    if b"location" not in data:  # the key under which the file is named
+        return {}
+    try:
+        model = onnx.ModelProto.FromString(data)
+    except DecodeError:
+        raise SpecError(f"{path}: not an ONNX model, or damaged; export it again") from None
+    found = {}
+    for tensor in model.graph.initializer:
+        if tensor.data_location == TensorProto.EXTERNAL:
+            tensor.raw_data = _external(tensor, path)
+            tensor.data_location = TensorProto.DEFAULT
+            found[tensor.name] = array(tensor, str(path))
+    for tensor in _inner(model.graph):
+        if tensor.data_location == TensorProto.EXTERNAL:
+            raise SpecError(f"{path}: tensor {tensor.name!r}: inside a node, with its data in another file: refused")
+    return found
+
+
+def _inner(graph: onnx.GraphProto) -> Iterator[TensorProto]:
+    """All tensors of a graph and those in its nodes."""
+    yield from graph.initializer
+    for node in graph.node:
+        for attribute in node.attribute:
+            yield from (attribute.t, *attribute.tensors)
+            for inner in (attribute.g, *attribute.graphs):
+                yield from _inner(inner)
+
+
 def arrays(model: onnx.ModelProto, where: str) -> dict[str, np.ndarray]:
     """The initializers by name."""
     return {tensor.name: array(tensor, where) for tensor in model.graph.initializer}

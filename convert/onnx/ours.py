@@ -1,21 +1,30 @@
 """Models that `rnnspec export` wrote: the checkpoint that went in, bit for bit.
 
 An exporter only reorders, negates and joins weights. So the same architecture is exported once more with numbers in
-place of weights: where a number lands, there is the weight.
+place of weights: where a number lands, there is the weight. That is done for some of the weights at a time, so that
+little more is held than the file and the weights.
 """
 
+from collections.abc import Iterator
+from functools import partial
+from math import prod
 from typing import Any
 
 import numpy as np
 import onnx
+from onnx import TensorProto
 
 from rnnspec.checkpoint import Checkpoint
-from rnnspec.convert.onnx.files import arrays
+from rnnspec.convert.onnx.files import array
 from rnnspec.errors import SpecError
-from rnnspec.export.model import METADATA_KEY, build, describe
+from rnnspec.export.graph import Graph
+from rnnspec.export.model import METADATA_KEY, describe, trace
+from rnnspec.export.values import Value
 from rnnspec.model import Model
 
-_DIGIT = 1 << 20  # float32 holds whole numbers exactly up to 2²⁴
+_MOST = 1 << 24  # float32 holds whole numbers exactly up to here
+_PIECE = 1 << 20  # elements that are looked at at once
+_FLOATS = {TensorProto.FLOAT, TensorProto.DOUBLE, TensorProto.FLOAT16, TensorProto.BFLOAT16}
 _REMEDY = "the tensors are not as rnnspec exports them; export the model again"
 
 
@@ -32,30 +41,33 @@ def read(model: onnx.ModelProto, text: str, where: str) -> Checkpoint:
     """
     said = describe(text, where)
     architecture = Model.from_builtins(said.get("model"), f"{where}: model")
-    found = arrays(model, where)
+    file = {tensor.name: tensor for tensor in model.graph.initializer}
     shapes = architecture.parameters()
-    sizes = {name: int(np.prod(shape, dtype=object)) for name, shape in shapes.items()}
-    if sum(sizes.values()) > sum(array.size for array in found.values()) + sum(architecture.states().values()):
+    sizes = [prod(shape) for shape in shapes.values()]
+    if sum(sizes) > sum(prod(tensor.dims) for tensor in file.values()) + sum(architecture.states().values()):
         raise SpecError(f"{where}: fewer weights than the architecture has: {_REMEDY}")
-    places, signs, values = _places(architecture, model, said, found, where)
-    flat = np.zeros(sum(sizes.values()), "float32")
-    known = np.zeros(flat.size, bool)
-    flat[places] = values * signs
-    known[places] = True
+    weights = {name: np.zeros(shape, "float32") for name, shape in shapes.items()}
+    options = _options(model, said)
+    plain, _ = trace(_Plain, _numbered(architecture, {}), **options)
+    missing = set()
+    for group in _groups(shapes):
+        reader, _ = trace(
+            partial(_Reader, file, plain.constants, group, where), _numbered(architecture, group), **options
+        )
+        missing |= reader.give(weights)
+    if left := [t.name for t in file.values() if t.data_type in _FLOATS and t.name not in plain.names]:
+        raise SpecError(f"{where}: tensor {left[0]!r}: {_REMEDY}")
     initial = {f"{name.split('.')[0]}.initial.{name.split('.', 1)[1]}": v for name, v in _initial(said).items()}
-    weights = {}
-    for (name, shape), end in zip(shapes.items(), np.cumsum(list(sizes.values())), strict=True):
-        part = slice(end - sizes[name], end)
-        if known[part].all():
-            weights[name] = flat[part].reshape(shape)
-        elif ".initial." in name:  # no node needs it
-            weights[name] = np.array(initial.get(name, np.zeros(shape)), "float32")
-        else:
+    for name in missing:
+        if ".initial." not in name:
             raise SpecError(f"{where}: {name!r} is not in the file: {_REMEDY}")
+        weights[name] = np.array(initial.get(name, np.zeros(shapes[name])), "float32")  # no node needs it
     metadata = said.get("metadata") or {}
-    if "dtype" in said:
-        note = f"exported in float32 from {said['dtype']} weights"
-        metadata |= {"conversion": {"format": "onnx", "source": where, "notes": [note], "ignored": {}}}
+    notes = [f"exported in float32 from {said['dtype']} weights"] if "dtype" in said else []
+    if any(tensor.data_type in (_FLOATS - {TensorProto.FLOAT}) for tensor in file.values()):
+        notes.append("the file was changed to another precision after it was exported, and the weights with it")
+    if notes:
+        metadata |= {"conversion": {"format": "onnx", "source": where, "notes": notes, "ignored": {}}}
     return Checkpoint(architecture, weights, metadata)
 
 
@@ -64,13 +76,11 @@ def _initial(said: dict[str, Any]) -> dict[str, list[float]]:
     return {entry["name"]: entry["initial"] for entry in said.get("state", []) if "initial" in entry}
 
 
-def _places(
-    architecture: Model, model: onnx.ModelProto, said: dict[str, Any], found: dict[str, np.ndarray], where: str
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """For all elements of the file's tensors that are weights: which, with what sign, and the element."""
+def _options(model: onnx.ModelProto, said: dict[str, Any]) -> dict[str, Any]:
+    """Those with which the model was exported."""
     inputs = {value.name for value in model.graph.input}
     step = bool(said.get("step"))
-    options: dict[str, Any] = {
+    return {
         "opset": next((entry.version for entry in model.opset_import if entry.domain == ""), 0),
         "step": step,
         "lengths": "lengths" in inputs,
@@ -78,27 +88,104 @@ def _places(
         "reset": "reset" in inputs and not step,
         "time_major": bool(said.get("time_major")),
     }
-    low, high = (arrays(build(_numbered(architecture, power), **options), where) for power in (0, 1))
-    if {name: array.shape for name, array in low.items()} != {name: array.shape for name, array in found.items()}:
-        raise SpecError(f"{where}: {_REMEDY}")
-    places, signs, values = [np.zeros(0, "int64")], [np.zeros(0, "float32")], [np.zeros(0, "float32")]
-    weights = [name for name in low if low[name].dtype == np.float32 and not np.array_equal(low[name], high[name])]
-    for name in weights:
-        digits = [np.abs(each[name]).astype("int64") - 1 for each in (low, high)]
-        weight = digits[0] >= 0
-        places.append((digits[0] + (digits[1] - _DIGIT) * _DIGIT)[weight])
-        signs.append(np.sign(low[name])[weight])
-        values.append(found[name][weight])
-    return np.concatenate(places), np.concatenate(signs), np.concatenate(values)
 
 
-def _numbered(architecture: Model, power: int) -> Checkpoint:
-    """Every weight holds its own number: the lower digit plus 1, or the upper digit plus 1 and the base."""
-    weights, start = {}, 0
+def _groups(shapes: dict[str, tuple[int, ...]]) -> Iterator[dict[str, slice]]:
+    """Pieces of the weights, flat, of as many elements as there are numbers."""
+    group: dict[str, slice] = {}
+    room = _MOST
+    for name, shape in shapes.items():
+        size, start = prod(shape), 0
+        while start < size:
+            stop = min(size, start + room)
+            group[name] = slice(start, stop)
+            room -= stop - start
+            start = stop
+            if not room:
+                yield group
+                group, room = {}, _MOST
+    if group:
+        yield group
+
+
+def _numbered(architecture: Model, group: dict[str, slice]) -> Checkpoint:
+    """The weights of a group hold 1, 2, … one after the other; all others are 0, which takes no memory."""
+    weights, number = {}, 1
     for name, shape in architecture.parameters().items():
-        size = int(np.prod(shape))
-        number = np.arange(start, start + size).reshape(shape)
-        digit = number // _DIGIT + _DIGIT if power else number % _DIGIT
-        weights[name] = (digit + 1).astype("float32")
-        start += size
+        flat = np.zeros(prod(shape), "float32")
+        if name in group:
+            part = group[name]
+            flat[part] = np.arange(number, number + part.stop - part.start)
+            number += part.stop - part.start
+        weights[name] = flat.reshape(shape)
     return Checkpoint(architecture, weights)
+
+
+class _Plain(Graph):
+    """A graph of weights that are all 0: which `names` its initializers have, and which of them are `constants`."""
+
+    def __init__(self, opset: int) -> None:
+        super().__init__(opset)
+        self.names: set[str] = set()
+        self.constants: set[str] = set()
+
+    def constant(self, array: np.ndarray, name: str) -> Value:
+        array = np.asarray(array)
+        if name not in self.names:
+            self.names.add(name)
+            if array.dtype.kind != "f" or array.any():
+                self.constants.add(name)
+        return Value(self, name, array.shape)
+
+
+class _Reader(Graph):
+    """A graph of numbered weights: they are found in the tensors of the file as it is made."""
+
+    def __init__(
+        self, file: dict[str, TensorProto], constants: set[str], group: dict[str, slice], where: str, opset: int
+    ) -> None:
+        super().__init__(opset)
+        self._file, self._where, self._group = file, where, group
+        self._seen = set(constants)
+        self._values = np.zeros(sum(part.stop - part.start for part in group.values()), "float32")
+        self._known = np.zeros(self._values.size, bool)
+
+    def constant(self, array: np.ndarray, name: str) -> Value:
+        array = np.asarray(array)
+        if name not in self._seen and name in self._file:
+            self._seen.add(name)
+            self._take(array, self._file[name])
+        return Value(self, name, array.shape)
+
+    def _take(self, numbers: np.ndarray, tensor: TensorProto) -> None:
+        if tuple(tensor.dims) != numbers.shape:
+            raise SpecError(f"{self._where}: tensor {tensor.name!r}: {_REMEDY}")
+        if not numbers.any():
+            return
+        found = array(tensor, self._where)
+        for rows in _pieces(numbers):
+            piece = numbers[rows]
+            weight = piece != 0
+            places = np.abs(piece[weight]).astype("int32") - 1
+            self._values[places] = found[rows][weight] * np.sign(piece[weight])
+            self._known[places] = True
+
+    def give(self, weights: dict[str, np.ndarray]) -> set[str]:
+        """Enter what was found; the names of weights that were not found whole."""
+        start, missing = 0, set()
+        for name, part in self._group.items():
+            stop = start + part.stop - part.start
+            weights[name].reshape(-1)[part] = self._values[start:stop]
+            if not self._known[start:stop].all():
+                missing.add(name)
+            start = stop
+        return missing
+
+
+def _pieces(array: np.ndarray) -> Iterator[tuple[slice, ...]]:
+    """Parts of an array, of some rows each."""
+    if array.ndim > 1 and len(array) == 1:
+        yield from ((slice(None), *rest) for rest in _pieces(array[0]))
+    else:
+        rows = max(1, _PIECE * len(array) // array.size) if array.ndim else 1
+        yield from ((slice(k, k + rows),) for k in range(0, len(array), rows)) if array.ndim else [()]

@@ -2,6 +2,7 @@
 
 import json
 import sys
+from pathlib import Path
 
 import msgspec
 import numpy as np
@@ -9,16 +10,24 @@ import onnx
 import pytest
 
 import rnnspec
-from rnnspec import GRU, LSTM, Checkpoint, Dense, Embedding, Model, Recurrent, Stack
+from rnnspec import GRU, LSTM, Checkpoint, Dense, Model, Recurrent, Stack
 from rnnspec.cli import main
 from rnnspec.conformance import Case, cases
 from rnnspec.convert import convert
-from rnnspec.convert.onnx import read_model
+from rnnspec.convert.onnx import ours, read_model
 from rnnspec.errors import SpecError, UnsupportedError
 from rnnspec.export import build
 
 from ..conftest import random_checkpoint
 
+DATA = Path(__file__).parent.parent / "data"
+LEARNED = Model(
+    inputs=3,
+    layers=[
+        Recurrent(name="a", cell=LSTM(units=4, projection=2), learned_state=True),
+        Recurrent(name="b", cell=GRU(units=3, reset_after=True)),
+    ],
+)
 CASES = [case for case in cases() if isinstance(case, Case)]
 OPTIONS = [
     {"time_major": True, "opset": 14},
@@ -68,12 +77,32 @@ def test_metadata_learned_states_and_coupled_gates():
     assert read_model(build(checkpoint)).to_bytes() == checkpoint.to_bytes()
 
 
-def test_more_weights_than_one_digit_counts(tmp_path):
-    layers = [Embedding(name="embedding", vocabulary=1 << 15, units=40), Recurrent(name="rnn", cell=LSTM(units=3))]
-    checkpoint = random_checkpoint(Model(layers=layers))
-    path = tmp_path / "model.onnx"
-    path.write_bytes(build(checkpoint).SerializeToString())
+@pytest.mark.parametrize("most", [1, 7, 100])
+def test_more_weights_than_float32_can_number(checkpoint, monkeypatch, most):
+    """They are found in several goes; a weight is split between two of them."""
+    monkeypatch.setattr(ours, "_MOST", most)
+    monkeypatch.setattr(ours, "_PIECE", 3)
+    assert read_model(build(checkpoint)).to_bytes() == checkpoint.to_bytes()
+
+
+@pytest.mark.parametrize("options", [{}, {"step": True}], ids=str)
+def test_a_file_of_the_first_release_is_read(options):
+    """Its learned states are inputs that have to be given."""
+    path = DATA / f"exported_0_1/{'step' if options else 'model'}.onnx"
+    checkpoint = random_checkpoint(LEARNED)
     assert convert(path).to_bytes() == checkpoint.to_bytes()
+    assert read_model(build(checkpoint, **options)).to_bytes() == checkpoint.to_bytes()
+
+
+def test_a_file_that_was_changed_to_half_precision_says_so(model, checkpoint):
+    for tensor in model.graph.initializer:
+        if tensor.data_type == onnx.TensorProto.FLOAT:
+            half = onnx.numpy_helper.to_array(tensor).astype("float16")
+            tensor.CopyFrom(onnx.numpy_helper.from_array(half, tensor.name))
+    found = read_model(model)
+    for name, array in checkpoint.weights.items():
+        np.testing.assert_array_equal(found.weights[name], array.astype("float16"))
+    assert "the file was changed to another precision" in found.metadata["conversion"]["notes"][0]
 
 
 def test_float64_comes_back_in_float32_and_says_so():
@@ -128,7 +157,8 @@ def test_an_architecture_of_another_size_is_refused(model, checkpoint):
 
 
 def test_changed_tensors_are_refused(model):
-    del model.graph.initializer[0]
+    place = next(k for k, t in enumerate(model.graph.initializer) if t.data_type == onnx.TensorProto.FLOAT)
+    del model.graph.initializer[place]
     with pytest.raises(SpecError, match="the tensors are not as rnnspec exports them"):
         read_model(model)
 
