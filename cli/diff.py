@@ -178,7 +178,7 @@ def tables(report: dict[str, Any]):
         yield shortened(table, weights, 12)
     table = Table("result", "largest difference", "first row", "first step", "A gives", "B has")
     for row in report["differences"]:
-        size = row.get("note") or f"{row['error']:.1e}"
+        size = row.get("note") or ("NaN or infinity" if row["error"] is None else f"{row['error']:.1e}")
         places = ["" if row[key] is None else str(row[key]) for key in ("row", "step")]
         values = ["" if row[key] is None else f"{row[key]:.6f}" for key in ("actual", "expected")]
         table.add_row(escape(row["name"]), escape(size), *places, *values)

@@ -16,7 +16,8 @@ def errors(actual: np.ndarray, expected: np.ndarray) -> np.ndarray:
     """|actual − expected| / max(1, |expected|) of each element, of two arrays of one shape; infinite where `actual` is
     not finite.
     """
-    distance = np.abs(np.asarray(actual).astype("float64") - expected) / np.maximum(1, np.abs(expected))
+    with np.errstate(invalid="ignore"):  # of infinities
+        distance = np.abs(np.asarray(actual).astype("float64") - expected) / np.maximum(1, np.abs(expected))
     return np.where(np.isfinite(distance), distance, np.inf)
 
 

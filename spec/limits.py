@@ -29,7 +29,7 @@ TRACED_RATIO = 128  # beyond that, for each number in the file
 
 # Architectures
 SIZE = 2**31 - 1  # units, features, ids, steps: what every runtime can index
-WINDOWS = 2**12  # of a cell over frequency: each has states with names of their own
+WINDOWS = 2**11  # of a cell over frequency: each has states with names of their own
 STATES = 2**17  # numbers of state a row that a model without weights may have
 STATES_RATIO = 100  # and with weights, for each of them
 

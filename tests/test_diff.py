@@ -505,3 +505,13 @@ def test_bad_input_is_one_line(call, files):  # noqa: F811
         assert (code, out) == (2, ""), message
         assert error.count("\n") == 1, message
         assert message in error
+
+
+def test_what_overflows_is_shown(call, tmp_path):  # noqa: F811
+    model = Model(inputs=3, layers=(Dense(name="d", units=2),))
+    weights = {"d.kernel": np.full((2, 3), 5.0, "float32"), "d.bias": np.array([0.5, 1.0], "float32")}
+    Checkpoint(model, weights).save(a := tmp_path / "a.safetensors")
+    np.savez(b := tmp_path / "b.npz", x=np.full((2, 4, 3), 1e308), y=np.ones((2, 4, 2)))
+    code, out, error = call("diff", a, b)
+    assert (code, error) == (1, "")
+    assert "NaN or infinity" in " ".join(out.split())

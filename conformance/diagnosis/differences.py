@@ -23,7 +23,10 @@ def tolerance(trial: Trial, dtypes: set[str]) -> float:
     dtype = next((dtype for dtype in _FLOOR if dtype in dtypes), "float64")
     if dtype == "float16":
         return _FLOOR[dtype]
-    single = {k: a.astype("float32") if a.dtype == "float64" else a for k, a in (trial.weights | trial.inputs).items()}
+    with np.errstate(over="ignore"):
+        single = {
+            k: a.astype("float32") if a.dtype == "float64" else a for k, a in (trial.weights | trial.inputs).items()
+        }
     rough = replace(trial, weights={k: single[k] for k in trial.weights}, inputs={k: single[k] for k in trial.inputs})
     _, spread = accuracy.worst(rough.results(), trial.results())
     terms, time = accuracy.terms(trial.model), trial.inputs["x"].shape[1]
@@ -56,7 +59,7 @@ def _difference(name: str, found: np.ndarray | None, expected: np.ndarray, allow
     if found is None or found.shape != expected.shape:
         shape = "nothing" if found is None else found.shape
         return Difference(name, float("inf"), note=f"expected shape {expected.shape}, found {shape}")
-    distance = np.nan_to_num(np.abs(found - expected) / np.maximum(1, np.abs(expected)), nan=np.inf)
+    distance = accuracy.errors(found, expected)
     if not distance.size:
         return Difference(name, 0.0)
     place = np.unravel_index(distance.argmax(), distance.shape)
