@@ -41,6 +41,8 @@ def evaluate(node: Node, inputs: list[np.ndarray | None], opset: int, limit: int
     if node.kind == "Constant":
         return [_constant(node)]
     proto, inputs = _modern(node, inputs)
+    if any(value is not None and value.dtype.kind not in "fiub" for value in inputs):
+        raise UnsupportedError(f"{node}: reads what is no numbers; export plain numbers")
     if (size := _size(node, inputs)) > limit:
         raise SpecError(f"{node}: gives {size:,} elements, more than {limit:,}: refused; check where the file is from")
     feeds = {name: value for name, value in zip(proto.input, inputs, strict=True) if value is not None}
@@ -115,12 +117,14 @@ def _size(node: Node, inputs: list[np.ndarray | None]) -> int:
     if node.kind == "Concat":
         return sum(value.size for value in inputs if value is not None)
     present = [value.shape for value in inputs if value is not None]
-    if node.kind == "Expand" and second is not None:
+    if node.kind == "Expand" and second is not None and second.dtype.kind in "iu":
         present = [first.shape, tuple(abs(int(size)) for size in second.ravel())]
     return int(np.prod([max(sizes) for sizes in zip(*_aligned(present), strict=True)], dtype=object))
 
 
 def _product(sizes: np.ndarray) -> int:
+    if sizes.dtype.kind not in "iu":
+        return 0  # which the node itself refuses
     return int(np.prod([abs(int(size)) for size in sizes.ravel()], dtype=object))
 
 

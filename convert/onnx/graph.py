@@ -112,7 +112,7 @@ class Graph:
                 known.add(name)
         self.values = known - {""}
         for name in self.outputs:
-            if name not in known:
+            if not name or name not in known:
                 raise SpecError(f"{where}: nothing gives the output {name!r}; export the model again")
 
     def leading_to(

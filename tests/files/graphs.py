@@ -139,6 +139,8 @@ def _graphs() -> Iterator[tuple]:
     yield "attribute-type", model(direction=3), "of another type"
     yield "shape-2-40", model(shape=(2**40, 2**20, 3)), "expected 1 to"
     yield "shape-negative", model(shape=(-5, 7, 3)), "(-5, 7, 3)"
+    nameless = model(change=lambda m: setattr(m.graph.output[0], "name", ""))
+    yield "output-nameless", nameless, "nothing gives the output ''"
     yield "opset-negative", model(change=lambda m: setattr(m.opset_import[0], "version", -5)), "opset -5"
     ours = model(change=lambda m: m.metadata_props.add(key="rnnspec", value="[" * 10_000))
     yield "metadata-nested", ours, "nested more than"

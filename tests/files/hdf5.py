@@ -58,6 +58,7 @@ def _changed() -> Iterator[tuple]:
     import h5py
 
     good = model()
+    yield "empty", b"", "damaged"
     yield "cut", good[: len(good) // 2], "a damaged HDF5 file"
     heap = bytearray(good)
     place = good.index(b"GCOL")

@@ -8,8 +8,12 @@ import time
 
 from hypothesis import HealthCheck, given, settings
 
+from tests.fuzz.foreign import FOREIGN
 from tests.fuzz.mutations import mutated
-from tests.fuzz.targets import TARGETS, attempt
+from tests.fuzz.targets import TARGETS as OURS
+from tests.fuzz.targets import attempt
+
+TARGETS = OURS | FOREIGN
 
 HANG = 60  # seconds after which one file is said to hang
 ROOM = 2**30  # bytes of address space beyond what is taken at the start
