@@ -59,7 +59,7 @@ class _Walk:
 
     The layers are the edges of a graph whose nodes are numbers of features; an order is a trail along all of them. From
     a node on there can be one only if each node is left as often as it is entered, but for the two ends: that is
-    looked at once for each possible start, and stays true on the way.
+    looked at once for each possible start, and stays true on the way. So is whether the graph is in one piece.
     """
 
     def __init__(self, blocks: Sequence[Block]) -> None:
@@ -86,13 +86,28 @@ class _Walk:
 
     def orders(self) -> Iterator[Order]:
         only = [place for place in self.tables if place not in self.plain]
-        if len(only) > 1:
+        if len(only) > 1 or not self._connected():
             return
         readings = [{only[0]: self.tables[only[0]]}] if only else [self.tables, self.plain]
         for reading in readings:
             for queue, (place, *_) in enumerate(self.queues):
                 if place in reading and self._balanced(place, reading[place].outputs):
                     yield from self._from(reading[place], queue)
+
+    def _connected(self) -> bool:
+        """Whether the graph is in one piece."""
+        root: dict[int | None, int | None] = {}
+
+        def find(size: int | None) -> int | None:
+            while root.setdefault(size, size) != size:
+                root[size] = size = root[root[size]]
+            return size
+
+        for block in self.plain.values():
+            root[find(block.inputs)] = find(block.outputs)
+        for block in self.tables.values():
+            find(block.outputs)
+        return len({find(size) for size in list(root)}) <= 1
 
     def _balanced(self, place: str, features: int) -> bool:
         """Whether all other places may be a trail that begins at so many features."""

@@ -88,8 +88,8 @@ def _end_of_run(layers: Sequence[Layer], start: int, taken: Set[str]) -> int:
     step = 2 if isinstance(between, Dropout) else 1
     end = start + 1
     for count, k in enumerate(range(start + step, len(layers), step), start=1):
-        before, layer, gap = layers[k - step], layers[k], layers[k - 1]
-        if not (isinstance(layer, Recurrent) and isinstance(before, Recurrent) and before.return_sequences):
+        layer, gap = layers[k], layers[k - 1]
+        if not isinstance(layer, Recurrent):
             break
         if (layer.name, layer.cell, layer.direction) != (f"{base}_{count}", first.cell, first.direction):
             break

@@ -77,6 +77,37 @@ def test_the_steps_of_the_search_grow_as_the_places_do(kind):
     assert walk.steps <= 2 * len(blocks) + 2
 
 
+@pytest.mark.parametrize(
+    "others",
+    [
+        [block("x", 4, 2), block("y", 4, 3)],  # more ends than two
+        [block("x", 7, 2), block("y", 8, 3)],
+        [block("x", 6, 6)],  # apart, and by itself
+        [block("x", 6, 6), block("y", 6, 6)],
+        [block("x", 6, 7), block("y", 7, 6)],
+        [block("x", None, 4), block("y", None, 4)],
+        [block("x", None, 6), block("y", 6, 5)],
+    ],
+)
+def test_what_cannot_be_a_chain_is_not_searched(others):
+    walk = order._Walk([block(f"loop{letter}", 4, 4) for letter in "abcdefghijklmnop"] + others)
+    assert list(walk.orders()) == []
+    assert walk.steps < 20
+
+
+def test_what_can_no_longer_be_reached_ends_the_search_at_once():
+    blocks = [block(f"loop{letter}", 4, 4) for letter in "abcdefghijklmnop"]
+    walk = order._Walk([block("y", 4, 5), block("z", 5, 4), block("x", 5, 5), *blocks])
+    assert len(next(walk.orders())) == 19
+    assert walk.steps < 30
+
+
+def test_numbers_are_compared_as_numbers():
+    names = ["a_10", "a_9", "a_007", "a_08", "a_1_2", "a_1_10", "a_" + "9" * 5000, "a_1" + "0" * 5000]
+    ordered = ["a_1_2", "a_1_10", "a_007", "a_08", "a_9", "a_10", "a_" + "9" * 5000, "a_1" + "0" * 5000]
+    assert sorted(names, key=order.numbers) == ordered
+
+
 def test_a_search_without_end_is_given_up(monkeypatch):
     blocks = [block(f"loop{letter}", 4, 4) for letter in "abcdefgh"]
     # each of these comes back to 4, but only one of them can be entered in the middle, where the chain begins

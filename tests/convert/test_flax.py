@@ -271,6 +271,10 @@ def test_the_part_is_taken_before_the_rest_is_looked_at(packed_source):
     packed_source.write_bytes(msgspec.msgpack.encode(state))
     assert "no layer uses batch_stats/norm/mean (4,)" in refused(packed_source)
     assert "--part middle: nothing begins with 'middle/'" in refused(packed_source, "--part", "middle")
+    state["params"]["encoder"]["cell"]["hn"]["bias"] = packed(np.ones(4, "int32"))
+    packed_source.write_bytes(msgspec.msgpack.encode(state))
+    line = refused(packed_source)
+    assert "variable 'params/encoder/cell/hn/bias': expected floating-point numbers, found int32" in line
 
 
 def test_reverse_with_and_without_keep_order(source):

@@ -81,6 +81,10 @@ CHAINS = {
         | under("layer_2/rnn/gru_cell", gru(4, 4)),
         "4 rnn_0 4 rnn_1 4 rnn_2 4",
     ),
+    "beside each other in a scope": (
+        under("m/lstm_cell", lstm(3, 5)) | under("m/gru_cell", gru(5, 4)) | under("m/out", dense(4, 2)),
+        "3 rnn_1 5 rnn_0 4 out 2",
+    ),
     "one direction after both": (
         under("bidirectional_rnn/fw/lstm_cell", lstm(3, 5))
         | under("bidirectional_rnn/bw/lstm_cell", lstm(3, 2))
@@ -533,6 +537,10 @@ BAD = {
     ),
     "cells that do not fit": (stack(SCOPE, lstm(3, 5), lstm(4, 5)), "cells.1: expected 5 inputs, .*found 4"),
     "one direction": (under("bidirectional_rnn/fw/gru_cell", gru(3, 4)), "'bw' is missing"),
+    "one bias of two": (
+        CELL | made(**{"a/W": (5, 2), "x/b1": (2,), "y/b2": (2,)}),
+        "variable 'x/b1' is the bias of a/W: their names and shapes do not tell",
+    ),
     "attention": (under("rnn/attention_wrapper/lstm_cell", lstm(3, 5)), "attention_wrapper has no counterpart"),
     "Keras": (
         under("lstm", made(kernel=(3, 20), recurrent_kernel=(5, 20), bias=(20,))),

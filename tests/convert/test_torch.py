@@ -422,6 +422,11 @@ def test_names_that_are_written(source):
     assert keys(Recurrent(name="a", cell=gru), Recurrent(name="b", cell=lstm)) == both
     numbered = Recurrent(name="a_0", cell=gru), Dropout(name="x", rate=0.5), Recurrent(name="a_1", cell=gru)
     assert keys(*numbered, Dense(name="d", units=2)) == [f"a.{name}" for name in bare] + ["d.bias", "d.weight"]
+    rates = [Dropout(name=f"x{k}", rate=rate) for k, rate in enumerate((0.5, 0.5, 0.25, 0.25))]
+    layers = [Recurrent(name=f"a_{k}", cell=gru) for k in range(5)]
+    mixed = [each for pair in zip(layers, rates, strict=False) for each in pair] + [layers[4], Dense(name="d", units=2)]
+    written = [name for name in keys(*mixed) if name.endswith("weight_ih")]
+    assert written == ["a.weight_ih", "a_3.weight_ih", "a_4.weight_ih"]
     apart = Recurrent(name="a_0", cell=gru), Recurrent(name="a_1", cell=gru), Dense(name="a", units=2)
     assert keys(*apart) == ["a.bias", "a.weight"] + [f"a_{k}.{name}" for k in range(2) for name in bare]
 
