@@ -75,6 +75,7 @@ def from_native(layer: keras.layers.Layer) -> Checkpoint:
 
     if not layer.built:
         raise SpecError(f"layer {layer.name!r} is not built: it has no weights; call it, or build it")
+    _check_code(layer)
     parts = layer.layers if isinstance(layer, keras.Model) else [layer]
     data = json.loads(json.dumps(keras.saving.serialize_keras_object(layer)))
     if not isinstance(layer, keras.Model):
@@ -92,6 +93,21 @@ def from_native(layer: keras.layers.Layer) -> Checkpoint:
     version = Version.parse(keras.__version__, where)
     found = network(model, variables, version, request, alone=not isinstance(layer, keras.Model))
     return assemble(found, request, "keras", where)
+
+
+def _check_code(layer: keras.layers.Layer) -> None:
+    """Raise UnsupportedError where code of the user's own goes by the name of something of Keras's."""
+    for part in layer._flatten_layers():
+        theirs = getattr(keras.layers, type(part).__name__, type(part))
+        if type(part) is not theirs:
+            raise UnsupportedError(
+                f"layer {part.name!r}: {type(part).__qualname__} is a class of its own: no equal here"
+            )
+        for option in ("activation", "recurrent_activation"):
+            function = getattr(part, option, None)
+            name = getattr(function, "__name__", "")
+            if function is not getattr(keras.activations, name, function):
+                raise UnsupportedError(f"layer {part.name!r}: {option} {name!r} is code of its own: no equal here")
 
 
 def _layer(layer: Layer, model: Model, dtype: str) -> keras.layers.Layer:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 
 from rnnspec.convert.keras.graph import Call, Tensor, calls, tensors
-from rnnspec.convert.keras.outputs import sequences
+from rnnspec.convert.keras.outputs import outputs, sequences
 from rnnspec.convert.keras.saved import JOINS, MODELS, READABLE, RECURRENT, Saved
 from rnnspec.errors import SpecError, UnsupportedError
 
@@ -62,11 +62,14 @@ def chain(model: Saved, part: str | None = None) -> Chain:
     if model.kind not in MODELS:
         raise UnsupportedError(f"{model.where}: a model of its own class, whose code is never run; convert its layers")
     found = _chain(model, part, None)
-    if found.results and found.results[0][0] is not found.links[-1]:
-        first, last = found.results[0][0].layer.name, found.links[-1].layer.name
+    last = found.links[-1]
+    if found.results is None and part is None and last.layer.kind in RECURRENT:
+        found.results = [(last, number) for number in range(len(outputs(last.layer)))]
+    if found.results and found.results[0][0] is not last:
+        first, final = found.results[0][0].layer.name, last.layer.name
         raise UnsupportedError(
-            f"{model.where}: its first output is of {first!r}, and not of {last!r}, its last layer; ours gives what "
-            f"that gives, and states beside it; convert a part, --part {first} or --part {last}"
+            f"{model.where}: its first output is of {first!r}, and not of {final!r}, its last layer; ours gives what "
+            f"that gives, and states beside it; convert a part, --part {first} or --part {final}"
         )
     for link, number in found.results or ():
         if number is not None:
@@ -138,6 +141,8 @@ def _ends(model: Saved, graph: dict[str, Call], wanted: list[int] | None) -> lis
     for end in ends:
         if end.layer not in graph:
             raise SpecError(f"{model.where}: the output is of {end.layer!r}, but there is no such layer")
+        if graph[end.layer].layer.kind == "InputLayer":
+            raise UnsupportedError(f"{model.where}: its input {end.layer!r} is an output too: no equal here")
     for number in wanted or ():
         if number >= len(ends):
             raise SpecError(f"{model.where}: its output {number} is taken, but it has {len(ends)}")

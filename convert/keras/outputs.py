@@ -42,6 +42,7 @@ def taken(saved: Saved, gives: tuple[int, ...] | None, join: str | None, returne
     for number in (*(gives or ()), *rest):
         if not 0 <= number < len(names):
             raise SpecError(f"{saved.where}: its output {number} is taken, but it has {len(names)}")
+    ends = gives is None
     if gives is None and rest:  # the model's first output is its y, or the first two are
         two = tuple(names[number] for number in rest[:2])
         n = 2 if two in (_halves(saved), _final(saved)) and len(two) == 2 else 1
@@ -52,7 +53,7 @@ def taken(saved: Saved, gives: tuple[int, ...] | None, join: str | None, returne
     if found is None:
         shown = " and ".join(names[number] for number in gives)
         raise _refused(saved, f"{shown}{f' joined by {join!r}' if join else ''} is taken of it")
-    if join is None:
+    if ends:
         found.names = {number: f"y[{k}]" if len(gives) > 1 else "y" for k, number in enumerate(gives)}
     for number in rest:
         name = names[number]

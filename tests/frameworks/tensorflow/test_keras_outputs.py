@@ -58,6 +58,7 @@ EXACT = {  # the model, and our names of its outputs
     "joined_states": (joined(both(), 1, 3), ["y"]),
     "joined_halves": (joined(both(merge_mode=None), 0, 1, L.Average), ["y"]),
     "h_of_a_stack": (picked(L.RNN([L.LSTMCell(4), L.GRUCell(3)], return_state=True), 2), ["y"]),
+    "h_into_dense_and_beside": (lambda x: [L.Dense(2)((y := lstm()(x))[1]), y[2], y[1]], ["y", "c", "h"]),
     "h_into_dense": (lambda x: L.Dense(2)(lstm(return_sequences=True)(x)[1]), ["y"]),
     "h_of_a_model_inside": (lambda x: inside(picked(lstm(), 0, 1))(x)[1], ["y"]),
     "h_of_zeros": (lambda x: lstm(zero_output_for_mask=True)(L.Masking(-1.0)(x))[1], ["y"]),
@@ -68,6 +69,7 @@ REFUSED = {
     "h_before_the_sequence": picked(lstm(return_sequences=True), 1, 0),
     "joined_cell_states": joined(both(), 2, 4),
     "joined_the_other_way": joined(both(), 3, 1),
+    "the_input": lambda x: [L.GRU(3)(x), x],
     "two_layers": lambda x: [L.Dense(2)(y := L.GRU(3)(x)), y],
     "last_of_zeros": lambda x: L.LSTM(3, zero_output_for_mask=True)(L.Masking(-1.0)(x)),
 }
@@ -138,3 +140,28 @@ def test_one_layer_by_itself_may_be_given_any_mask():
     mask = np.arange(TIME)[None] != [[2], [TIME - 1]]
     y = layer(x, mask=mask)
     np.testing.assert_allclose(Net(backend.from_native(layer))(x, mask=mask)[0], y, rtol=0, atol=1e-6)
+
+
+def test_code_that_goes_by_a_name_of_keras():
+    def relu(x):
+        return 2 * x
+
+    class GRU(L.GRU):
+        pass
+
+    for layer in (L.LSTM(3, activation=relu), GRU(3), L.RNN(LSTMCell(3))):
+        model = keras.Sequential([keras.Input((TIME, INPUTS)), layer])
+        for each in (model, layer):
+            with pytest.raises(UnsupportedError, match="own"):
+                backend.from_native(each)
+    backend.from_native(keras.Sequential([keras.Input((TIME, INPUTS)), L.LSTM(3, activation=keras.activations.swish)]))
+
+
+class LSTMCell(L.LSTMCell):
+    pass
+
+
+def test_what_a_sequential_returns_is_said():
+    model = keras.Sequential([keras.Input((TIME, INPUTS)), L.LSTM(3, return_state=True, name="rnn")])
+    notes = backend.from_native(model).metadata["conversion"]["notes"]
+    assert notes == ["the outputs of the source are, in its order: y, rnn.h, rnn.c"]
