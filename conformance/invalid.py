@@ -120,6 +120,7 @@ def _files() -> Iterator[Invalid]:
     yield case("file-truncated", "FILE-6", "truncated", data[:-5])
     yield case("file-of-numpy", "FILE-6", "zip", archive.getvalue())
     yield case("file-empty", "FILE-6", "safetensors", b"")
+    yield case("file-not-finite", "FILE-5", "NaN", data[:-4] + np.float32("nan").tobytes())
     yield case("file-version", "FILE-6", "version", _file(header, data[8 + size :], version=99))
     yield case("file-without-architecture", "FILE-1", "architecture", _file(header, data[8 + size :], drop=True))
     yield case("file-metadata", "FILE-6", "rnnspec|JSON", _file(header, data[8 + size :], text="{"))

@@ -54,6 +54,10 @@ CELLS: dict[str, tuple[Cell, Clauses]] = {
     "lstm-peephole": (LSTM(units=UNITS, peephole=True), ("LSTM-7",)),
     "lstm-coupled": (LSTM(units=UNITS, coupled_input_forget=True), ("LSTM-8",)),
     "lstm-coupled-peephole": (LSTM(units=UNITS, coupled_input_forget=True, peephole=True), ("LSTM-7", "LSTM-8")),
+    "lstm-coupled-hard": (  # whose σ(−a) is not 1 − σ(a)
+        LSTM(units=UNITS, coupled_input_forget=True, gate_activation=a.HardSigmoid(alpha=0.25, beta=0.4)),
+        ("LSTM-8", "ACT-2"),
+    ),
     "lstm-projection": (LSTM(units=UNITS, projection=3), ("LSTM-11",)),
     "lstm-clip-cell": (LSTM(units=UNITS, clip_cell=0.4), ("LSTM-10",)),
     "lstm-clip-gates": (LSTM(units=UNITS, clip_gates=0.5, peephole=True), ("GATES-3",)),
