@@ -29,7 +29,7 @@ class Net(keras.Model):
     """The model as a Keras model: `y, state = net(x, lengths=…, mask=…, state=…, reset=…)`.
 
     The variables have the specification's names and shapes. Eager calls run as graphs, traced once for all batch sizes
-    and lengths. For `fit` load it with `return_state=False`; its inputs may be x or a mapping of arrays by the names of
+    and lengths, after the first hundred steps. For `fit` load it with `return_state=False`; its inputs may be x or a mapping of arrays by the names of
     an .npz file: `net.fit({"x": x, "lengths": lengths}, y)`.
 
     A mask that an earlier Keras layer attached to x is honoured as `mask`, and an error where lengths or a mask are

@@ -13,7 +13,7 @@ from rnnspec.model import ByLayer, Model
 from rnnspec.valid import Valid
 
 Weights = dict[str, tf.Tensor]
-SHORT = 100  # steps
+FEW = 100  # steps
 Results = tuple[tf.Tensor, dict[str, tf.Tensor]]
 
 
@@ -33,7 +33,7 @@ class Program:
     fused: bool
     seeded: bool = False
     _graphs: dict[tuple, Callable[[Weights, Given], Results]] = field(default_factory=dict)
-    _called: set[tuple] = field(default_factory=set)
+    _steps: dict[tuple, int] = field(default_factory=dict)  # run without a graph, for each set of arguments
 
     def sequence(self, weights: Weights, given: Given) -> Results:
         """Whole sequences."""
@@ -52,16 +52,17 @@ class Program:
     def run(self, weights: Weights, given: Given, step: bool = False) -> Results:
         """The same; eagerly as a graph, one for each set of arguments, traced once for all batch sizes and lengths.
 
-        Making a graph costs about as much as running a hundred steps without one, so the first call, which may be the
-        only one, makes none if it is short.
+        Making a graph costs about as much as running a hundred steps without one, so none is made before those have
+        been run: nobody pays more than twice what would have been best.
         """
         function = self.step if step else self.sequence
         if not tf.executing_eagerly():
             return function(weights, given)
         key = (step, *sorted(given))
         time = 1 if step else given["x"].shape[0 if self.time_major else 1]
-        if key not in self._called and 0 < time <= SHORT and tf.size(given["x"]):  # Keras refuses no rows without one
-            self._called.add(key)
+        steps = self._steps.get(key, 0) + time
+        if 0 < time and steps <= FEW and tf.size(given["x"]):  # Keras refuses no rows without a graph
+            self._steps[key] = steps
             return function(weights, given)
         if key not in self._graphs:
             shapes = {name: tf.TensorSpec(tensor.shape, tensor.dtype) for name, tensor in weights.items()}

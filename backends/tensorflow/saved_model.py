@@ -23,7 +23,7 @@ def write(net, directory: str | os.PathLike) -> None:
     tf.errors.InvalidArgumentError. No layer of Keras runs unless `path="native"` was asked for, so that a file written
     on a machine with a GPU runs on one without.
     """
-    program = net.program if net.path_option == "native" else replace(net.program, stock={}, _graphs={}, _called=set())
+    program = net.program if net.path_option == "native" else replace(net.program, stock={}, _graphs={}, _steps={})
     model, dtype = program.model, program.dtype
     module = tf.Module()
     module.variables_ = {name: variable.value for name, variable in zip(model.parameters(), net.weights, strict=True)}
