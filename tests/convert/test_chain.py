@@ -134,8 +134,8 @@ def test_names_are_as_short_as_they_can_be():
 
 
 def built(**kinds):
-    """Blocks of a chain 8 → 8 → …; kinds: r(ecurrent), d(ense), e(mbedding)."""
-    sizes = {"r": (8, 8, "LSTM"), "d": (8, 8, ""), "e": (None, 8, "")}
+    """Blocks of a chain 8 → 8 → …; kinds: r(ecurrent), g(ru, and so no twin of the others), d(ense), e(mbedding)."""
+    sizes = {"r": (8, 8, "LSTM"), "g": (8, 8, "GRU"), "d": (8, 8, ""), "e": (None, 8, "")}
     return [block(place.replace("__", "."), *sizes[kind]) for place, kind in kinds.items()]
 
 
@@ -143,6 +143,13 @@ def built(**kinds):
 NO_CHAINS = [
     built(encoder__lstm="r", decoder__lstm="r", decoder__fc="d"),
     built(enc_rnn="r", latent="d", dec_rnn="r"),
+    built(encoder="r", decoder="g"),
+    built(rnn="r", recon_fc="d", decode="g"),
+    built(lstmactor="r", grucritic="g"),
+    built(question_lstm="r", answer_lstm="g"),
+    built(tower1__rnn="r", tower2__rnn="g"),
+    built(rnn="r", heads__0="d", heads__1="d", out="d"),
+    built(small__rnn="r", small__fc="d", large__rnn="g", large__fc="d"),
     built(rnn="r", decoder_rnn="r", out="d"),
     built(EncoderLSTM="r", DecoderLSTM="r"),
     built(left="r", right="r", out="d"),
@@ -210,6 +217,7 @@ CHAINS = [
     built(lstm="r", score="d"),
     built(actor__lstm="r", actor__fc="d"),
     built(attn="r"),
+    built(attn__rnn="r", attn__fc="d"),
     built(question_embedding="e", lstm="r", answer_classifier="d"),
     built(item_embedding="e", user_gru="r", item_out="d"),
     built(rnn="r", transform="d", project="d"),
