@@ -62,8 +62,9 @@ def _weights(graph: Graph, cell: Gated, meaning: native.Node, each: list[dict[st
     signs = np.array(meaning.signs)
 
     def ordered(name: str, q: dict[str, Parameter]) -> np.ndarray:
-        array = q[name].array[meaning.gates]
-        return (array * signs.reshape(-1, *[1] * (array.ndim - 1))).reshape(-1, *array.shape[2:])
+        array = q[name].array[meaning.gates]  # a copy
+        array *= signs.reshape(-1, *[1] * (array.ndim - 1))
+        return array.reshape(-1, *array.shape[2:])
 
     tensors: dict[str, list[np.ndarray]] = {
         "W": [ordered("kernel", q) for q in each],

@@ -59,8 +59,9 @@ def read_model(
 def _read(
     model: onnx.ModelProto, where: str, request: Request, constants: Mapping[str, np.ndarray]
 ) -> Network | Checkpoint:
-    if text := ours.header(model):
-        return ours.read(model, text, where)
+    if written := ours.written(model, where):
+        del model
+        return ours.read(written, where)
     graph = Graph(model, where, constants)
     outputs = select(graph, request.look("part"))
     nodes, needed = graph.leading_to(outputs)

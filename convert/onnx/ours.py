@@ -8,14 +8,14 @@ little more is held than the file and the weights.
 from collections.abc import Iterator
 from functools import partial
 from math import prod
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import onnx
 from onnx import TensorProto
 
 from rnnspec.checkpoint import Checkpoint
-from rnnspec.convert.onnx.files import array
+from rnnspec.convert.onnx.files import arrays
 from rnnspec.errors import SpecError
 from rnnspec.export.graph import Graph
 from rnnspec.export.model import METADATA_KEY, describe, trace
@@ -24,38 +24,58 @@ from rnnspec.model import Model
 
 _MOST = 1 << 24  # float32 holds whole numbers exactly up to here
 _PIECE = 1 << 20  # elements that are looked at at once
-_FLOATS = {TensorProto.FLOAT, TensorProto.DOUBLE, TensorProto.FLOAT16, TensorProto.BFLOAT16}
 _REMEDY = "the tensors are not as rnnspec exports them; export the model again"
 
 
-def header(model: onnx.ModelProto) -> str | None:
-    """What the exporter said about the model, if it is one of ours."""
-    return next((entry.value for entry in model.metadata_props if entry.key == METADATA_KEY), None)
+class Written(NamedTuple):
+    """What is needed of a file: its header, tensors by name, inputs and opset; `changed`: whether tensors that were
+    float32 are not. The model itself can then be let go, which holds the tensors a second time.
+    """
+
+    header: str
+    tensors: dict[str, np.ndarray]
+    inputs: set[str]
+    opset: int
+    changed: bool
 
 
-def read(model: onnx.ModelProto, text: str, where: str) -> Checkpoint:
+def written(model: onnx.ModelProto, where: str) -> Written | None:
+    """What an exporter of ours wrote; None if it was another."""
+    text = next((entry.value for entry in model.metadata_props if entry.key == METADATA_KEY), None)
+    if text is None:
+        return None
+    changed = {TensorProto.DOUBLE, TensorProto.FLOAT16, TensorProto.BFLOAT16}
+    return Written(
+        text,
+        arrays(model, where),
+        {value.name for value in model.graph.input},
+        next((entry.version for entry in model.opset_import if entry.domain == ""), 0),
+        any(tensor.data_type in changed for tensor in model.graph.initializer),
+    )
+
+
+def read(file: Written, where: str) -> Checkpoint:
     """The checkpoint; a float64 one comes back in float32, as it was exported, and its metadata say so.
 
     Raises:
         SpecError: another version wrote it, or it was changed since.
     """
-    said = describe(text, where)
+    said = describe(file.header, where)
     architecture = Model.from_builtins(said.get("model"), f"{where}: model")
-    file = {tensor.name: tensor for tensor in model.graph.initializer}
     shapes = architecture.parameters()
     sizes = [prod(shape) for shape in shapes.values()]
-    if sum(sizes) > sum(prod(tensor.dims) for tensor in file.values()) + sum(architecture.states().values()):
+    if sum(sizes) > sum(array.size for array in file.tensors.values()) + sum(architecture.states().values()):
         raise SpecError(f"{where}: fewer weights than the architecture has: {_REMEDY}")
     weights = {name: np.zeros(shape, "float32") for name, shape in shapes.items()}
-    options = _options(model, said)
+    options = _options(file, said)
     plain, _ = trace(_Plain, _numbered(architecture, {}), **options)
     missing = set()
     for group in _groups(shapes):
         reader, _ = trace(
-            partial(_Reader, file, plain.constants, group, where), _numbered(architecture, group), **options
+            partial(_Reader, file.tensors, plain.constants, group, where), _numbered(architecture, group), **options
         )
         missing |= reader.give(weights)
-    if left := [t.name for t in file.values() if t.data_type in _FLOATS and t.name not in plain.names]:
+    if left := [name for name, a in file.tensors.items() if a.dtype.kind == "f" and name not in plain.names]:
         raise SpecError(f"{where}: tensor {left[0]!r}: {_REMEDY}")
     initial = {f"{name.split('.')[0]}.initial.{name.split('.', 1)[1]}": v for name, v in _initial(said).items()}
     for name in missing:
@@ -64,7 +84,7 @@ def read(model: onnx.ModelProto, text: str, where: str) -> Checkpoint:
         weights[name] = np.array(initial.get(name, np.zeros(shapes[name])), "float32")  # no node needs it
     metadata = said.get("metadata") or {}
     notes = [f"exported in float32 from {said['dtype']} weights"] if "dtype" in said else []
-    if any(tensor.data_type in (_FLOATS - {TensorProto.FLOAT}) for tensor in file.values()):
+    if file.changed:
         notes.append("the file was changed to another precision after it was exported, and the weights with it")
     if notes:
         metadata |= {"conversion": {"format": "onnx", "source": where, "notes": notes, "ignored": {}}}
@@ -76,16 +96,15 @@ def _initial(said: dict[str, Any]) -> dict[str, list[float]]:
     return {entry["name"]: entry["initial"] for entry in said.get("state", []) if "initial" in entry}
 
 
-def _options(model: onnx.ModelProto, said: dict[str, Any]) -> dict[str, Any]:
+def _options(file: Written, said: dict[str, Any]) -> dict[str, Any]:
     """Those with which the model was exported."""
-    inputs = {value.name for value in model.graph.input}
     step = bool(said.get("step"))
     return {
-        "opset": next((entry.version for entry in model.opset_import if entry.domain == ""), 0),
+        "opset": file.opset,
         "step": step,
-        "lengths": "lengths" in inputs,
-        "mask": "mask" in inputs and not step,
-        "reset": "reset" in inputs and not step,
+        "lengths": "lengths" in file.inputs,
+        "mask": "mask" in file.inputs and not step,
+        "reset": "reset" in file.inputs and not step,
         "time_major": bool(said.get("time_major")),
     }
 
@@ -118,7 +137,7 @@ def _numbered(architecture: Model, group: dict[str, slice]) -> Checkpoint:
             flat[part] = np.arange(number, number + part.stop - part.start)
             number += part.stop - part.start
         weights[name] = flat.reshape(shape)
-    return Checkpoint(architecture, weights)
+    return Checkpoint(architecture, weights, allow_nonfinite=True)  # nobody has to look whether they are finite
 
 
 class _Plain(Graph):
@@ -142,7 +161,7 @@ class _Reader(Graph):
     """A graph of numbered weights: they are found in the tensors of the file as it is made."""
 
     def __init__(
-        self, file: dict[str, TensorProto], constants: set[str], group: dict[str, slice], where: str, opset: int
+        self, file: dict[str, np.ndarray], constants: set[str], group: dict[str, slice], where: str, opset: int
     ) -> None:
         super().__init__(opset)
         self._file, self._where, self._group = file, where, group
@@ -154,15 +173,15 @@ class _Reader(Graph):
         array = np.asarray(array)
         if name not in self._seen and name in self._file:
             self._seen.add(name)
-            self._take(array, self._file[name])
+            self._take(array, name)
         return Value(self, name, array.shape)
 
-    def _take(self, numbers: np.ndarray, tensor: TensorProto) -> None:
-        if tuple(tensor.dims) != numbers.shape:
-            raise SpecError(f"{self._where}: tensor {tensor.name!r}: {_REMEDY}")
+    def _take(self, numbers: np.ndarray, name: str) -> None:
+        found = self._file[name]
+        if found.shape != numbers.shape:
+            raise SpecError(f"{self._where}: tensor {name!r}: {_REMEDY}")
         if not numbers.any():
             return
-        found = array(tensor, self._where)
         for rows in _pieces(numbers):
             piece = numbers[rows]
             weight = piece != 0
@@ -179,6 +198,7 @@ class _Reader(Graph):
             if not self._known[start:stop].all():
                 missing.add(name)
             start = stop
+        del self._values, self._known  # a graph refers to itself, and stays for a while
         return missing
 
 
