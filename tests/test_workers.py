@@ -118,7 +118,10 @@ def test_a_backend_that_cannot_be_imported_is_one_line(ending):
         results(["exiting_backend"], "lstm-*", workers)
 
 
-@pytest.mark.parametrize("arguments", [("--backend", "ending_backend", "--case", "lstm-*restarts"), ("--mutants",)])
+@pytest.mark.parametrize(
+    "arguments",
+    [("--backend", "ending_backend", "--case", "lstm-*restarts"), ("--mutants",), ("--mutants", "--backend", "numpy")],
+)
 def test_an_interrupt_ends_all_processes(ending, arguments):
     """Ctrl-C goes to the whole group: one line, and nobody is left who holds standard output open."""
     command = [sys.executable, "-c", "import rnnspec.cli; print('ready', flush=True); rnnspec.cli.main()"]
