@@ -13,6 +13,7 @@ from rnnspec.cli.options import FILE, backend_option, look_here
 @backend_option("A backend or importable module with load(checkpoint); again for more. Default: all installed.")
 @click.option("--json", "report", type=FILE, metavar="FILE", help="Also write every result.")
 @click.option("--case", "pattern", default="*", metavar="PATTERN", help='Only cases whose ids match, as "lstm-*".')
+@click.option("--variant", default="*", metavar="PATTERN", help='Only variants that match, as "* float32", "auto *".')
 @click.option(
     "-j",
     "--jobs",
@@ -44,6 +45,7 @@ def conformance(
     backends: tuple[str, ...],
     report: Path | None,
     pattern: str,
+    variant: str,
     jobs: int | None,
     limit: float | None,
     mutants: bool,
@@ -61,10 +63,12 @@ def conformance(
     look_here()
     if mutants and backends:
         return _changes(backends[0], list(packages), pattern, max(jobs, 1), sample, seed, report)
-    return _mutants(jobs, limit, report) if mutants else _cases(backends, pattern, jobs, limit, report)
+    return _mutants(jobs, limit, report) if mutants else _cases(backends, pattern, variant, jobs, limit, report)
 
 
-def _cases(names: tuple[str, ...], pattern: str, jobs: int, limit: float | None, report: Path | None) -> int:
+def _cases(
+    names: tuple[str, ...], pattern: str, variant: str, jobs: int, limit: float | None, report: Path | None
+) -> int:
     """The suite on each of the backends."""
     from rnnspec import backends
     from rnnspec.cli.report import results_table
@@ -73,9 +77,9 @@ def _cases(names: tuple[str, ...], pattern: str, jobs: int, limit: float | None,
 
     names = names or tuple(backends.installed())
     with Workers(jobs, limit or LIMIT) as workers:
-        found = record.results(names, pattern, workers)
+        found = record.results(names, pattern, workers, variant)
         if not found:
-            raise click.ClickException(f"--case {pattern}: no case has such an id")
+            raise click.ClickException(f"--case {pattern}, --variant {variant}: there is no such case or variant")
         if report:
             record.write(report, record.described(names, found, workers))
     failed = results_table(found, f"{len({row.case for row in found})} cases")

@@ -30,13 +30,13 @@ LIBRARY = ""  # what takes the place of a backend's name where a check of the li
 Item = tuple[str, int, int]  # a backend, the number of its variant, the number of the case; or LIBRARY, 0, of the check
 
 
-def results(names: Iterable[str], pattern: str, workers: Workers) -> list[Result]:
+def results(names: Iterable[str], pattern: str, workers: Workers, variant: str = "*") -> list[Result]:
     """What came of each of `items`.
 
     Raises:
         SpecError: there is no such backend, or importing it ends its process.
     """
-    asked = items(names, pattern, workers)
+    asked = items(names, pattern, workers, variant)
     answers = workers.map(answer, asked)
     gone = [k for k, found in enumerate(answers) if isinstance(found, Lost)]
     for k, result in zip(gone, workers.map(_lost, [(*asked[k], answers[k].how) for k in gone]), strict=True):
@@ -44,10 +44,18 @@ def results(names: Iterable[str], pattern: str, workers: Workers) -> list[Result
     return answers
 
 
-def items(names: Iterable[str], pattern: str, workers: Workers) -> list[Item]:
-    """Every case whose id matches, on every variant of the backends, in that order; then the checks of the library."""
+def items(names: Iterable[str], pattern: str, workers: Workers, variant: str = "*") -> list[Item]:
+    """Every case whose id matches, on every variant of the backends that matches, as "auto *", in that order; then the
+    checks of the library.
+    """
     places = sorted((k for k, case in enumerate(cases()) if fnmatchcase(case.id, pattern)), key=lambda k: cases()[k].id)
-    found = [(name, v, k) for name, row in columns(names, workers).items() for v in range(len(row)) for k in places]
+    found = [
+        (name, v, k)
+        for name, row in columns(names, workers).items()
+        for v, full in enumerate(row)
+        if fnmatchcase(full.removeprefix(f"{name} "), variant)
+        for k in places
+    ]
     return found + [(LIBRARY, 0, k) for k, check in enumerate(checks()) if fnmatchcase(check.id, pattern)]
 
 

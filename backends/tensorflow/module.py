@@ -29,8 +29,8 @@ class Net(keras.Model):
     """The model as a Keras model: `y, state = net(x, lengths=…, mask=…, state=…, reset=…)`.
 
     The variables have the specification's names and shapes. Eager calls run as graphs, traced once for all batch sizes
-    and lengths, after the first hundred steps. For `fit` load it with `return_state=False`; its inputs may be x or a mapping of arrays by the names of
-    an .npz file: `net.fit({"x": x, "lengths": lengths}, y)`.
+    and lengths, after the first hundred steps. For `fit` load it with `return_state=False`; its inputs may be x or a
+    mapping of arrays by the names of an .npz file: `net.fit({"x": x, "lengths": lengths}, y)`.
 
     A mask that an earlier Keras layer attached to x is honoured as `mask`, and an error where lengths or a mask are
     given too. As with every Keras layer, the mask goes on with a sequence output, so Keras's losses leave padded steps

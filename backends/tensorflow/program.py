@@ -61,7 +61,7 @@ class Program:
         key = (step, *sorted(given))
         time = 1 if step else given["x"].shape[0 if self.time_major else 1]
         steps = self._steps.get(key, 0) + time
-        if 0 < time and steps <= FEW and tf.size(given["x"]):  # Keras refuses no rows without a graph
+        if time and steps <= FEW and tf.size(given["x"]):  # Keras refuses no rows without a graph
             self._steps[key] = steps
             return function(weights, given)
         if key not in self._graphs:
