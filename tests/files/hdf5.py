@@ -113,6 +113,7 @@ def _packed_twice(file: Any) -> None:
     import h5py
 
     settings = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
+    settings.set_obj_track_times(False)
     settings.set_chunk((8,))
     settings.set_deflate(9)
     settings.set_deflate(9)

@@ -18,6 +18,8 @@ from torch import nn
 from rnnspec import SpecError
 from rnnspec.accuracy import error
 from rnnspec.convert import convert
+from rnnspec.convert.request import Request
+from rnnspec.convert.torch.saved import read_pickled
 from rnnspec.convert.torch.write import write
 from rnnspec.reference import Net
 
@@ -266,6 +268,32 @@ def test_several_state_dicts_in_one_file(tmp_path):
         "optimizer_states": "not weights: the optimizer's state",
     }
     assert convert(source, part="ema").model.inputs == 5
+
+
+TYPES = (torch.float64, torch.float32, torch.float16, torch.bfloat16, torch.int64, torch.int32, torch.int16)
+TYPES += (torch.int8, torch.uint8, torch.bool)
+
+
+@pytest.mark.parametrize("zipped", [True, False])
+def test_every_tensor_is_what_torch_reads(zipped, tmp_path):
+    """Types, views of one storage, parameters, shapes without elements or axes; beside them what is no tensor."""
+    source = tmp_path / "state.pt"
+    whole = torch.randn(6, 8)
+    state = {f"of {dtype}": (whole * 9).to(dtype) for dtype in TYPES}
+    state |= {"rows": whole[1:4], "columns": whole[:, ::3], "turned": whole.T, "expanded": whole[0].expand(3, 8)}
+    state |= {"parameter": nn.Parameter(whole + 1), "scalar": whole[2, 3], "none": whole[:0], "again": whole}
+    if zipped:
+        state |= {f"of {dtype}": torch.arange(5).to(dtype) for dtype in (torch.uint16, torch.uint32, torch.uint64)}
+    beside = {"epoch": 3, "rate": 0.1, "tags": {"a", "b"}, "size": torch.Size([2, 3]), "device": torch.device("cpu")}
+    beside |= {"merges": {("a", "b"): 1}, "type": torch.float16, "bytes": b"abc", "list": [None, True, -(2**40)]}
+    torch.save({"model": state, **beside}, source, _use_new_zipfile_serialization=zipped)
+    arrays, reasons = read_pickled(source, Request())
+    assert arrays.keys() == state.keys()
+    assert reasons == dict.fromkeys(beside, "not weights: beside the state dict")
+    for name, tensor in torch.load(source)["model"].items():
+        expected = (tensor.float() if tensor.dtype == torch.bfloat16 else tensor).detach().numpy()
+        assert arrays[name].dtype == expected.dtype, name
+        np.testing.assert_array_equal(arrays[name], expected, err_msg=name)
 
 
 class Touch:
