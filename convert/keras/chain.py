@@ -85,7 +85,7 @@ def _chain(model: Saved, part: str | None, wanted: list[int] | None) -> Chain:
     if part is None:
         names = _whole(model, graph, ends)
     elif part in graph and graph[part].layer.kind != "InputLayer":
-        names = _around(graph, part)
+        names = _around(graph, _takers(graph), part)
     else:
         known = [name for name, call in graph.items() if call.layer.kind != "InputLayer"]
         raise SpecError(f"{model.where}: --part {part}: no such layer; there are {', '.join(known)}")
@@ -180,19 +180,20 @@ def _whole(model: Saved, graph: dict[str, Call], ends: list[Tensor]) -> list[str
     names = [name for name, call in graph.items() if call.layer.kind != "InputLayer"]
     if not names:
         raise SpecError(f"{model.where}: no layers; nothing to convert")
-    found = _around(graph, names[0], part=False)
-    reasons = [reason for name in names if (reason := _obstacle(graph, name, ends))]
+    takers = _takers(graph)
+    found = _around(graph, takers, names[0], part=False)
+    reasons = [reason for name in names if (reason := _obstacle(graph, takers[name], name, ends))]
     if sorted(found) != sorted(names):
         reasons.append("it has several inputs")
     if reasons:
-        parts = dict.fromkeys(_around(graph, name)[-1] for name in names)
+        parts = dict.fromkeys(_around(graph, takers, name)[-1] for name in names)
         raise UnsupportedError(
             f"{model.where}: not a chain: {reasons[0]}; convert one in it, --part {' or --part '.join(parts)}"
         )
     return found
 
 
-def _obstacle(graph: dict[str, Call], name: str, ends: list[Tensor]) -> str | None:
+def _obstacle(graph: dict[str, Call], takers: list[str], name: str, ends: list[Tensor]) -> str | None:
     """Why there is no chain at that layer."""
     call = graph[name]
     for state in call.states:
@@ -200,7 +201,6 @@ def _obstacle(graph: dict[str, Call], name: str, ends: list[Tensor]) -> str | No
             return f"the initial state of {name!r} comes from {state.layer!r}"
     if len(call.data) > 1 and _before(call) is None:
         return f"{name!r} joins {' and '.join(repr(tensor.layer) for tensor in call.data)}"
-    takers = _takers(graph, name)
     if len(takers) > 1:
         return f"what {name!r} gives goes to {' and '.join(map(repr, takers))}"
     if takers and _is_output(call.layer, ends):
@@ -208,9 +208,13 @@ def _obstacle(graph: dict[str, Call], name: str, ends: list[Tensor]) -> str | No
     return None
 
 
-def _takers(graph: dict[str, Call], name: str) -> list[str]:
-    """The layers whose data is what that layer gives."""
-    return [taker for taker, call in graph.items() if any(tensor.layer == name for tensor in call.data)]
+def _takers(graph: dict[str, Call]) -> dict[str, list[str]]:
+    """Layer → the layers whose data is what it gives."""
+    found: dict[str, list[str]] = {name: [] for name in graph}
+    for taker, call in graph.items():
+        for name in {tensor.layer for tensor in call.data}:
+            found[name].append(taker)
+    return found
 
 
 def _before(call: Call) -> str | None:
@@ -226,20 +230,23 @@ def _is_output(layer: Saved, ends: list[Tensor]) -> bool:
     return any(number < sequences(layer) for number in numbers) if layer.kind in RECURRENT else bool(numbers)
 
 
-def _around(graph: dict[str, Call], name: str, part: bool = True) -> list[str]:
+def _around(graph: dict[str, Call], takers: dict[str, list[str]], name: str, part: bool = True) -> list[str]:
     """The longest chain around a layer; for a part, of layers that ours has, that hand on their outputs, not states."""
-    names = [name]
+    names, inside = [name], {name}
 
     def fits(before: str, after: str, new: str) -> bool:
-        if new in names or graph[before].layer.kind == "InputLayer" or _before(graph[after]) != before:
+        if new in inside or graph[before].layer.kind == "InputLayer" or _before(graph[after]) != before:
             return False
         data = graph[after].data
         return not part or (graph[new].layer.kind in READABLE and len(data) == 1 and not data[0].output)
 
-    while (before := _before(graph[names[0]])) and fits(before, names[0], before):
-        names.insert(0, before)
-    while len(takers := _takers(graph, names[-1])) == 1 and fits(names[-1], takers[0], takers[0]):
-        names.append(takers[0])
+    while (before := _before(graph[names[-1]])) and fits(before, names[-1], before):
+        names.append(before)
+        inside.add(before)
+    names.reverse()
+    while len(after := takers[names[-1]]) == 1 and fits(names[-1], after[0], after[0]):
+        names.append(after[0])
+        inside.add(after[0])
     return names
 
 

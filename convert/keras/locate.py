@@ -40,11 +40,16 @@ def by_path(saved: Saved, prefix: str, variables: Mapping[str, np.ndarray]) -> N
         return
     saved.variables = {leaf: f"{prefix}vars/{k}" for k, leaf in enumerate(saved.leaves)}
     taken: dict[str, int] = {}
+    members: dict[tuple[str, str], list[str]] = {}
     for key, part in saved.inner.items():
         place, _, member = key.partition("/")
         if member and has_variables(part):
             kind = snake_case(part.kind)
-            found = _members(f"{prefix}{place}/", kind, variables) or _members(f"{prefix}{_OLD}/", kind, variables)
+            if (place, kind) not in members:
+                members[place, kind] = _members(f"{prefix}{place}/", kind, variables) or _members(
+                    f"{prefix}{_OLD}/", kind, variables
+                )
+            found = members[place, kind]
             k = taken[kind] = taken.get(kind, -1) + 1
             by_path(part, found[k] if k < len(found) else f"{prefix}{key}/", variables)
         else:

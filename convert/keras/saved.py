@@ -1,6 +1,7 @@
 """A Keras configuration as a tree of layers and cells: data, of which nothing is executed."""
 
 import re
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -171,11 +172,13 @@ def _directions(saved: Saved) -> dict[str, Saved]:
 def _numbered(place: str, items: Any, where: str) -> dict[str, Saved]:
     """The members of a list by Keras 3's paths: `layers/lstm`, `layers/lstm_1`, numbered within their class."""
     found: dict[str, Saved] = {}
+    counts: Counter[str] = Counter()
     for item in _list(items, f"{where}: {place}"):
         saved = read_config(item, where)
-        path, count = f"{place}/{snake_case(saved.kind)}", 0
-        while (key := f"{path}_{count}" if count else path) in found:
-            count += 1
+        path = key = f"{place}/{snake_case(saved.kind)}"
+        while key in found:
+            counts[path] += 1
+            key = f"{path}_{counts[path]}"
         found[key] = saved
     return found
 
