@@ -13,9 +13,7 @@ from rnnspec.cli.options import FILE, backend_option, look_here
 @backend_option("A backend or importable module with load(checkpoint); again for more. Default: all installed.")
 @click.option("--json", "report", type=FILE, metavar="FILE", help="Also write every result.")
 @click.option("--case", "pattern", default="*", metavar="PATTERN", help='Only cases whose ids match, as "lstm-*".')
-@click.option(
-    "--variant", default="*", metavar="PATTERN", help='Only variants that match, as "* float32", "generic *".'
-)
+@click.option("--variant", default="*", metavar="PATTERN", help='Only variants that match, as "generic *".')
 @click.option(
     "-j",
     "--jobs",

@@ -45,7 +45,7 @@ def results(names: Iterable[str], pattern: str, workers: Workers, variant: str =
 
 
 def items(names: Iterable[str], pattern: str, workers: Workers, variant: str = "*") -> list[Item]:
-    """Every case whose id matches, on every variant of the backends that matches, as "generic *", in that order; then the
+    """Every case whose id matches, on every variant of the backends that matches, in that order; then the
     checks of the library.
     """
     places = sorted((k for k, case in enumerate(cases()) if fnmatchcase(case.id, pattern)), key=lambda k: cases()[k].id)
