@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-from rnnspec import strict_json
+from rnnspec import limits, strict_json
 from rnnspec.convert import roles
 from rnnspec.convert.blocks import Block, parts_of, places_of
 from rnnspec.convert.order import Order, in_order, search
@@ -11,8 +11,6 @@ from rnnspec.convert.request import Request, WithWeights
 from rnnspec.convert.variables import some
 from rnnspec.errors import SpecError
 from rnnspec.layers import Embedding
-
-_SHOWN = 100  # places of a chain that a note names
 
 
 def in_part(request: Request, names: Iterable[str], separator: str, where: str) -> dict[str, str]:
@@ -73,8 +71,8 @@ def chained(
 
 def note_chain(places: list[str], request: Request) -> None:
     """Say that layers at these places follow each other; of very many, those in the middle are left out."""
-    half = _SHOWN // 2
-    shown = places if len(places) <= _SHOWN else [*places[:half], "…", *places[-half:]]
+    half = limits.CHAIN // 2
+    shown = places if len(places) <= limits.CHAIN else [*places[:half], "…", *places[-half:]]
     request.note(f"taken as a chain: {' → '.join(shown)}")
 
 

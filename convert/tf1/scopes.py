@@ -4,6 +4,7 @@ import re
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable
 
+from rnnspec import limits
 from rnnspec.convert.order import numbers
 
 # How the scope of a cell ends, in snake case and without its number → the kind of cell.
@@ -24,7 +25,6 @@ _REFUSED = re.compile(
     r"\w*attention\w*wrapper|\w*attention\w*cell|phased_lstm_cell|(bidirectional_)?grid\d?_?\w*_cell|\w*conv_?\w*_cell"
     r"|g_?lstm_cell|highway_wrapper|minimal_rnn_cell|cfn_cell|h_highway\w*"
 )
-_LONGEST = 100  # letters of a class of TensorFlow's or of its users
 _UNROLLED = re.compile(r"rnn|fw|bw|bi_rnn_(fw|bw)|cell|dropout_wrapper|device_wrapper|residual_wrapper")
 _AFFINE = re.compile(r"\w*(projection_wrapper|dense|fully_connected|fc|logits|softmax|output|out|linear|head)")
 
@@ -49,7 +49,7 @@ def cell_of(scope: str) -> str | None:
 
 def refused(name: str) -> str | None:
     """The part of a variable's name that stands for a cell or wrapper which has no counterpart."""
-    parts = (part for part in name.split("/") if len(part) <= _LONGEST)
+    parts = (part for part in name.split("/") if len(part) <= limits.CLASS_NAME)
     return next((part for part in parts if _REFUSED.fullmatch(unnumbered(part))), None)
 
 
