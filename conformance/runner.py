@@ -107,7 +107,7 @@ def _play(exchange: Exchange) -> None:
     exchange.watch.check()
 
 
-def lost(case: Case | Invalid | Check, how: str, variant: Variant | None = None) -> Result:
+def lost(case: Case | Invalid | Protocol | Check, how: str, variant: Variant | None = None) -> Result:
     """What came of a case that ended its process, or did not end."""
     name = variant.name if variant else "library"
     known = variant.declared.failure(variant.short, case.id) if variant else None

@@ -13,7 +13,7 @@ from rnnspec.conformance.generated.survivors import survivors
 from rnnspec.conformance.generated.trial import Line, Reached, Trial, killer, reached
 from rnnspec.conformance.record import Item, items, title
 from rnnspec.conformance.workers import Lost, Workers
-from rnnspec.errors import SpecError
+from rnnspec.errors import SpecError, UnsupportedError
 
 _TOGETHER = 8  # items that one process runs while they are watched: far apart, so that none finds what another cached
 SLACK, FACTOR = 30.0, 30  # seconds that an item may take beyond what it took, and how many times that
@@ -53,7 +53,10 @@ def run(
 
     Raises:
         SpecError: there is no such module, or the backend fails a case as it is.
+        UnsupportedError: this system cannot fork.
     """
+    if "forkserver" not in multiprocessing.get_all_start_methods():
+        raise UnsupportedError("--mutants --backend: a process is forked for each change, which this system cannot do")
     modules = [source for name in packages for source in sources(name)]
     chosen = [(source, change) for source in modules for change in source.changes]
     if sample is not None and sample < len(chosen):

@@ -11,6 +11,7 @@ from rnnspec.conformance.mutants.library import library_mutants
 from rnnspec.conformance.mutants.mutant import Mutant
 from rnnspec.conformance.mutants.unroll import unroll_mutants
 from rnnspec.conformance.mutants.weights import weight_mutants
+from rnnspec.conformance.protocol import Protocol
 from rnnspec.conformance.runner import Variant, run
 
 __all__ = ["Mutant", "killer", "mutants"]
@@ -25,7 +26,7 @@ def mutants() -> Iterator[Mutant]:
     yield from library_mutants()
 
 
-def killer(mutant: Mutant, cases: tuple[Case | Invalid, ...]) -> str | None:
+def killer(mutant: Mutant, cases: tuple[Case | Invalid | Protocol, ...]) -> str | None:
     """The id of the first case or check of the library that the mutant fails, those that cite its clause first; None
     where it survives.
     """
