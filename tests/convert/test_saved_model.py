@@ -7,6 +7,7 @@ import pytest
 
 from rnnspec.convert import convert
 from rnnspec.errors import SpecError, UnsupportedError
+from tests.files.checkpoints import field, table
 
 from ..golden.case import DATA
 
@@ -115,3 +116,35 @@ def test_random_damage_never_gives_a_traceback(copied):
             messages.append(str(error))
     assert len(messages) > 50
     assert not any("\n" in message for message in messages)
+
+
+def entry(key: bytes, value: bytes) -> bytes:
+    """An entry of a map."""
+    return field(1, key) + field(2, value)
+
+
+def doubling(name: bytes, other: bytes) -> bytes:
+    """A function that returns what two calls of another give."""
+    signature = field(1, name) + field(2, field(1, b"x")) + b"".join(field(3, field(1, out)) for out in (b"y", b"z"))
+    call = field(5, entry(b"f", field(10, field(1, other))))
+    nodes = b"".join(
+        field(3, field(1, node) + field(2, b"PartitionedCall") + field(3, b"x") + call) for node in (b"a", b"b")
+    )
+    return field(1, signature) + nodes + field(4, entry(b"y", b"a:output:0")) + field(4, entry(b"z", b"b:output:0"))
+
+
+def test_functions_that_call_another_twice_each(tmp_path):
+    """2²⁸ calls in 29 functions."""
+    library = b"".join(field(1, doubling(b"f%d" % k, b"f%d" % (k + 1))) for k in range(28))
+    last = field(1, field(1, b"f28") + field(2, field(1, b"x")) + field(3, field(1, b"y")))
+    library += field(
+        1, last + field(3, field(1, b"a") + field(2, b"Tanh") + field(3, b"x")) + field(4, entry(b"y", b"a:y:0"))
+    )
+    objects = [field(1, field(1, 1) + field(2, b"signatures")), field(1, field(1, 2) + field(2, b"serving_default"))]
+    objects.append(field(8, field(1, b"f0")))
+    graph = b"".join(field(1, each) for each in objects) + field(2, entry(b"f0", b""))
+    (tmp_path / "variables").mkdir()
+    (tmp_path / "variables" / "variables.index").write_bytes(table({b"": field(1, 1)}))
+    (tmp_path / "saved_model.pb").write_bytes(field(2, field(2, field(2, library)) + field(7, graph)))
+    with pytest.raises(SpecError, match="functions call each other without end"):
+        convert(tmp_path)

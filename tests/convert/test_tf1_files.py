@@ -13,7 +13,8 @@ from rnnspec.convert.tf1.bundle import read_bundle, slice_key
 from rnnspec.convert.tf1.crc import crc32c, masked_crc32c
 from rnnspec.convert.tf1.snappy import decompress
 from rnnspec.convert.tf1.source import read_checkpoint
-from tests.files.checkpoints import entry, field, shape_proto, table, v1
+from rnnspec.convert.tf1.wire import varints
+from tests.files.checkpoints import entry, field, shape_proto, table, v1, varint
 
 GOLDEN = Path(__file__).parents[1] / "data" / "golden"
 
@@ -143,6 +144,36 @@ def test_bad_entries_in_one_line(tmp_path, name):
         read_bundle(write(tmp_path / "m", [b"1234"], {b"v": value}))
     assert "\n" not in str(error.value)
     assert "m.index: 'v'" in str(error.value)
+
+
+def test_tensors_take_each_byte_once(tmp_path):
+    """Many that are the same bytes would be far more than the files hold."""
+    data = b"12345678"
+    entries = {b"a": entry(1, (2,), 0, 0, data), b"b": entry(1, (1,), 0, 4, data[4:])}
+    with pytest.raises(SpecError, match=r"tensors lie over each other in m\.data-00000-of-00001"):
+        read_bundle(write(tmp_path / "m", [data], entries))
+
+
+@pytest.mark.parametrize(
+    "found", [b"", b"\x80", b"\xff" * 10 + b"\x01", b"\x01" + b"\x80" * 11 + b"\x01", b"\x01\x80"], ids=len
+)
+def test_packed_numbers_that_are_cut_off(found):
+    assert varints(memoryview(varint(300) + varint(-1) + varint(0)), "x").tolist() == [300, -1, 0]
+    if found:
+        with pytest.raises(SpecError, match="x: damaged: a number is cut off"):
+            varints(memoryview(found), "x")
+    else:
+        assert varints(memoryview(found), "x").size == 0
+
+
+def test_a_latest_checkpoint_that_is_no_path(tmp_path):
+    for name, says in ((b"a\0b", "it names"), (b"", "outside the folder"), (b".", "outside the folder")):
+        (tmp_path / "checkpoint").write_bytes(b'model_checkpoint_path: "' + name + b'"')
+        with pytest.raises(SpecError, match=says):
+            read_checkpoint(tmp_path)
+    (tmp_path / "checkpoint").write_bytes(b"\n" * 100_000)  # which a pattern tried from each line took minutes for
+    with pytest.raises(SpecError, match="names no model_checkpoint_path"):
+        read_checkpoint(tmp_path)
 
 
 def copied(case: str, tmp_path: Path) -> Path:
