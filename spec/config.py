@@ -2,6 +2,7 @@
 
 import difflib
 import math
+import sys
 import types
 import typing
 from collections.abc import Iterable
@@ -141,6 +142,8 @@ def _is_a(kind: type[Config] | None, value: Any, where: str) -> None:
 
 def _plain(kind: "_Field", value: Any, where: str) -> Any:
     base, plain = kind.config, kind.plain
+    if isinstance(value, int) and abs(value) > sys.float_info.max:  # which the oldest msgspec falls over
+        raise SpecError(f"{where}: expected a number that a float holds, found {quoted(value)}")
     try:
         found = msgspec.convert(value, plain)
     except msgspec.ValidationError as error:

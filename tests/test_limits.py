@@ -9,9 +9,11 @@ import pytest
 
 import rnnspec
 from rnnspec import LSTM, Checkpoint, Dense, Model, Recurrent, Residual, SpecError, Stack, limits
+from rnnspec.archives import open_zip
 from rnnspec.config import Config
 from rnnspec.shown import one_line, printable, quoted, shown
 from tests.files import FOLDER
+from tests.files.arrays import archive
 
 ROOT = Path(__file__).parents[1]
 
@@ -127,3 +129,9 @@ def test_numbers_of_a_configuration_are_finite(number):
     ):
         with pytest.raises(SpecError, match=r"finite number|expected `float`"):
             make()
+
+
+def test_two_members_of_one_name(tmp_path):
+    (path := tmp_path / "a.zip").write_bytes(archive([("a", b"1"), ("a", b"2")]))
+    with pytest.raises(SpecError, match=r"a\.zip: a: twice in the archive"):
+        open_zip(path)

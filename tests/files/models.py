@@ -228,7 +228,11 @@ def _numbers() -> Iterator[tuple]:
     }.items():
         yield f"units-{name}", "units: expected `int`", holding([DENSE | {"units": units}])
     yield "units-large", "units: expected `int` <= ", holding([DENSE | {"units": 2**31}])
-    yield "units-4000-digits", "units: expected `int` <= ", holding([DENSE | {"units": Raw("9" * 4000)}])
+    yield (
+        "units-4000-digits",
+        "units: expected a number that a float holds",
+        holding([DENSE | {"units": Raw("9" * 4000)}]),
+    )
     yield "units-5000-digits", "5000 digits", holding([DENSE | {"units": Raw("9" * 5000)}])
     yield "inputs-large", "inputs: expected `int` <= ", holding([DENSE], inputs=2**62)
     for name, number in {"nan": "NaN", "infinity": "-Infinity", "1e999": "1e999"}.items():
