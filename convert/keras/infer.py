@@ -113,7 +113,7 @@ class Finder:
 
     def cell(self, name: str, leaves: list[str], arrays: list[np.ndarray]) -> dict[str, Any]:
         """The configuration of one cell; a kernel's columns are a block of units for each gate."""
-        bias = arrays[2] if "bias" in leaves else None
+        bias = arrays[2] if leaves[2:3] == ["bias"] else None
         recurrent = arrays[1] if len(arrays) > 1 else np.zeros(0)
         units, columns = recurrent.shape if recurrent.ndim == 2 and recurrent.size else (1, 0)
         config: dict[str, Any] = {"units": units, "use_bias": bias is not None}
