@@ -95,17 +95,18 @@ def _changed() -> Iterator[tuple]:
         "names-numbers": (lambda f: f["model_weights"].attrs.__setitem__("layer_names", [1, 2]), "expected names"),
         "names-other": (lambda f: f["model_weights"].attrs.__setitem__("layer_names", ["a"]), "layer a is missing"),
         "weights-other": (lambda f: f["model_weights/rnn"].attrs.__setitem__("weight_names", ["a"]), "is missing"),
-        "no-recurrent-kernel": (_no_recurrent_kernel, "not known by its variables"),
+        "kernel-flat": (_flat_kernel, "not known by its variables"),
         "weight-gone": (lambda f: f["model_weights/rnn/cell"].__delitem__("bias:0"), "bias:0 is missing"),
     }
     for name, (change, says) in changes.items():
         yield name, model(change), says
 
 
-def _no_recurrent_kernel(file: Any) -> None:
-    """A file of weights, the recurrent kernel left out."""
+def _flat_kernel(file: Any) -> None:
+    """A file of weights, one layer with a kernel of one axis."""
     del file.attrs["model_config"]
-    file["model_weights/rnn"].attrs["weight_names"] = ["cell/kernel:0", "cell/kernel:0", "cell/bias:0"]
+    file["model_weights/rnn"].attrs["weight_names"] = ["flat/kernel:0", "cell/bias:0"]
+    file["model_weights/rnn/flat/kernel:0"] = np.ones(4, "f4")
 
 
 def _virtual(file: Any) -> None:
