@@ -56,6 +56,7 @@ class Exchange:
         steps, state, outputs = case.split == "steps", call.get("state"), []
         for part in np.moveaxis(call["x"], 1, 0) if steps else np.split(call["x"], [2], 1):
             y, state = net.step(part, state) if steps else net(part, state=state)
+            self.watch.mapping(f"{what}states", state)
             outputs.append(self.watch.answered(what, {"y": y, **state})["y"])
         joined = np.stack(outputs, 1) if steps else np.concatenate(outputs, 1)
         self.compare(what, {"y": joined} | {name: np.asarray(value) for name, value in state.items()}, case)
@@ -68,6 +69,7 @@ class Exchange:
 
     def answered(self, what: str, case: Case, y: Any, state: Mapping[str, Any]) -> None:
         """Compare what a call over whole sequences returned."""
+        self.watch.mapping(f"{what}states", state)
         found = self.watch.answered(what, {**case.model.named(y), **state})
         self.compare(what, _turned(found) if case.time_major else found, case)
 

@@ -33,12 +33,16 @@ class Watch:
     def given(self, what: str, value: Any) -> Any:
         """The value as it is, remembered: an array, a list, or a mapping of them."""
         if isinstance(value, Mapping):
-            self._mappings.append((what, value, list(value.items())))
+            self.mapping(what, value)
             for name, array in value.items():
                 self.given(f"{what} {name!r}", array)
         elif value is not None:
             self._given.append(_Seen(what, value, np.asarray(value).copy()))
         return value
+
+    def mapping(self, what: str, value: Mapping[str, Any]) -> None:
+        """A mapping whose names and objects must stay."""
+        self._mappings.append((what, value, list(value.items())))
 
     def answered(self, what: str, results: Mapping[str, Any]) -> dict[str, np.ndarray]:
         """The backend's results as arrays; the objects themselves are remembered."""
@@ -53,7 +57,7 @@ class Watch:
             now = list(mapping.items())
             names, arrays = [name for name, _ in now], [array for _, array in before]
             same = names == [name for name, _ in before] and all(map(operator.is_, (a for _, a in now), arrays))
-            holds(f"the backend changed the mapping that it was given as {what}", same)
+            holds(f"the backend changed the mapping {what}, which is the caller's", same)
         _check(self._given, "the backend wrote into {}, which it was given")
         _check(chain.from_iterable(self._answered), "a later call changed {}, which an earlier one had answered")
 

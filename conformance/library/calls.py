@@ -72,7 +72,7 @@ def _kept(self: Any, net: Call, x: np.ndarray, given: dict[str, Any]) -> tuple:
 
 def _memory() -> None:
     comes_out("x that is scaled in place", _module(_scaled), "lstm-forward-full", "fail", "wrote into x")
-    comes_out("states that are taken out", _module(_emptied), "lstm-forward-full", "fail", "changed the mapping")
+    comes_out("states that are taken out", _module(_emptied), "lstm-forward-full", "fail", "changed the mapping state")
     comes_out("an output in a buffer", _module(_buffer), "lstm-forward-full", "fail", "a later call changed y")
     comes_out("given states given back", _module(_shared), "edge-no-step", "fail", "shares its memory with")
     comes_out("answers that are kept", _module(_kept), "lstm-forward-full", "fail", "after the caller wrote")

@@ -90,6 +90,8 @@ def _calls(exchange: Exchange) -> None:
         tables = {"lengths": _COUNTS, "mask": _STEPS, "reset": _STEPS}
         for form, change in tables.get(name, _IDS if case.model.inputs is None else _NUMBERS).items():
             refused(f"{name}, {form}", "" if name == "x" else name, **{name: change(value)})
+    if "lengths" in good:
+        refused("lengths with a mask", "mask", mask=np.ones(good["x"].shape[:2], bool))
     for name in ("length", "masks", "lengths" if step else "states"):
         refused(f"an argument {name!r}", "", TypeError, **{name: np.ones(len(good["x"]), int)})
     exchange.call(net, what="after what was refused: ")

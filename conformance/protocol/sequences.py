@@ -65,6 +65,8 @@ def _two_networks(exchange: Exchange) -> None:
         exchange.call(first, what=f"beside a second network, call {k + 1}: ")
         exchange.call(second, other, f"of a second network, call {k + 1}: ")
     third = exchange.load(later)
+    if exchange.variant.dtype == "float64":
+        exchange.variant.load(later.checkpoint.copy(), dtype="float32")(**later.rows(_BACKWARDS).call)
     exchange.call(first, what="after another network was loaded: ")
     exchange.call(third, later, "of a third network: ")
     exchange.watch.spoil()
@@ -114,6 +116,8 @@ def _one_state(exchange: Exchange) -> None:
     steps = [solved(_part(case, t)) for t in (0, 3)]
     starts = [solved(replace(step, inputs={"x": step.inputs["x"]})) for step in steps]
     for k, step in enumerate([steps[0], steps[1], starts[0], steps[0], starts[1], starts[1], steps[1]]):
+        if k == 2:
+            exchange.call(net, replace(case, split="whole"), "whole sequences between steps: ")
         exchange.call(net, step, f"step {k + 1} of several from one state: ")
     state = exchange.arguments(case)["state"]
     x = case.inputs["x"]

@@ -50,6 +50,7 @@ def _given_back(exchange: Exchange) -> None:
             net.step(case.inputs["x"][:, 0], case.call.get("state"))
         else:
             net(**case.call)
+        equal("the metadata that were given", metadata, {"name": "é", "numbers": [1, 2.5, None]})
         for array in weights.values():
             array[...] = np.nan
         metadata["numbers"][0] = 7  # type: ignore[index]
