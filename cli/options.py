@@ -69,16 +69,17 @@ def code_of_others(what: str) -> Iterator[None]:
     except (SpecError, UnsupportedError, FileNotFoundError):
         raise
     except (Exception, SystemExit) as error:
-        file, line, reason = *_place(error), str(error)
         if isinstance(error, SyntaxError):
-            file, line, reason = error.filename, error.lineno, error.msg
-        raise click.ClickException(f"{what}: {file}:{line}: {type(error).__name__}: {reason}") from None
+            place, reason = f"{error.filename}:{error.lineno}", error.msg
+        else:
+            place, reason = _place(error), str(error)
+        raise click.ClickException(f"{what}: {place}: {type(error).__name__}: {reason}") from None
 
 
-def _place(error: BaseException) -> tuple[str, int | None]:
+def _place(error: BaseException) -> str:
     """File and line of the innermost call that is not inside Python's own import."""
     frames = [frame for frame in traceback.extract_tb(error.__traceback__) if not frame.filename.startswith("<frozen ")]
-    return frames[-1].filename, frames[-1].lineno
+    return f"{frames[-1].filename}:{frames[-1].lineno}"
 
 
 def look_here() -> None:
