@@ -78,8 +78,8 @@ def _placed(source: Path, request: Request) -> Iterator[None]:
     try:
         yield
     except (SpecError, UnsupportedError) as error:
-        named = (printable(str(source)), printable(str(request.config)), "--")
-        if any(name in str(error) for name in named):
+        named = (printable(str(source)), printable(str(request.config)))
+        if any(name in str(error) for name in named) or str(error).startswith("--"):
             raise
         raise type(error)(f"{source}: {error}") from None
 
