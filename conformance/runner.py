@@ -91,7 +91,7 @@ def _play(exchange: Exchange) -> None:
     """
     case, variant = exchange.case, exchange.variant
     options = {"time_major": True} if case.time_major else {}
-    net = exchange.load(**options | ({"seed": SEED} if case.training else {}))
+    net = exchange.load(case, **options | ({"seed": SEED} if case.training else {}))
     if _infers(case, variant):
         exchange.call(net)
         exchange.call(net, case.rows(slice(None, None, -1)), "the same rows in another order: ")

@@ -47,8 +47,9 @@ def _forms(*names: str) -> Callable[[Exchange], None]:
             for form, change in FORMS[kind].items():
                 if name == "x" and case.split != "whole" and isinstance(change(value), list | tuple):
                     continue  # the steps are cut from an array
-                given = {n: change(a) for n, a in case.call["state"].items()} if name == "state" else change(value)
-                exchange.call(net, what=f"{name} as {form}: ", **{name: given})
+                states = case.call.get("state", {})
+                given: Any = {n: change(a) for n, a in states.items()} if name == "state" else change(value)
+                exchange.call(net, case, f"{name} as {form}: ", **{name: given})
         exchange.watch.check()
 
     return play

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 
@@ -66,10 +67,8 @@ def _cotangents(exchange: Exchange) -> None:
         ("of one row", {"y": y[:1]}, "'y'"),
         ("of one feature", {"y": y[..., :1]}, "'y'"),
     ):
-        pulled = case.cotangents | wrong
-        exchange.refused(
-            f"a cotangent {what}", says, lambda pulled=pulled: exchange.variant.module.vjp(net, pulled, **case.call)
-        )
+        bad = partial(exchange.variant.module.vjp, net, case.cotangents | wrong, **case.call)
+        exchange.refused(f"a cotangent {what}", says, bad)
     exchange.vjp(net, case, "after what was refused: ")
 
 
