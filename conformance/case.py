@@ -1,7 +1,7 @@
 """A case: one model, one call, and what must come of it. `cases()` are those on disk, `draw` makes more."""
 
 import zlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -19,7 +19,7 @@ MASK = ([0, 1, 1, 0, 1, 0], [1] * 6, [0] * 6, [0, 0, 0, 1, 1, 1])
 RESET = ([0, 0, 1, 0, 1, 0], [0] * 6, [1, 0, 0, 1, 0, 0], [0, 0, 0, 0, 0, 1])
 PADDED = ([0, 1, 1, 0, 1, 1], [1] * 4 + [0] * 2, [0] * 6, [1] * 6)  # steps that do not hold the padding number
 RAGGED, ZERO = (6, 2, 4, 5), (3, 0, 6, 5)
-SEED = 20240229  # of the noise in training
+SEED = 20240229  # of the noise in training, but in the cases that try another
 Arrays = dict[str, np.ndarray]
 
 
@@ -32,11 +32,13 @@ class Case:
         clauses: what of SPEC.md it tries.
         split: "whole", "chunks" (two calls, the state carried) or "steps" (`net.step`).
         time_major: whether x and y are (time, batch, …) in the call; here they are batch-major all the same.
-        training: whether noise is drawn, with SEED, in the first call.
+        training: whether noise is drawn, with `seed`, in the first call.
         inputs: x, and where the call has them lengths, mask, reset and all states, under the names of an .npz file.
         expected: y (or y.forward, y.backward) and every final state by name, in float64.
         cotangents, gradients: by the names of `expected`, and the gradients of Σ cotangent ⊙ result with respect to the
-            weights, x where it is floating, and the given states, by name, in float64; none where it has none.
+            weights, x where it is floating, and the given states, by name, in float64; none where it has none. A result
+            without a cotangent counts 0.
+        pulled: the results that have a cotangent; by default all, of calls over whole batch-major sequences.
         masks: what was drawn in training (DROP-3), place → 0 and 1 (steps, batch, features).
         condition: how much this model amplifies rounding (ACC-2).
     """
@@ -55,6 +57,8 @@ class Case:
     cotangents: Arrays = field(default_factory=dict)
     gradients: Arrays = field(default_factory=dict)
     masks: Arrays = field(default_factory=dict)
+    seed: int = SEED
+    pulled: tuple[str, ...] | None = None
 
     @property
     def checkpoint(self) -> Checkpoint:
@@ -102,6 +106,7 @@ class Case:
         """The same case with other weights and inputs, which are on no disk; `changes`: what `draw` is given else."""
         given: dict[str, Any] = {k: self.inputs[k] for k in ("lengths", "mask", "reset") if k in self.inputs}
         call: dict[str, Any] = {"split": self.split, "training": self.training, "time_major": self.time_major, **given}
+        call["seed"] = self.seed
         call |= dict(zip(("batch", "time"), self.inputs["x"].shape, strict=False))
         call["state"] = bool(set(self.model.states()) & set(self.inputs))
         return draw(f"{self.id}-{seed}", self.clauses, self.model, **call | changes)
@@ -138,11 +143,15 @@ def draw(
     weights: Arrays | None = None,
     batch: int = BATCH,
     time: int = TIME,
+    seed: int = SEED,
+    pulled: tuple[str, ...] | None = None,
+    edit: Callable[[Arrays, Arrays], None] = lambda weights, inputs: None,
 ) -> Case:
     """A case with random arrays, all drawn by its id, and what the reference answers in float64.
 
     No two weights, rows or steps are alike, and biases and given states are not zero. All numbers are float32 values,
-    so that a float32 backend is given exactly what the oracle is given. `weights`: in place of random ones.
+    so that a float32 backend is given exactly what the oracle is given. `weights`: in place of random ones. `edit`:
+    changes the weights and inputs that were drawn.
     """
     rng = np.random.default_rng(zlib.crc32(id.encode()))
     random = {
@@ -157,7 +166,9 @@ def draw(
         for name, size in model.states().items():
             inputs[name] = (rng.standard_normal((batch, size)) / 2).astype("float32")
     weights = random if weights is None else weights
-    return solved(Case(id, clauses, model, weights, inputs, {}, split, training, time_major, comment))
+    edit(weights, inputs)
+    case = Case(id, clauses, model, weights, inputs, {}, split, training, time_major, comment)
+    return solved(replace(case, seed=seed, pulled=pulled))
 
 
 def _x(model: Model, rng: np.random.Generator, batch: int, time: int) -> np.ndarray:
@@ -175,5 +186,5 @@ def _x(model: Model, rng: np.random.Generator, batch: int, time: int) -> np.ndar
 
 def _reference(case: Case, dtype: str) -> Arrays:
     """y and every final state by name, over the whole sequence."""
-    y, state = Net(case.checkpoint, dtype, training=case.training, seed=SEED)(**case.call)
+    y, state = Net(case.checkpoint, dtype, training=case.training, seed=case.seed)(**case.call)
     return {**case.model.named(y), **state}

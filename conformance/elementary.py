@@ -15,7 +15,7 @@ def exp(x: np.ndarray) -> np.ndarray:
     y = np.ones_like(r)
     for n in range(17, 0, -1):
         y = 1 + r * y / n
-    return np.ldexp(y, k.astype(int))
+    return np.ldexp(y, np.nan_to_num(k).astype(int))  # NaN stays NaN
 
 
 def tanh(x: np.ndarray) -> np.ndarray:

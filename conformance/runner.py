@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from rnnspec.checkpoint import Checkpoint
-from rnnspec.conformance.case import SEED, Case, as_call
+from rnnspec.conformance.case import Case, as_call
 from rnnspec.conformance.check import Check
 from rnnspec.conformance.exchange import Exchange
 from rnnspec.conformance.invalid import Invalid
@@ -91,7 +91,7 @@ def _play(exchange: Exchange) -> None:
     """
     case, variant = exchange.case, exchange.variant
     options = {"time_major": True} if case.time_major else {}
-    net = exchange.load(case, **options | ({"seed": SEED} if case.training else {}))
+    net = exchange.load(case, **options | ({"seed": case.seed} if case.training else {}))
     if _infers(case, variant):
         exchange.call(net)
         exchange.call(net, case.rows(slice(None, None, -1)), "the same rows in another order: ")

@@ -51,6 +51,7 @@ def _case(header: dict[str, Any], path: Path) -> Case | Invalid:
     fields |= {group: arrays.get(group, {}) for group in (VALID if header["valid"] else INVALID)}
     if header["valid"]:
         call = {key: header[key] for key in ("comment", "split", "training", "time_major", "condition")}
+        call |= {"seed": header["seed"]} if header["training"] else {}
         return Case(**fields, **call, model=Model.from_builtins(header["model"], str(path)))
     bad = path.with_suffix(".model")
     refusal = {key: header[key] for key in ("model", "step", "error")} | {"says": tuple(header["says"])}

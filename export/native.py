@@ -10,14 +10,14 @@ from rnnspec.cells import GRU, LSTM, RNN, Cell
 from rnnspec.cells.gated import Gated
 from rnnspec.valid import Valid
 
-# Ours → ONNX's name, and its alpha and beta, None for those that it has not; by name, or by tag.
+# Ours → ONNX's name, and its alpha and beta, None for those that it has not; by name, or by tag. Not Softplus, which
+# overflows inside of ONNX Runtime's recurrent kernels (ACT-3).
 _NAMED: dict[str, tuple] = {
     "linear": ("Affine", 1.0, 0.0),
     "tanh": ("Tanh", None, None),
     "sigmoid": ("Sigmoid", None, None),
     "relu": ("Relu", None, None),
     "elu": ("Elu", 1.0, None),
-    "softplus": ("Softplus", None, None),
     "softsign": ("Softsign", None, None),
     "sparse_sigmoid": ("HardSigmoid", 0.5, 0.5),
 }

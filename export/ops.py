@@ -17,6 +17,7 @@ from rnnspec.ops import States
 from rnnspec.valid import Valid
 
 _NEWEST_ELEMENTARY = 16  # the last opset without LayerNormalization
+_AXES_AS_INPUT = 18  # the first whose ReduceMean takes them so
 
 
 class OnnxOps:
@@ -116,13 +117,21 @@ class OnnxOps:
         return y if offset is None else y + offset
 
     def _normalised(self, x: Value, scale: Value, offset: Value | None, epsilon: float) -> Value:
+        # ONNX Runtime's LayerNormalization, up to 1.18 at least, has the variance as E[a²] − E[a]² (NORM-4): the mean
+        # goes before.
+        a = x - self._mean(x)
         if self.graph.opset > _NEWEST_ELEMENTARY:
-            return self.graph.node("LayerNormalization", [x, scale, offset], x.shape, axis=-1, epsilon=epsilon)
-        mean = (*x.shape[:-1], 1)
-        a = x - self.graph.node("ReduceMean", [x], mean, axes=[-1], keepdims=1)
-        variance = self.graph.node("ReduceMean", [a * a], mean, axes=[-1], keepdims=1)
-        y = a / self._unary("Sqrt", variance + epsilon) * scale
+            return self.graph.node("LayerNormalization", [a, scale, offset], x.shape, axis=-1, epsilon=epsilon)
+        y = a / self._unary("Sqrt", self._mean(a * a) + epsilon) * scale
         return y if offset is None else y + offset
+
+    def _mean(self, x: Operators) -> Value:
+        """Over features, which stay as one."""
+        value = x.value()
+        inputs, attributes = (
+            ([value], {"axes": [-1]}) if self.graph.opset < _AXES_AS_INPUT else ([value, self.graph.integers(-1)], {})
+        )
+        return self.graph.node("ReduceMean", inputs, (*value.shape[:-1], 1), keepdims=1, **attributes)
 
     # Training: there is none
 

@@ -66,7 +66,7 @@ class LeakyRelu(Function, tag="leaky_relu", frozen=True, kw_only=True):
     alpha: float
 
     def apply(self, ops: Ops, x: Array) -> Array:
-        return ops.relu(x) - ops.relu(-x) * self.alpha
+        return _negative(ops, x, x * self.alpha)
 
 
 class Elu(Function, tag="elu", frozen=True, kw_only=True):
@@ -75,16 +75,16 @@ class Elu(Function, tag="elu", frozen=True, kw_only=True):
     alpha: float
 
     def apply(self, ops: Ops, x: Array) -> Array:
-        return ops.relu(x) + (ops.exp(-ops.relu(-x)) - 1.0) * self.alpha
+        return _negative(ops, x, (ops.exp(-ops.relu(-x)) - 1.0) * self.alpha)
 
 
 class Celu(Function, tag="celu", frozen=True, kw_only=True):
-    """max(0, x) + min(0, alpha (e^(x/alpha) − 1)) (Barron 2017)."""
+    """x if x ≥ 0, else alpha (e^(x/alpha) − 1) (Barron 2017)."""
 
     alpha: Annotated[float, msgspec.Meta(gt=0)]
 
     def apply(self, ops: Ops, x: Array) -> Array:
-        return ops.relu(x) + (ops.exp(ops.relu(-x) * (-1 / self.alpha)) - 1.0) * self.alpha
+        return _negative(ops, x, (ops.exp(ops.relu(-x) * (-1 / self.alpha)) - 1.0) * self.alpha)
 
 
 class ScaledTanh(Function, tag="scaled_tanh", frozen=True, kw_only=True):
@@ -167,6 +167,11 @@ _NAMED: dict[str, Callable[[Ops, Array], Array]] = {
 def activate(ops: Ops, activation: Activation, x: Array) -> Array:
     """φ(x), for the activation of a configuration."""
     return _NAMED[activation](ops, x) if isinstance(activation, str) else activation.apply(ops, x)
+
+
+def _negative(ops: Ops, x: Array, below: Array) -> Array:
+    """x, or `below` where x < 0: at 0 the slope is that of x (GRAD-4)."""
+    return ops.where(ops.greater(-x, 0.0), below, x)
 
 
 def _square(x: Array) -> Array:

@@ -94,7 +94,11 @@ class Ops(Protocol):
     def recurrent(
         self, layer: Any, p: dict[str, Array], x: Array, valid: Any, state: States
     ) -> tuple[list[Array], States]:
-        """Each direction of a `Recurrent` layer: fused where the backend can, else `layer.unroll`."""
+        """Each direction of a `Recurrent` layer: fused where the backend can, else `layer.unroll`.
+
+        x at invalid steps is not read (UNROLL-13): it is set to 0 beforehand, because the gradient of a product with
+        NaN is NaN even where nothing comes of it.
+        """
 
     def recurrent_step(self, layer: Any, p: dict[str, Array], x: Array, state: States) -> tuple[Array, States]:
         """One step of a `Recurrent` layer: by the framework's fused cell where it means the same, else

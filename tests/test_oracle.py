@@ -11,7 +11,6 @@ from rnnspec import LSTM, CellDropout, Checkpoint, Dense, Dropout, Embedding, Mo
 from rnnspec.accuracy import error, worst
 from rnnspec.activations import HardSigmoid
 from rnnspec.conformance import elementary, oracle
-from rnnspec.conformance.case import SEED
 from rnnspec.conformance.tape import Tape, Traced
 from rnnspec.conformance.vectors import valid
 from rnnspec.reference import Net
@@ -25,6 +24,8 @@ def sample():
     """Each case that has a feature which none before it had, and every fourth of the others."""
     seen = set()
     for k, case in enumerate(valid()):
+        if case.id.startswith(("kink-", "reset-nan-")):  # no differences there, on purpose
+            continue
         if case.features - seen or k % 4 == 0:
             yield case
         seen |= case.features
@@ -49,7 +50,7 @@ def weighted(case, arguments, cotangents):
         zeros = {name: np.zeros((len(x), size), np.longdouble) for name, size in model.states().items()}
         state = model.start(NumpyOps(), p, zeros)
     valid = Valid(*(call.get(name) for name in Valid._fields))
-    y, new = model.apply(NumpyOps(case.training, SEED), p, x, valid, state)
+    y, new = model.apply(NumpyOps(case.training, case.seed), p, x, valid, state)
     return sum((cotangents[name] * result).sum() for name, result in (model.named(y) | new).items())
 
 
@@ -59,7 +60,7 @@ def answers(id):
     case = SAMPLE[id]
     rng = np.random.default_rng(zlib.crc32(id.encode()))
     cotangents = {name: rng.standard_normal(array.shape) for name, array in case.expected.items()}
-    return cotangents, *oracle.vjp(case.checkpoint, case.call, cotangents, training=case.training, seed=SEED)
+    return cotangents, *oracle.vjp(case.checkpoint, case.call, cotangents, training=case.training, seed=case.seed)
 
 
 @each_case
@@ -71,19 +72,26 @@ def test_gradients_are_those_of_central_differences(case, rng):
     arguments = {name: array.astype(np.longdouble) for name, array in arguments.items()}
     assert {name: g.shape for name, g in gradients.items()} == {name: a.shape for name, a in arguments.items()}
     moves = {name: rng.standard_normal(a.shape) * (a != case.model.padding) for name, a in arguments.items()}
+
+    def difference(h):
+        ahead, behind = (
+            weighted(case, {name: a + sign * h * moves[name] for name, a in arguments.items()}, cotangents)
+            for sign in (1, -1)
+        )
+        return (ahead - behind) / (2 * h)
+
     h = np.longdouble(2) ** -22
-    ahead, behind = (
-        weighted(case, {name: a + sign * h * moves[name] for name, a in arguments.items()}, cotangents)
-        for sign in (1, -1)
-    )
+    found = difference(h)
+    if case.id.startswith(("long-", "mean-", "saturated-")):  # strongly curved: without the error in h² (Richardson)
+        found = (4 * difference(h / 2) - found) / 3
     slope = sum((gradients[name] * move).sum() for name, move in moves.items())
-    assert float((ahead - behind) / (2 * h)) == pytest.approx(float(slope), rel=1e-9)
+    assert float(found) == pytest.approx(float(slope), rel=1e-9)
 
 
 @each_case
 def test_results_are_those_of_the_reference_in_float64(case):
     _, actual, _ = answers(case.id)
-    y, state = Net(case.checkpoint, "float64", training=case.training, seed=SEED)(**case.call)
+    y, state = Net(case.checkpoint, "float64", training=case.training, seed=case.seed)(**case.call)
     expected = case.model.named(y) | state
     assert list(actual) == list(expected)
     for name, array in expected.items():
@@ -204,8 +212,8 @@ def test_no_time_steps(checkpoint):
 def test_mistakes_are_refused(checkpoint, rng):
     call = {"x": rng.standard_normal((2, 4, 3))}
     results = oracle.run(checkpoint, call)
-    with pytest.raises(SpecError, match=r"cotangents: expected one for each result, .*'gru.h': \(2, 4\)"):
-        oracle.vjp(checkpoint, call, {"y": results["y"]})
+    with pytest.raises(SpecError, match=r"cotangents: expected those of results, .*'gru.h': \(2, 4\).*'gru.c'"):
+        oracle.vjp(checkpoint, call, results | {"gru.c": results["gru.h"]})
     with pytest.raises(SpecError, match=r"'y': \(2, 4, 2\).*found .*'y': \(4, 2\)"):
         oracle.vjp(checkpoint, call, results | {"y": results["y"][0]})
     with pytest.raises(SpecError, match=r"'lstm\.c' is missing"):

@@ -6,7 +6,7 @@ from typing import Any, Self
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax import Array
+from jax import Array, lax
 
 from rnnspec.backends.jax import sequences
 from rnnspec.backends.jax.noise import Noise
@@ -43,11 +43,14 @@ class JaxOps:
     exp = staticmethod(jnp.exp)
     erf = staticmethod(jax.scipy.special.erf)
     softplus = staticmethod(jax.nn.softplus)
-    clip = staticmethod(jnp.clip)
     greater = staticmethod(jnp.greater)
     softmax = staticmethod(jax.nn.softmax)
     log_softmax = staticmethod(jax.nn.log_softmax)
     flat = staticmethod(jnp.ravel)
+
+    def clip(self, x: Array, low: float, high: float) -> Array:
+        # jnp.clip has the slope 1/2 on a border: GRAD-3.
+        return jnp.where((x >= low) & (x <= high), x, lax.stop_gradient(jnp.clip(x, low, high)))
 
     def where(self, condition: Array, x: Array, otherwise: Array) -> Array:
         return jnp.where(condition, x, otherwise)
@@ -102,7 +105,7 @@ class JaxOps:
     def recurrent(
         self, layer, p: dict[str, Array], x: Array, valid: Valid, state: States
     ) -> tuple[list[Array], States]:
-        return layer.unroll(self, p, x, valid, state)
+        return layer.unroll(self, p, sequences.masked(x, valid), valid, state)
 
     def recurrent_step(self, layer, p: dict[str, Array], x: Array, state: States) -> tuple[Array, States]:
         return layer.cell_step(self, p, x, state)

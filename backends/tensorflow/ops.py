@@ -115,7 +115,7 @@ class TensorFlowOps:
         return self._noise.draw(at.rows, at.t, size, rate, f"{self.place}.{place}", dtype, at.loop)
 
     def recurrent(self, layer, p: dict[str, tf.Tensor], x: tf.Tensor, valid: Valid, state: States):
-        return layer.unroll(self, p, x, valid, state)
+        return layer.unroll(self, p, sequences.masked(x, valid), valid, state)
 
     def recurrent_step(self, layer, p: dict[str, tf.Tensor], x: tf.Tensor, state: States):
         return layer.cell_step(self, p, x, state)

@@ -103,6 +103,7 @@ class TorchOps:
     ) -> tuple[list[Tensor], States]:
         if self.path == "native":
             kernels.insist(layer, valid, self.training)
+        x = self.masked(x, valid)
         if self.path != "generic" and valid.reset is None and kernels.pairs(layer):
             return kernels.both(layer.cell, p, x, valid, state)
         return layer.unroll(self, p, x, valid, state)

@@ -104,7 +104,7 @@ RUNNER: Rows = {
             '{"time_major": True} if case.time_major else {}',
             '{"time_major": case.time_major}',
         ),
-        ("CONF-4", "nets are loaded without a seed", '{"seed": SEED} if case.training else {}', "{}"),
+        ("CONF-4", "nets are loaded without a seed", '{"seed": case.seed} if case.training else {}', "{}"),
         ("CONF-7", "no case is run again", "== 0:", "== FRESH:"),
         ("CONF-7", "the second run is the first", "fresh = case.fresh(seed=1)", "fresh = case"),
         ("CALL-3", "nobody writes into results", "exchange.watch.spoil()\n        exchange.call", "exchange.call"),

@@ -120,7 +120,7 @@ class NumpyOps:
     def recurrent(
         self, layer, p: dict[str, Array], x: Array, valid: Valid, state: States
     ) -> tuple[list[Array], States]:
-        return layer.unroll(self, p, x, valid, state, apart=False)
+        return layer.unroll(self, p, self.masked(x, valid), valid, state, apart=False)
 
     def recurrent_step(self, layer, p: dict[str, Array], x: Array, state: States) -> tuple[Array, States]:
         return layer.cell_step(self, p, x, state)

@@ -290,7 +290,7 @@ NATIVE = {
     ),
     "softsign": LSTM(units=4, cell_activation="softsign", output_activation="elu"),
     "gru": GRU(units=4, reset_after=True, gate_activation="sparse_sigmoid", activation=Elu(alpha=0.4)),
-    "rnn": RNN(units=4, activation="softplus", clip_gates=0.7),
+    "rnn": RNN(units=4, activation="softsign", clip_gates=0.7),
     "peephole": LSTM(units=4, peephole=True, clip_gates=0.4),
     "coupled": LSTM(units=4, coupled_input_forget=True, peephole=True),
     "clip": GRU(units=4, reset_after=False, bias=False, clip_gates=0.3),
@@ -303,6 +303,7 @@ SCAN = {
     "clip_cell in LSTM": LSTM(units=4, clip_cell=0.2),
     "coupled tanh gates in LSTM": LSTM(units=4, coupled_input_forget=True, gate_activation="tanh"),
     "gelu in RNN": RNN(units=4, activation="gelu"),
+    "softplus in RNN": RNN(units=4, activation="softplus", clip_gates=0.7),
     "Zoneout": Zoneout(cell=LSTM(units=4), h=0.1, c=0.3),
     "Doubled": Doubled(units=4),
 }
