@@ -144,7 +144,7 @@ def _bad_before_resets() -> Iterator[Case]:
     reset = ([0, 0, 1, 0, 0, 0], [0, 1, 0, 1, 0, 0], [0, 0, 0, 1, 0, 0], [0, 0, 0, 0, 1, 0])
     last = Recurrent(name="rnn", cell=_MANY, return_sequences=False, padded_output="hold")
     for direction in ("forward", "backward"):
-        layer = Recurrent(name="rnn", cell=_MANY, direction=direction, return_sequences=False)  # type: ignore[arg-type]
+        layer = Recurrent(name="rnn", cell=_MANY, direction=direction, return_sequences=False)
         edit = steps(direction == "backward")
         call = {"reset": reset, "lengths": (6, 5, 4, 2), "state": True, "edit": edit, "pulled": ()}
         yield case(f"reset-nan-{direction}", "UNROLL-14 UNROLL-7", layer, **call, **words)
@@ -191,9 +191,8 @@ def _saturated() -> Iterator[Case]:
         layer = _two(RNN(units=7, activation=forward), RNN(units=3, activation=backward))
         dense = Dense(name="late", units=8, activation=late, bias=False)
         yield _large(name, layer, dense, lengths=(6, 5, 3, 2), state=True)
-    for name in ("softmax", "log_softmax"):
-        dense = Dense(name="dense", units=7, activation=name)
-        yield _large(name, dense)
+    yield _large("softmax", Dense(name="dense", units=7, activation="softmax"))
+    yield _large("log_softmax", Dense(name="dense", units=7, activation="log_softmax"))
     pairs = (
         ("lstm", LSTM(units=7), LSTM(units=7)),
         ("gru", GRU(units=7, reset_after=True), GRU(units=3, reset_after=False)),
@@ -207,8 +206,8 @@ def _saturated() -> Iterator[Case]:
         ),
         ("intersection", Intersection(units=7), TimeFreqLSTM(units=3, feature_size=3, frequency_skip=1)),
     )
-    for name, forward, backward in pairs:
-        yield _large(f"cell-{name}", _two(forward, backward), mask=MASK, state=True)
+    for name, one, other in pairs:
+        yield _large(f"cell-{name}", _two(one, other), mask=MASK, state=True)
 
 
 def _large(id: str, *layers: Layer, **call) -> Case:
@@ -245,10 +244,8 @@ def _large_means() -> Iterator[Case]:
                 array[2] += 200  # and what enters is large
 
     options: dict = {"cell_activation": "relu", "output_activation": "softsign"}
-    forward, backward = (
-        LSTM(units=units, layer_norm=LayerNorm(gates="split", over="gate", cell=cell, epsilon=1e-3), **options)
-        for units, cell in ((7, "carry"), (3, "output"))
-    )
+    carry, output = (LayerNorm(gates="split", over="gate", cell=cell, epsilon=1e-3) for cell in ("carry", "output"))
+    forward, backward = (LSTM(units=units, layer_norm=n, **options) for units, n in ((7, carry), (3, output)))
     yield case("mean-cell", "NORM-4", _two(forward, backward), mask=MASK, state=True, edit=cell_edit,
                comment="a cell state with a mean of 200")  # fmt: skip
 

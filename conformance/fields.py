@@ -177,14 +177,13 @@ def _of_layers() -> Iterator[Case]:
         yield _options(f"options-{name}", _layer("rnn", *kinds[:8], backward_cell=many, **options), **call)
     # The options act on what a cell, and not a stack, gives.
     pairs = list(zip(kinds[:8], kinds[8:], strict=True))
-    for k, (merge, call) in enumerate(
-        (
-            ("sum", {"mask": MASK, "state": True, "time_major": True, "pulled": ("y",)}),
-            ("mul", {"lengths": ZERO, "reset": RESET}),
-            ("ave", {"mask": MASK, "reset": RESET, "training": True}),
-            ("concat", {"lengths": ZERO, "state": True, "time_major": True}),
-        )
-    ):
+    calls: dict[str, dict] = {
+        "sum": {"mask": MASK, "state": True, "time_major": True, "pulled": ("y",)},
+        "mul": {"lengths": ZERO, "reset": RESET},
+        "ave": {"mask": MASK, "reset": RESET, "training": True},
+        "concat": {"lengths": ZERO, "state": True, "time_major": True},
+    }
+    for k, (merge, call) in enumerate(calls.items()):
         options = {"padded_output": "hold", "learned_state": True, "reverse_output": k % 2 == 1}
         both = [
             _layer(

@@ -189,16 +189,18 @@ def _blocks() -> Iterator[Case]:
         _layer("norm", LSTM(units=16, layer_norm=_SPLIT, peephole=True), RNN(units=64)),
     )
     yield case("size-blocks", "MODEL-6", *layers, inputs=16, lengths=ZERO, state=True)
-    layers = (
+    around = (
         _layer("lstm", LSTM(units=33), GRU(units=17, reset_after=False)),
         Dense(name="dense", units=130, activation="softsign"),
         _layer("rnn", IndRNN(units=31), MGU(units=12)),
     )
-    yield case("size-around-blocks", "MODEL-6", *layers, inputs=10, mask=MASK, state=True)
+    yield case("size-around-blocks", "MODEL-6", *around, inputs=10, mask=MASK, state=True)
     long = {"batch": 33, "time": 40, "lengths": [(7 * row) % 41 for row in range(33)]}
     yield case("size-rows", "MODEL-6", _layer("rnn", LSTM(units=6), GRU(units=8, reset_after=True)), **long)
     noisy = CellDropout(cell=RNN(units=18), input=0.3, state=0.3, output=0.3)
     zones = Zoneout(cell=RNN(units=20), h=0.3)
-    layers = _layer("rnn", noisy, zones), Dropout(name="dropout", rate=0.4)
+    dropout = Dropout(name="dropout", rate=0.4)
     each = {"batch": 9, "time": 12, "lengths": (12, 0, 7, 3, 11, 5, 12, 1, 9)}
-    yield case("size-training", "MODEL-6 DROP-3 DROP-4", *layers, inputs=18, training=True, **each)
+    yield case(
+        "size-training", "MODEL-6 DROP-3 DROP-4", _layer("rnn", noisy, zones), dropout, inputs=18, training=True, **each
+    )

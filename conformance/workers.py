@@ -69,7 +69,7 @@ class Workers:
             wait([end for worker in busy for end in worker.ends], max(0, min(w.deadline for w in busy) - monotonic()))
             for worker in busy:
                 k, found = worker.item, worker.answer()
-                if found is None:
+                if k is None or found is None:
                     continue
                 if self._once or isinstance(found, Lost):
                     self._workers.remove(worker)

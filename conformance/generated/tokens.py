@@ -3,6 +3,7 @@
 import ast
 import copy
 from collections.abc import Iterator
+from typing import Any
 
 _OPERATORS: dict[type[ast.AST], type[ast.AST]] = {
     ast.Lt: ast.LtE,
@@ -106,7 +107,7 @@ def others(node: ast.AST, known: set[str]) -> Iterator[ast.AST]:
             yield ast.Pass()
 
 
-def _constants(value: object) -> Iterator[object]:
+def _constants(value: Any) -> Iterator[Any]:
     if isinstance(value, bool):
         yield not value
     elif isinstance(value, int):
