@@ -122,6 +122,9 @@ def _of_cells() -> Iterator[Case]:
     cells = _cells(7)["wrapped"]
     layer = _layer("rnn", *cells[:4], backward_cell=Stack(cells=cells[4:]))
     yield case("fields-wrapped-training", "CONFIG-3 DROP-3", layer, lengths=RAGGED, state=True, training=True)
+    zones = Zoneout(cell=LSTM(units=7), h=0.3, c=0.2)
+    layer = _layer("rnn", CellDropout(cell=zones, state=0.3, output=0.2), backward_cell=zones)
+    yield case("fields-dropped-zoneout-training", "CONFIG-3 DROP-3 ZONEOUT-1", layer, mask=MASK, training=True)
 
 
 def _every_kind(n: int) -> tuple[Cell, ...]:
@@ -210,6 +213,7 @@ def _of_layers() -> Iterator[Case]:
     last = _layer("last", *pairs[1], merge="mul", return_sequences=False)
     call = {"mask": MASK, "padding": 3, "time_major": True, "pulled": ("y",)}
     yield _options("options-ids", embedding, flipped, last, *late, **call)
+    yield _options("options-ids-restarts", embedding, flipped, last, *late, padding=3, reset=RESET)
     yield _options("options-ids-training", embedding, flipped, last, *late, padding=3, training=True)
     yield _options("options-ids-steps", embedding, _layer("rnn", *kinds[:4], direction="forward"), *late, split="steps")
     for name in ("y", "rnn.backward.h"):

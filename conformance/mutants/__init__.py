@@ -40,7 +40,7 @@ def killer(mutant: Mutant, cases: tuple[Case | Invalid | Protocol, ...]) -> str 
     """The id of the first case or check of the library that the mutant fails, those that cite its clause first; None
     where it survives.
     """
-    noisy = mutant.clause.startswith(TRAINED)
+    noisy = mutant.trains or mutant.clause.startswith(TRAINED)
     trains = noisy or mutant.gradients is not None or "differentiable" in mutant.target or mutant.clause == "CALL-10"
     with mutant.alive() as module, np.errstate(all="ignore"):
         if not trains:

@@ -111,8 +111,6 @@ _TABLE: Rows = {
         ("CONFIG-3", "zoneout of h alone is none", "if rate", "if rate and self.c"),
     ],
     "cells.zoneout:Zoneout.step": [
-        ("CONFIG-3", "zoneout mixes what was dropped", "state[name], new[name] - state[name]",
-         'state.get("seen", state[name]) if name == "h" else state[name], new[name] - state[name]'),
     ],
     "cells.wrapper:Residual.step": [
         ("CONFIG-3", "a residual connection is an average", "x + y, new", "(x + y) * 0.5, new"),
@@ -134,9 +132,7 @@ _TABLE: Rows = {
          'if self.reverse_output and self.merge == "concat" and'),
         ("CONFIG-3", "the flip is left out backward", "if self.reverse_output and",
          'if self.reverse_output and self.direction != "backward" and'),
-        ("CONFIG-3", "the flip is left out of a pair", "if self.reverse_output and",
-         'if self.reverse_output and self.merge != "none" and'),
-        ("CONFIG-3", "only forward is last in a merge", "y = ops.last(y, valid, reverse)",
+        ("UNROLL-7", "only forward is last in a merge", "y = ops.last(y, valid, reverse)",
          'y = ops.last(y, valid, reverse and self.merge != "sum")'),
     ],
     "layers.recurrent:Recurrent._merged": [
@@ -155,11 +151,11 @@ _TABLE: Rows = {
          'start = {k: s * 0 for k, s in state.items()}\n    if valid.reset is not None and self.direction != "bidirectional":'),
     ],
     "reference.net:Net.__call__": [
-        ("CONFIG-3", "time_major turns the mask", "mask = np.asarray(mask)",
-         "mask = np.asarray(mask)\n        if self.time_major: mask = mask.reshape(mask.shape[::-1]).T"),
-        ("CONFIG-3", "time_major turns the reset", "reset = np.asarray(reset)",
-         "reset = np.asarray(reset)\n        if self.time_major: reset = reset.reshape(reset.shape[::-1]).T"),
-        ("CONFIG-3", "time_major ignores lengths of pairs", "valid = Valid(lengths, mask, reset)",
+        ("CONFIG-3", "time_major turns the mask", 'mask = inputs.array(mask, "mask")',
+         'mask = inputs.array(mask, "mask")\n        if self.time_major: mask = mask.reshape(mask.shape[::-1]).T'),
+        ("CONFIG-3", "time_major turns the reset", 'reset = inputs.array(reset, "reset")',
+         'reset = inputs.array(reset, "reset")\n        if self.time_major: reset = reset.reshape(reset.shape[::-1]).T'),
+        ("LAYOUT-1", "time_major ignores lengths of pairs", "valid = Valid(lengths, mask, reset)",
          "valid = Valid(None if self.time_major and self.model.separate else lengths, mask, reset)"),
     ],
     "reference.net:Net._swapped": [
@@ -179,6 +175,14 @@ _TRAINED: Rows = {
         ("CELLDROP-3", "a mask for the sequence is drawn anew for the output", '"output", self.per', '"output", "step"'),
         ("CELLDROP-3", "a mask for the sequence is drawn anew for the state", '"state", self.per', '"state", "step"'),
     ],
+    "cells.zoneout:Zoneout.step": [
+        ("ZONEOUT-1", "zoneout mixes what was dropped", "state[name], new[name] - state[name]",
+         'state.get("seen", state[name]) if name == "h" else state[name], new[name] - state[name]'),
+    ],
+    "layers.recurrent:Recurrent.apply": [
+        ("CONFIG-3", "the flip is left out of a pair", "if self.reverse_output and",
+         'if self.reverse_output and self.merge != "none" and'),
+    ],
     "cells.zoneout:Zoneout.project": [
         ("ZONEOUT-3", "c has h's mask", "ops.noise(x, sizes[name], rate, name,", 'ops.noise(x, sizes[name], rate, "h",'),
     ],
@@ -196,4 +200,4 @@ def field_mutants() -> Iterator[Mutant]:
     for table in (_TABLE, _TRAINED):
         for target, rows in table.items():
             for clause, wrong, old, new in rows:
-                yield Mutant(clause, wrong, target, old, new)
+                yield Mutant(clause, wrong, target, old, new, trains=table is _TRAINED)

@@ -27,6 +27,7 @@ class Mutant:
         old, new: the piece of the target's source, which occurs in it once, and what stands in its place.
         weights: for a change to the weights: a checkpoint → the checkpoint as it is misread.
         gradients: for a change to the gradients, and not to the results.
+        trains: only training shows it.
     """
 
     clause: str
@@ -36,6 +37,7 @@ class Mutant:
     new: str = ""
     weights: Callable[[Checkpoint], Checkpoint] | None = None
     gradients: Callable[[dict, dict], dict] | None = None
+    trains: bool = False
 
     @property
     def id(self) -> str:
