@@ -41,7 +41,7 @@ def open_zip(path: Path) -> zipfile.ZipFile:
     with reading(path, *_DAMAGED, what="a damaged zip archive"):
         archive = zipfile.ZipFile(regular(path))
     members = archive.infolist()
-    check_unpacked(sum(member.file_size for member in members), path)
+    check_unpacked(sum(member.file_size for member in members), path, limits.UNPACKED_ZIP)
     if sum(member.compress_size for member in members) > path.stat().st_size:
         raise SpecError(f"{path}: a zip archive whose members lie over each other: refused; check where it is from")
     seen = set()

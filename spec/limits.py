@@ -41,5 +41,6 @@ CHAIN = 100  # layers that a note names one by one
 
 # Archives, and compressed data in general
 UNPACKED = 2**24  # bytes that may always be unpacked: what is made of them takes several times as much
+UNPACKED_ZIP = 2**26  # of a zip archive, which cannot make more than 10 MB of 10 kB
 UNPACKED_JSON = 2**20  # of JSON: an empty list is two bytes in it, and some seventy in memory
 UNPACKED_RATIO = 200  # beyond that, how much larger than the file: weights hardly compress
