@@ -16,7 +16,7 @@ import rnnspec
 from rnnspec import SpecError
 from rnnspec.archives import arrays
 from rnnspec.cli import main
-from tests.files import FOLDER, KINDS, files
+from tests.files import FOLDER, KINDS, files, paths
 
 WORDS = json.loads((FOLDER / "words.json").read_text(encoding="utf-8"))
 MODEL = FOLDER / "valid" / "model" / "dense.safetensors"
@@ -43,13 +43,15 @@ COMMANDS = {
 
 
 def invalid(kind: str) -> list:
-    paths = sorted((FOLDER / "invalid" / kind).iterdir())
-    return [pytest.param(command, path, id=f"{command.split()[0]}-{path.name}")
-            for command in COMMANDS[kind] for path in paths]  # fmt: skip
+    return [
+        pytest.param(command, path, id=f"{command.split()[0]}-{path.name}")
+        for command in COMMANDS[kind]
+        for path in paths("invalid", kind)
+    ]
 
 
 def valid(kind: str) -> list:
-    return [pytest.param(path, id=path.name) for path in sorted((FOLDER / "valid" / kind).iterdir())]
+    return [pytest.param(path, id=path.name) for path in paths("valid", kind)]
 
 
 @pytest.fixture
@@ -141,7 +143,7 @@ def test_the_recipe_gives_these_files(kind):
     recipe = {("invalid" if file.says else "valid", file.name): file for file in files(kind)}
     assert len(recipe) == len(files(kind))
     for folder in ("valid", "invalid"):
-        found = sorted(path.name for path in (FOLDER / folder / kind).iterdir())
+        found = [path.name for path in paths(folder, kind)]
         assert found == sorted(name for where, name in recipe if where == folder)
     assert {f"{kind}/{name}": file.says for (_, name), file in recipe.items() if file.says} == {
         name: says for name, says in WORDS.items() if name.startswith(f"{kind}/")

@@ -11,11 +11,11 @@ import pytest
 
 from rnnspec.convert import convert
 from tests.convert.command import refused
-from tests.files import FOLDER, FOREIGN, files
+from tests.files import FOLDER, FOREIGN, files, paths
 
 WORDS = json.loads((FOLDER / "words.json").read_text(encoding="utf-8"))
-INVALID = [path for kind in FOREIGN for path in sorted((FOLDER / "invalid" / kind).iterdir())]
-VALID = [path for kind in FOREIGN for path in sorted((FOLDER / "valid" / kind).iterdir())]
+INVALID = [path for kind in FOREIGN for path in paths("invalid", kind)]
+VALID = [path for kind in FOREIGN for path in paths("valid", kind)]
 
 
 def named(path):
@@ -45,7 +45,7 @@ def test_the_recipe_gives_these_files(kind):
     recipe = files(kind)
     assert len({file.name for file in recipe}) == len(recipe)
     for folder in ("valid", "invalid"):
-        found = sorted(path.name for path in (FOLDER / folder / kind).iterdir())
+        found = [path.name for path in paths(folder, kind)]
         assert found == sorted(file.name for file in recipe if (folder == "invalid") == bool(file.says))
     assert {named: says for named, says in WORDS.items() if named.startswith(f"{kind}/")} == {
         f"{kind}/{file.name}": file.says for file in recipe if file.says

@@ -42,3 +42,8 @@ FOREIGN: dict[str, Callable[[], Iterator[tuple]]] = {  # what `rnnspec convert` 
 def files(kind: str) -> list[File]:
     """All files of a kind, as the recipe has them."""
     return [File(*row) for row in (KINDS | FOREIGN)[kind]()]
+
+
+def paths(folder: str, kind: str) -> list[Path]:
+    """Those in "valid" or "invalid" of a kind, by name; Python leaves bytecode beside the cells that it imports."""
+    return sorted(path for path in (FOLDER / folder / kind).iterdir() if path.name != "__pycache__")
