@@ -20,6 +20,7 @@ class Graph:
         self.dtype = np.dtype(dtype)
         self._nodes: list[onnx.NodeProto] = []
         self.arrays: dict[str, np.ndarray] = {}  # the initializers
+        self.read: set[str] = set()  # the weights that nodes read
         self._inputs: list[onnx.ValueInfoProto] = []
         self._outputs: list[onnx.ValueInfoProto] = []
         self._count: dict[str, int] = {}

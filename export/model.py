@@ -160,6 +160,11 @@ def trace(
             new = {name: empty.kept(graph, value, start[name]) for name, value in new.items()}
         y = tuple(empty.cut(graph, call, part) for part in y) if model.separate else empty.cut(graph, call, y)
         new = {name: empty.cut(graph, call, value) for name, value in new.items()}
+    for name, array in checkpoint.weights.items():
+        if name not in graph.read and ".initial." not in name:
+            graph.constant(
+                array.astype(graph.dtype, copy=False), name
+            )  # no node needs it; who reads the file back does
     for name, value in model.named(y).items():
         swap = len(value.shape) == 3 and not time_major
         graph.output(graph.transpose(value, 1, 0, 2) if swap else value, name)

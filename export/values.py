@@ -77,20 +77,30 @@ class Product(Value):
 
 
 class Parameter(Operators):
-    """A weight: an array until a node needs it, so that slicing and transposing happen before the file is written."""
+    """A weight: an array until a node needs it, so that slicing and transposing happen before the file is written.
 
-    def __init__(self, graph: Any, name: str, array: np.ndarray) -> None:
+    `whole`: the name of the weight of which this is a part.
+    """
+
+    def __init__(self, graph: Any, name: str, array: np.ndarray, whole: str | None = None) -> None:
         self.graph = graph
         self.name = name
-        self.array = array
+        self.whole = whole or name
+        self._array = array
+
+    @property
+    def array(self) -> np.ndarray:
+        """The numbers; whoever asks for them writes them into the graph."""
+        self.graph.read.add(self.whole)
+        return self._array
 
     @property
     def shape(self) -> tuple[int, ...]:
-        return self.array.shape
+        return self._array.shape
 
     def __getitem__(self, rows: slice) -> "Parameter":
-        start, stop, step = rows.indices(len(self.array))
-        return Parameter(self.graph, f"{self.name}[{start}:{stop}:{step}]", self.array[rows])
+        start, stop, step = rows.indices(len(self._array))
+        return Parameter(self.graph, f"{self.name}[{start}:{stop}:{step}]", self._array[rows], self.whole)
 
     def value(self, form: str = "", change: Callable[[np.ndarray], np.ndarray] = lambda array: array) -> Value:
         """The initializer, in the arrangement that `form` names and `change` makes."""

@@ -209,6 +209,11 @@ def test_a_list_of_survivors_is_held_to(small):
         outcomes()
 
 
+@pytest.mark.parametrize("package", ["rnnspec.backends.torch", "rnnspec.export"])
+def test_our_lists_name_changes_that_there_are(package):
+    assert faults([package], []) == []
+
+
 @pytest.mark.parametrize(
     ("listed", "code", "says"),
     [
