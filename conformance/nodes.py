@@ -4,6 +4,7 @@ They come with the `onnx` package, and are what backends of ONNX are tested with
 """
 
 import importlib
+from copy import deepcopy
 from functools import cache
 from typing import Any, NamedTuple
 
@@ -73,7 +74,8 @@ def node_killer(mutant: Mutant) -> str | None:
     with mutant.alive() as module:
         for test in tests:
             try:
-                y, state = module.load(test.checkpoint, dtype="float64")(**test.call)
+                # Copies: a mutant may write into what it is given.
+                y, state = module.load(test.checkpoint.copy(), dtype="float64")(**deepcopy(test.call))
             except Exception:
                 return test.name
             found = {"y": y, **state}

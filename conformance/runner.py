@@ -86,17 +86,18 @@ def run(case: Case | Invalid | Protocol | Check, variant: Variant) -> Result:
 
 
 def _play(exchange: Exchange) -> None:
-    """A case: its call, the same with the rows in another order, and again when all arrays are overwritten; where
-    gradients are tried, those; and some cases beside a network with other numbers (CONF-7).
+    """A case: its call, the same with the rows in another order, and again when all arrays are overwritten, but not on
+    paths that are forced; where gradients are tried, those; some cases beside a network with other numbers (CONF-7).
     """
     case, variant = exchange.case, exchange.variant
     options = {"time_major": True} if case.time_major else {}
     net = exchange.load(case, **options | ({"seed": case.seed} if case.training else {}))
     if _infers(case, variant):
         exchange.call(net)
-        exchange.call(net, case.rows(slice(None, None, -1)), "the same rows in another order: ")
-        exchange.watch.spoil()
-        exchange.call(net, what="after the caller wrote into arguments, results and weights: ")
+        if variant.path is None:
+            exchange.call(net, case.rows(slice(None, None, -1)), "the same rows in another order: ")
+            exchange.watch.spoil()
+            exchange.call(net, what="after the caller wrote into arguments, results and weights: ")
     if _trains(case, variant):
         exchange.vjp(net)
         exchange.watch.spoil()

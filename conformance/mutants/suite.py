@@ -107,7 +107,7 @@ RUNNER: Rows = {
         ("CONF-4", "nets are loaded without a seed", '{"seed": case.seed} if case.training else {}', "{}"),
         ("CONF-7", "no case is run again", "== 0:", "== FRESH:"),
         ("CONF-7", "the second run is the first", "fresh = case.fresh(seed=1)", "fresh = case"),
-        ("CALL-3", "nobody writes into results", "exchange.watch.spoil()\n        exchange.call", "exchange.call"),
+        ("CALL-3", "nobody writes into results", "exchange.watch.spoil()\n            exchange.call", "exchange.call"),
     ],
     "conformance.watch:Watch.answered": [
         ("CONF-1", "only arrays of NumPy are understood", "name: np.asarray(value) for", "name: value[...] for"),
