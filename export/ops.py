@@ -122,7 +122,8 @@ class OnnxOps:
         a = x - self._mean(x)
         if self.graph.opset > _NEWEST_ELEMENTARY:
             if offset is None:  # which ONNX Runtime 1.18 reads all the same while it optimises, and ends the process
-                offset = self.graph.constant(np.zeros(x.shape[-1:], self.graph.dtype), f"zeros {x.shape[-1]}")
+                size = int(x.shape[-1])
+                offset = self.graph.constant(np.zeros(size, self.graph.dtype), f"zeros {size}")
             return self.graph.node("LayerNormalization", [a, scale, offset], x.shape, axis=-1, epsilon=epsilon)
         y = a / self._unary("Sqrt", self._mean(a * a) + epsilon) * scale
         return y if offset is None else y + offset
