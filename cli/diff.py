@@ -44,8 +44,8 @@ def compare(a: Path, b: Path, source: Path | None, tolerance: float | None) -> d
     import rnnspec
     from rnnspec.archives import arrays, is_zip
     from rnnspec.cli.run import read
-    from rnnspec.conformance.diagnosis.compare import diagnose
-    from rnnspec.conformance.diagnosis.structure import with_names_of
+    from rnnspec.diagnosis.compare import diagnose
+    from rnnspec.diagnosis.structure import with_names_of
 
     ours = rnnspec.load(a)
     given, renamed = read(source) if source else None, {}

@@ -16,7 +16,7 @@ from rnnspec.shown import one_line, printable
 def info(model: Path, as_json: bool, paths: bool) -> None:
     """Show the architecture, parameters, states and statistics of MODEL."""
     import rnnspec
-    from rnnspec.conformance.diagnosis.hints import hints
+    from rnnspec.diagnosis.hints import hints
 
     checkpoint = rnnspec.load(model, allow_nonfinite=True)
     report = {

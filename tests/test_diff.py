@@ -22,7 +22,7 @@ from rnnspec import (
     Stack,
     Zoneout,
 )
-from rnnspec.conformance.diagnosis.compare import diagnose
+from rnnspec.diagnosis.compare import diagnose
 from rnnspec.reference import Net
 
 from .test_cli import call  # noqa: F401 (a fixture)

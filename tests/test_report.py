@@ -1,8 +1,7 @@
-"""docs/report.py: from reports made by hand to exact cells of both pages."""
+"""`python -m rnnspec.report`: from reports made by hand to exact cells of both pages."""
 
 import json
 import re
-import sys
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -10,12 +9,10 @@ import pytest
 
 from rnnspec import accuracy
 from rnnspec.conformance import Case, Invalid, cases
-
-sys.path.append(str(Path(__file__).parents[1] / "docs"))
-import report
-import report_options
-import report_plot
-from report_columns import read
+from rnnspec.report.__main__ import main
+from rnnspec.report.columns import read
+from rnnspec.report.options import groups, options
+from rnnspec.report.plot import lines
 
 
 def of(feature: str) -> list[str]:
@@ -51,7 +48,7 @@ def write(path: Path, changes: dict | None = None, *, variant="torch native floa
 def made(folder: Path) -> tuple[int, str, str]:
     """The exit status, the Markdown and the HTML of the reports in the folder."""
     (folder / "docs").mkdir(exist_ok=True)
-    status = report.main([str(folder)], folder)
+    status = main([str(folder)], folder)
     return status, (folder / "CONFORMANCE.md").read_text("utf-8"), (folder / "docs/conformance.html").read_text("utf-8")
 
 
@@ -221,7 +218,7 @@ def test_the_plot_has_the_worst_error_so_far_in_the_place_of_its_logarithm(tmp_p
     write(tmp_path / "a.json")
     write(tmp_path / "b.json", variant="torch generic float32")
     run = read([tmp_path])
-    found = report_plot.lines(run.columns)
+    found = lines(run.columns)
     assert found["torch native"]["lstm"] == [2e-8] * 49 + [6e-8] * 151
     status, markdown, page = made(tmp_path)
     assert status == 0
@@ -246,9 +243,9 @@ def test_the_same_reports_give_the_same_pages_in_any_order_of_files(tmp_path):
 
 
 def test_every_option_of_a_case_stands_in_one_group():
-    placed = [option for options in report_options.groups().values() for option in options]
-    assert sorted(placed) == list(report_options.options())
-    tried = {id for ids in report_options.options().values() for id in ids}
+    placed = [option for group in groups().values() for option in group]
+    assert sorted(placed) == list(options())
+    tried = {id for ids in options().values() for id in ids}
     assert tried == {case.id for case in cases()}
 
 

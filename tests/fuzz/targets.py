@@ -20,7 +20,7 @@ from rnnspec.backends import numpy as reference
 from rnnspec.cli.info import tensors
 from rnnspec.conformance import vectors
 from rnnspec.conformance.declaration import declaration
-from rnnspec.conformance.diagnosis.hints import hints
+from rnnspec.diagnosis.hints import hints
 from tests.files import FOLDER
 from tests.fuzz.mutations import Strategy, changed_archive, changed_json, changed_model
 

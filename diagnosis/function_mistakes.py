@@ -9,8 +9,8 @@ import numpy as np
 from rnnspec.activations import Activation, Elu, HardSigmoid, LeakyRelu
 from rnnspec.cells import GRU, LSTM, Cell, LayerNorm
 from rnnspec.config import Config
-from rnnspec.conformance.diagnosis.change import Changed, PartMistake
-from rnnspec.conformance.diagnosis.trial import Arrays
+from rnnspec.diagnosis.change import Changed, PartMistake
+from rnnspec.diagnosis.trial import Arrays
 from rnnspec.layers import Dense
 
 with_fields = msgspec.structs.replace

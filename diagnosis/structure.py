@@ -7,7 +7,7 @@ import numpy as np
 
 from rnnspec.cells import Cell
 from rnnspec.checkpoint import Checkpoint
-from rnnspec.conformance.diagnosis.trial import Trial, parts
+from rnnspec.diagnosis.trial import Trial, parts
 from rnnspec.model import Model
 
 

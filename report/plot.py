@@ -4,15 +4,14 @@ import math
 from html import escape
 from itertools import accumulate
 
-from report_columns import Column
-
 from rnnspec import accuracy
 from rnnspec.conformance.growth import CELLS, STEPS, UNITS
+from rnnspec.report.columns import Column
 
 # In units of the SVG, about pixels on a phone.
 WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 340, 300, 40, 122, 24, 272
 GAP = 14  # between two labels
-COLOURS = 5  # that report.css has
+COLOURS = 5  # that page.css has
 DASHES = {"fused": "7 3", "generic": "2 2"}
 Lines = dict[str, dict[str, list[float]]]
 

@@ -8,8 +8,8 @@ from itertools import combinations
 import msgspec
 import numpy as np
 
-from rnnspec.conformance.diagnosis.change import Mistake
-from rnnspec.conformance.diagnosis.trial import Arrays, Trial, parts, weights_of, with_part
+from rnnspec.diagnosis.change import Mistake
+from rnnspec.diagnosis.trial import Arrays, Trial, parts, weights_of, with_part
 
 
 def call_mistakes(trial: Trial) -> Iterator[Mistake]:

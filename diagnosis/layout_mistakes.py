@@ -7,8 +7,8 @@ from itertools import combinations, permutations
 import numpy as np
 
 from rnnspec.cells import Cell
-from rnnspec.conformance.diagnosis.change import Changed, PartMistake
-from rnnspec.conformance.diagnosis.trial import Arrays
+from rnnspec.diagnosis.change import Changed, PartMistake
+from rnnspec.diagnosis.trial import Arrays
 from rnnspec.layers import Dense, Embedding
 
 _BY_GATE = ("kernel", "recurrent_kernel", "frequency_kernel", "bias")

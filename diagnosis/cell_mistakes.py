@@ -8,8 +8,8 @@ import numpy as np
 
 from rnnspec.activations import HardSigmoid
 from rnnspec.cells import GRU, LSTM, SRU, UGRNN, Cell, Intersection, TimeFreqLSTM
-from rnnspec.conformance.diagnosis.change import Changed, PartMistake
-from rnnspec.conformance.diagnosis.trial import Arrays
+from rnnspec.diagnosis.change import Changed, PartMistake
+from rnnspec.diagnosis.trial import Arrays
 from rnnspec.layers import Dense
 
 with_fields = msgspec.structs.replace

@@ -5,12 +5,12 @@ from collections import defaultdict
 from html import escape
 from pathlib import Path
 
-from report_columns import Column, Run
-from report_options import LEGEND, cell, groups
-from report_plot import plots
-from report_text import Table, after, before, code
+from rnnspec.report.columns import Column, Run
+from rnnspec.report.options import LEGEND, cell, groups
+from rnnspec.report.plot import plots
+from rnnspec.report.text import Table, after, before, code
 
-STYLE = Path(__file__).with_name("report.css")
+STYLE = Path(__file__).with_name("page.css")
 _MARKS = re.compile(r"`(?P<code>[^`]*)`|\*\*(?P<strong>.+?)\*\*|\[(?P<text>[^\]]+)\]\((?P<link>[^)\s]+)\)")
 _GAPS = {"no", "some", "known", "FAIL", "–"}
 

@@ -2,9 +2,9 @@
 
 from itertools import groupby
 
-from report_columns import Column, Run
-from report_options import LEGEND, cell, groups
-from report_text import Table, after, before, code
+from rnnspec.report.columns import Column, Run
+from rnnspec.report.options import LEGEND, cell, groups
+from rnnspec.report.text import Table, after, before, code
 
 
 def markdown(run: Run) -> str:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from rnnspec.conformance.diagnosis.trial import Arrays, Trial, parts, weights_of, with_part
+from rnnspec.diagnosis.trial import Arrays, Trial, parts, weights_of, with_part
 
 Changed = tuple[Any, Arrays] | None
 

@@ -7,8 +7,8 @@ import msgspec
 
 from rnnspec.cells import LSTM, Cell, Residual, Stack, Zoneout
 from rnnspec.cells.wrapper import Wrapper
-from rnnspec.conformance.diagnosis.change import Changed, Mistake, PartMistake
-from rnnspec.conformance.diagnosis.trial import Arrays, Trial, with_part
+from rnnspec.diagnosis.change import Changed, Mistake, PartMistake
+from rnnspec.diagnosis.trial import Arrays, Trial, with_part
 from rnnspec.layers import Recurrent
 from rnnspec.ops import Array
 from rnnspec.reference.ops import NumpyOps

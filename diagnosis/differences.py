@@ -7,7 +7,7 @@ import msgspec
 import numpy as np
 
 from rnnspec import accuracy
-from rnnspec.conformance.diagnosis.trial import Apart, Trial
+from rnnspec.diagnosis.trial import Apart, Trial
 from rnnspec.model import Model
 from rnnspec.ops import Array, States, under
 from rnnspec.reference.ops import steps

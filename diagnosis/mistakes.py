@@ -1,19 +1,19 @@
 """The usual mistakes: what people get wrong when they carry a recurrent network from one framework to another.
 
 Each is a change to a model, its weights or its call. When a network's numbers are wrong, the change that makes them
-right names the mistake (`rnnspec.conformance.diagnosis.explain`).
+right names the mistake (`rnnspec.diagnosis.explain`).
 """
 
 from collections.abc import Iterator
 
 from rnnspec.cells import Cell
-from rnnspec.conformance.diagnosis.call_mistakes import call_mistakes
-from rnnspec.conformance.diagnosis.cell_mistakes import cell_mistakes
-from rnnspec.conformance.diagnosis.change import Mistake, PartMistake
-from rnnspec.conformance.diagnosis.function_mistakes import function_mistakes
-from rnnspec.conformance.diagnosis.layer_mistakes import last_layer_mistakes, layer_mistakes, operation_mistakes
-from rnnspec.conformance.diagnosis.layout_mistakes import layout_mistakes
-from rnnspec.conformance.diagnosis.trial import Trial, parts
+from rnnspec.diagnosis.call_mistakes import call_mistakes
+from rnnspec.diagnosis.cell_mistakes import cell_mistakes
+from rnnspec.diagnosis.change import Mistake, PartMistake
+from rnnspec.diagnosis.function_mistakes import function_mistakes
+from rnnspec.diagnosis.layer_mistakes import last_layer_mistakes, layer_mistakes, operation_mistakes
+from rnnspec.diagnosis.layout_mistakes import layout_mistakes
+from rnnspec.diagnosis.trial import Trial, parts
 from rnnspec.model import Model
 
 

@@ -7,7 +7,7 @@ import numpy as np
 
 from rnnspec.cells import LSTM, UGRNN, Cell, TimeFreqLSTM
 from rnnspec.checkpoint import Checkpoint
-from rnnspec.conformance.diagnosis.trial import Arrays, parts, weights_of
+from rnnspec.diagnosis.trial import Arrays, parts, weights_of
 from rnnspec.ops import grouped
 
 _FORGET = {LSTM: "forget", TimeFreqLSTM: "forget", UGRNN: "update"}  # where TensorFlow 1 adds to a gate at run time

@@ -1,23 +1,21 @@
 """Many reports of the conformance suite in one: CONFORMANCE.md and docs/conformance.html.
 
     rnnspec conformance --json reports/all.json; rnnspec conformance --mutants --json reports/mutants.json
-    python docs/report.py reports
+    python -m rnnspec.report reports
 
-Takes reports and folders of reports. The same reports give the same pages. Exits 1 where a case failed or was not run,
-or a mutant was not caught.
+Takes reports and folders of reports, and writes below the folder where it is run. The same reports give the same pages.
+Exits 1 where a case failed or was not run, or a mutant was not caught.
 """
 
 import sys
 from pathlib import Path
 
-from report_columns import read
-from report_markdown import markdown
-from report_page import page
-
-ROOT = Path(__file__).parents[1]
+from rnnspec.report.columns import read
+from rnnspec.report.markdown import markdown
+from rnnspec.report.page import page
 
 
-def main(reports: list[str], root: Path = ROOT) -> int:
+def main(reports: list[str], root: Path) -> int:
     """Write both pages below `root`."""
     run = read([Path(report) for report in reports])
     (root / "CONFORMANCE.md").write_text(markdown(run), encoding="utf-8")
@@ -28,4 +26,4 @@ def main(reports: list[str], root: Path = ROOT) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(main(sys.argv[1:], Path()))

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from importlib.resources import files
 
 import msgspec
-from report_columns import Mutant, Run
-from report_options import numbers
-from report_plot import allowed, lines
 
 from rnnspec.conformance import cases
 from rnnspec.conformance.growth import CELLS, STEPS, UNITS
+from rnnspec.report.columns import Mutant, Run
+from rnnspec.report.options import numbers
+from rnnspec.report.plot import allowed, lines
 
 SPEC = "spec/SPEC.md"
 ABOUT = (

@@ -104,9 +104,3 @@ def draw(rows: dict[str, list[float]], wrong: dict[str, float]) -> str:
         parts.append(dot(error, y + 8, 4, bad))
         y += ROW
     return "\n".join([*parts, "</svg>\n"])
-
-
-if __name__ == "__main__":
-    here = Path(__file__).parent
-    picture = draw(errors(here / "conformance.json"), mistakes())
-    (here / "same-numbers.svg").write_text(picture, encoding="utf-8")

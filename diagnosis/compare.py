@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 
 from rnnspec.checkpoint import Checkpoint
-from rnnspec.conformance.diagnosis import differences
-from rnnspec.conformance.diagnosis.explain import explain, explain_weights
-from rnnspec.conformance.diagnosis.structure import configuration, tensors
-from rnnspec.conformance.diagnosis.trial import Trial
+from rnnspec.diagnosis import differences
+from rnnspec.diagnosis.explain import explain, explain_weights
+from rnnspec.diagnosis.structure import configuration, tensors
+from rnnspec.diagnosis.trial import Trial
 
 Inputs = Mapping[str, np.ndarray]
 

@@ -5,9 +5,8 @@ from collections import defaultdict
 from collections.abc import Iterable
 from functools import cache
 
-from report_columns import Column, Row
-
 from rnnspec.conformance import Case, Invalid, Protocol, cases
+from rnnspec.report.columns import Column, Row
 
 # Heading → the features (CONF-5) that stand under it.
 GROUPS = {

@@ -7,9 +7,9 @@ from itertools import combinations
 import numpy as np
 
 from rnnspec.cells import Cell
-from rnnspec.conformance.diagnosis.change import Mistake
-from rnnspec.conformance.diagnosis.mistakes import mistakes, part_mistakes
-from rnnspec.conformance.diagnosis.trial import Arrays, Trial, error, parts, weights_of
+from rnnspec.diagnosis.change import Mistake
+from rnnspec.diagnosis.mistakes import mistakes, part_mistakes
+from rnnspec.diagnosis.trial import Arrays, Trial, error, parts, weights_of
 from rnnspec.layers import Dense, Embedding, Recurrent
 
 _BUDGET = 20_000  # steps of cells that may be spent on pairs: a few seconds
