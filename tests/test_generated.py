@@ -238,6 +238,16 @@ def test_the_command_fails_where_one_survives_without_a_reason(
     assert {row["change"] for row in json.loads(report.read_text())["changes"]} == {FASTER, SLOWER, TURNED, RAISE}
 
 
+def test_a_neighbour_may_import_what_is_changed(tmp_path, monkeypatch):
+    (tmp_path / "toys").mkdir()
+    for name, text in (("__init__", ""), ("loop", SMALL), ("neighbour", "from toys.loop import load\n")):
+        (tmp_path / "toys" / f"{name}.py").write_text(text)
+    (tmp_path / "toys" / "backend.py").write_text("from toys.neighbour import load\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    rows = list(run("toys.backend", ["toys.loop"], "rnn-forward-*", 1))
+    assert [row.outcome for row in rows] == ["unreached", "survived", "survived", "caught"]
+
+
 def test_a_backend_that_fails_as_it_is_comes_first(toy):
     Path(toy / "wrong_backend.py").write_text(TOY.replace("lengths, mask, state", "state"))
     with pytest.raises(SpecError, match=r"'wrong_backend': rnn-\S+ fails with nothing changed: "):

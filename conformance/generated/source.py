@@ -56,7 +56,7 @@ def sources(name: str) -> list[Source]:
 
 
 def imports(modules: list[Source]) -> list[str]:
-    """What they import besides each other, wherever in them."""
+    """What they import, wherever in them, from other packages than theirs: what lies in theirs may import them."""
     found: set[str] = set()
     for source in modules:
         for node in ast.walk(ast.parse(source.text)):
@@ -64,7 +64,12 @@ def imports(modules: list[Source]) -> list[str]:
                 found |= {alias.name for alias in node.names}
             elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
                 found.add(node.module)
-    return sorted(found - {source.name for source in modules})
+    own = {_top(source.name) for source in modules}
+    return sorted(name for name in found if _top(name) not in own)
+
+
+def _top(name: str) -> str:
+    return name.partition(".")[0]
 
 
 class Changed(MetaPathFinder):
