@@ -24,7 +24,7 @@ def export(model: Path, target: Path, no_lengths: bool, **options) -> None:
     import rnnspec
     from rnnspec import backends
     from rnnspec.export import export_onnx, paths
-    from rnnspec.export.model import learned
+    from rnnspec.export.start import learned
 
     backends.require("onnxruntime")
     checkpoint = rnnspec.load(model)

@@ -5,27 +5,26 @@ import json
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import numpy as np
 import onnx
 
 from rnnspec.atomic import write_atomically
-from rnnspec.checkpoint import SPEC_VERSION, Checkpoint, read_header
+from rnnspec.checkpoint import SPEC_VERSION, Checkpoint
 from rnnspec.errors import SpecError
 from rnnspec.export import empty, sequences
 from rnnspec.export.graph import Graph, little
+from rnnspec.export.header import METADATA_KEY
 from rnnspec.export.ops import OnnxOps
-from rnnspec.export.values import Parameter, Value
+from rnnspec.export.start import initial_states, learned, started
+from rnnspec.export.values import Parameter
 from rnnspec.layers import Recurrent
-from rnnspec.model import Model
-from rnnspec.ops import grouped, scope, under
-from rnnspec.reference.ops import NumpyOps
+from rnnspec.ops import scope
 from rnnspec.valid import Valid
 
 DEFAULT_OPSET = 17
 _OLDEST_OPSET = 14  # the first with the attribute `layout`
-METADATA_KEY = "rnnspec"
 LARGEST = 2**31 - 2**26  # bytes of weights in one file: protocol buffers end at 2 GiB, and there is more than weights
 
 Made = TypeVar("Made", bound=Graph)
@@ -44,7 +43,7 @@ def export_onnx(checkpoint: Checkpoint, path: str | os.PathLike, **options) -> f
         SpecError: an option is wrong, or the file's numbers are (nothing is written then).
         UnsupportedError: `step` with a layer that has none.
     """
-    from rnnspec.export.verify import verify
+    from rnnspec.export.verify import verify  # ONNX Runtime is needed by no other function
 
     path = Path(path)
     beside = f"{path.name}.data"
@@ -147,14 +146,14 @@ def trace(
     ops = OnnxOps(graph)
     if step:
         rows = graph.slice(graph.node("Shape", [x], (len(x.shape),)), 0, 1, 1) if learned(model) else None
-        y, new = model.step(ops, p, x, _started(graph, model, state, rows))
+        y, new = model.step(ops, p, x, started(graph, model, state, rows))
     else:
         if not time_major:
             x = graph.transpose(x, 1, 0, *range(2, len(x.shape)))
         call = empty.call(graph, x)
         x, valid = empty.filled(graph, call, x, valid, model.padding)
         start = {name: empty.rows_filled(graph, value) for name, value in state.items()}
-        start = _started(graph, model, start, graph.unsqueeze(sequences.sizes(graph, x)[1], 0))
+        start = started(graph, model, start, graph.unsqueeze(sequences.sizes(graph, x)[1], 0))
         y, new = model.apply(ops, p, x, valid, start)
         if valid.all:
             new = {name: empty.kept(graph, value, start[name]) for name, value in new.items()}
@@ -187,45 +186,9 @@ def trace(
     return graph, {METADATA_KEY: text}
 
 
-def learned(model: Model) -> set[str]:
-    """The states that start from what was learned, where none are given."""
-    of = grouped(model.states())
-    layers = [layer for layer in model.layers if isinstance(layer, Recurrent) and layer.learned_state]
-    return {name for layer in layers for name in under(layer.name, of.get(layer.name, {}))}
-
-
-def _started(graph: Graph, model: Model, state: dict[str, Value], rows: Value | None) -> dict[str, Value]:
-    """States of as many rows as x has, which are `rows`, a list of one number: those that may be one for all, too."""
-    started = dict(state)
-    for name in learned(model) if rows is not None else ():
-        size = int(state[name].shape[1])
-        shape = graph.node("Concat", [rows, graph.integers(size)], (2,), axis=0)
-        started[name] = graph.node("Expand", [state[name], shape], ("batch", size))
-    return started
-
-
-def initial_states(checkpoint: Checkpoint) -> dict[str, np.ndarray]:
-    """What sequences start from that are given no states: zeros, or learned; each (size,) in float32."""
-    model = checkpoint.model
-    zeros = {name: np.zeros((1, size), "float32") for name, size in model.states().items()}
-    states = model.start(NumpyOps(), model.by_layer(checkpoint.weights), zeros)
-    return {name: value[0].astype("float32") for name, value in states.items()}
-
-
 def _path(paths: dict[str, str], layer: str) -> str:
     """How a layer was written, its parts apart where they differ."""
     parts = {name: text for name, text in paths.items() if name == layer or name.startswith(f"{layer}.")}
     if len(set(parts.values())) == 1:
         return next(iter(parts.values()))
     return "; ".join(f"{name}: {text}" for name, text in scope(parts, layer).items())
-
-
-def paths(model: onnx.ModelProto, where: str = "model") -> dict[str, str]:
-    """Recurrent layer → how it was written: a native node, or a `Scan` and why."""
-    texts = [entry.value for entry in model.metadata_props if entry.key == METADATA_KEY]
-    return describe(texts[0], where)["paths"]
-
-
-def describe(text: str, where: str) -> dict[str, Any]:
-    """The header that `build` put into the model's metadata (EXPORT-5)."""
-    return read_header(text, where)

@@ -5,7 +5,8 @@ import numpy as np
 from rnnspec import accuracy
 from rnnspec.checkpoint import Checkpoint
 from rnnspec.errors import SpecError
-from rnnspec.export.model import initial_states
+from rnnspec.export.session import Session
+from rnnspec.export.start import initial_states
 from rnnspec.layers import Embedding
 from rnnspec.reference import Net
 
@@ -19,8 +20,6 @@ def verify(data: bytes, checkpoint: Checkpoint, tensors: dict[str, np.ndarray] |
     Raises:
         SpecError: an output or final state is off by more than rounding (ACC-2).
     """
-    from rnnspec.backends.onnxruntime import Session
-
     session = Session(data, tensors=tensors)
     model = checkpoint.model
     exact, rough = (Net(checkpoint, dtype, session.time_major) for dtype in ("float64", "float32"))
@@ -57,7 +56,7 @@ def results(net: Net, feeds: dict, step: bool) -> dict[str, np.ndarray]:
     return {**net.model.named(y), **new}
 
 
-def _sizes(session, x: np.ndarray) -> tuple[int, int]:
+def _sizes(session: Session, x: np.ndarray) -> tuple[int, int]:
     """Rows and steps."""
     return (len(x), 1) if session.step else x.shape[1::-1] if session.time_major else x.shape[:2]
 
@@ -71,7 +70,7 @@ def _started(net: Net, state: dict[str, np.ndarray], rows: int) -> dict[str, np.
     return state | {name: np.tile(initial[name], (rows, 1)) for name in missing}
 
 
-def random_inputs(checkpoint: Checkpoint, batch: int, time: int, rng: np.random.Generator, session) -> dict:
+def random_inputs(checkpoint: Checkpoint, batch: int, time: int, rng: np.random.Generator, session: Session) -> dict:
     """Random x and states; ragged lengths or a mask with holes, in both a row without valid steps; resets."""
     model = checkpoint.model
     axes = (batch,) if session.step else (time, batch) if session.time_major else (batch, time)

@@ -5,6 +5,6 @@ from rnnspec import backends
 backends.require("onnxruntime")
 
 from rnnspec.backends.onnxruntime.module import Net, checkpoint, load  # noqa: E402 (the check comes first)
-from rnnspec.backends.onnxruntime.session import Session  # noqa: E402
+from rnnspec.export.session import Session  # noqa: E402
 
 __all__ = ["Net", "Session", "checkpoint", "load"]

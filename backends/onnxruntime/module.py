@@ -7,11 +7,12 @@ from pathlib import Path
 import numpy as np
 
 from rnnspec import inputs
-from rnnspec.backends.onnxruntime.session import Session
 from rnnspec.checkpoint import Checkpoint, as_checkpoint
 from rnnspec.convert.onnx import files
 from rnnspec.errors import UnsupportedError
-from rnnspec.export.model import initial_states, serialised
+from rnnspec.export.model import serialised
+from rnnspec.export.session import Session
+from rnnspec.export.start import initial_states
 from rnnspec.layers import Embedding, Recurrent
 from rnnspec.reading import contents
 

@@ -18,7 +18,8 @@ from rnnspec.checkpoint import Checkpoint
 from rnnspec.convert.onnx.files import arrays
 from rnnspec.errors import SpecError
 from rnnspec.export.graph import Graph
-from rnnspec.export.model import METADATA_KEY, describe, trace
+from rnnspec.export.header import METADATA_KEY, describe
+from rnnspec.export.model import trace
 from rnnspec.export.values import Value
 from rnnspec.model import Model
 

@@ -17,7 +17,7 @@ from rnnspec.cli.command import rnnspec as command
 from rnnspec.convert import convert
 from rnnspec.export import build, export_onnx
 from rnnspec.export import model as exporter
-from rnnspec.export.model import initial_states
+from rnnspec.export.start import initial_states
 from rnnspec.reference import Net
 
 from ...conftest import random_checkpoint

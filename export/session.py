@@ -1,13 +1,18 @@
 """One exported graph in ONNX Runtime."""
 
+import importlib.util
 from collections.abc import Mapping
 
 import numpy as np
-import onnxruntime
 
-from rnnspec.errors import SpecError
-from rnnspec.export.model import METADATA_KEY, describe
+from rnnspec.errors import SpecError, UnsupportedError
+from rnnspec.export.header import METADATA_KEY, describe
 from rnnspec.model import Model
+
+if importlib.util.find_spec("onnxruntime") is None:
+    raise UnsupportedError("backend 'onnxruntime' needs onnxruntime: pip install 'rnnspec[onnx]'")
+
+import onnxruntime
 
 _LOG_FATAL = 4  # what fails is raised, and not printed as well
 
