@@ -8,6 +8,7 @@ import tensorflow as tf
 
 from rnnspec.backends.tensorflow.plain import obstacle, parts
 from rnnspec.cells import GRU, LSTM, RNN, Cell
+from rnnspec.conventions import keras as conventions
 from rnnspec.ops import States
 from rnnspec.valid import Valid
 
@@ -94,8 +95,8 @@ def _weights(cell: Cell, p: dict[str, tf.Tensor]) -> tuple[tf.Tensor, tf.Tensor,
     bias = p["bias"] if "bias" in p else tf.zeros(p["kernel"].shape[:2], p["kernel"].dtype)
     recurrent = p.get("recurrent_bias", tf.zeros_like(bias[0]))
     parts = [p["kernel"], p["recurrent_kernel"], bias]
-    if isinstance(cell, GRU):  # ours: reset, update, new; Keras's: update, reset, new
-        parts = [tf.concat([part[1:2], part[:1], part[2:]], 0) for part in parts]
+    if isinstance(cell, GRU):
+        parts = [tf.stack([part[k] for k in conventions.GRU.gates.places]) for part in parts]
     kernel, recurrent_kernel = (tf.reshape(tf.transpose(k, (2, 0, 1)), (k.shape[2], -1)) for k in parts[:2])
     bias = tf.reshape(parts[2], [-1])
     if isinstance(cell, GRU) and cell.reset_after:

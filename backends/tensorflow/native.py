@@ -6,29 +6,16 @@ from typing import Any
 import keras
 import numpy as np
 
-from rnnspec.activations import Activation, Celu, Elu, HardShrink, HardSigmoid, LeakyRelu, SoftShrink
+from rnnspec.activations import Activation
 from rnnspec.cells import GRU, LSTM, RNN, Cell, CellDropout, Stack
 from rnnspec.checkpoint import Checkpoint
+from rnnspec.conventions.keras import CELLS, Version, name_of
 from rnnspec.errors import SpecError, UnsupportedError
 from rnnspec.layers import Dense, Dropout, Embedding, Layer, Recurrent
 from rnnspec.model import Model
 from rnnspec.ops import scope
 
 Arrays = dict[str, np.ndarray]
-
-_CELLS: dict[type, tuple[str, dict[str, str]]] = {  # ours → Keras's, and Keras's arguments that are activations of ours
-    RNN: ("SimpleRNN", {"activation": "activation"}),
-    LSTM: ("LSTM", {"activation": "cell_activation", "recurrent_activation": "gate_activation"}),
-    GRU: ("GRU", {"activation": "activation", "recurrent_activation": "gate_activation"}),
-}
-_ACTIVATIONS: dict[Activation, str] = {  # what Keras 3 calls those whose parameters it has fixed; other names are ours
-    HardSigmoid(alpha=1 / 6, beta=0.5): "hard_sigmoid",
-    LeakyRelu(alpha=0.2): "leaky_relu",
-    Celu(alpha=1.0): "celu",
-    Elu(alpha=1.0): "elu",
-    HardShrink(alpha=0.5): "hard_shrink",
-    SoftShrink(alpha=0.5): "soft_shrink",
-}
 
 
 def to_native(checkpoint: Checkpoint) -> keras.Sequential:
@@ -69,7 +56,6 @@ def from_native(layer: keras.layers.Layer) -> Checkpoint:
     from rnnspec.convert.keras import network
     from rnnspec.convert.keras.locate import by_order
     from rnnspec.convert.keras.saved import read_config
-    from rnnspec.convert.keras.version import Version
     from rnnspec.convert.request import Request
     from rnnspec.convert.variables import Variables
 
@@ -177,9 +163,10 @@ def _cell(layer: Recurrent, cell: Cell) -> tuple[str, dict[str, Any]]:
         if cell.state and type(cell.cell) is not RNN:
             raise _refused(layer, "CellDropout.state", "it drops something else for each gate")
         given, cell = {"dropout": cell.input, "recurrent_dropout": cell.state}, cell.cell
-    if type(cell) not in _CELLS:
+    if type(cell) not in CELLS:
         raise _refused(layer, type(cell).__name__)
-    kind, activations = _CELLS[type(cell)]
+    kind = CELLS[type(cell)]
+    activations = kind.activations
     kept = {"units", "bias", "reset_after", "output_activation", *activations.values()}
     plain = type(cell)(**{name: getattr(cell, name) for name in cell.__struct_fields__ if name in kept})
     for option in cell.__struct_fields__:
@@ -191,13 +178,13 @@ def _cell(layer: Recurrent, cell: Cell) -> tuple[str, dict[str, Any]]:
         given[theirs] = _activation(getattr(cell, ours), f"layer {layer.name!r}: {type(cell).__name__}.{ours}")
     if isinstance(cell, GRU):
         given["reset_after"] = cell.reset_after
-    return kind, {"units": cell.units, "use_bias": cell.bias, **given}  # type: ignore[attr-defined]
+    return kind.__name__, {"units": cell.units, "use_bias": cell.bias, **given}  # type: ignore[attr-defined]
 
 
 def _activation(activation: Activation, where: str) -> str:
-    name = _ACTIVATIONS.get(activation, activation)
-    if not isinstance(name, str) or name == "gelu_tanh":
-        shown = name if isinstance(name, str) else name.to_builtins()
+    name = name_of(activation)
+    if name is None:
+        shown = activation if isinstance(activation, str) else activation.to_builtins()
         raise UnsupportedError(f"{where}={shown} has no equal in Keras that loads without code of its own")
     return name
 
@@ -220,17 +207,10 @@ def _fill(native: keras.layers.Layer, layer: Layer, weights: Arrays) -> None:
 
 
 def _fill_cell(native: keras.layers.Layer, cell: Cell, weights: Arrays) -> None:
-    """Keras's kernel (inputs, gates·units), recurrent kernel (units, gates·units), and bias, of which GRU has two."""
+    """Our weights into a cell of Keras."""
     if isinstance(cell, Stack):
         for k, (inner, each) in enumerate(zip(native.cells, cell.cells, strict=True)):
             _fill_cell(inner, each, scope(weights, f"cells.{k}"))
         return
     cell = cell.cell if isinstance(cell, CellDropout) else cell
-    order = [1, 0, 2] if isinstance(cell, GRU) else slice(None)  # ours: reset, update, new; Keras's: update, reset, new
-    arrays = [np.concatenate(weights[name][order], axis=0).T for name in ("kernel", "recurrent_kernel")]
-    if "bias" in weights:
-        bias = weights["bias"][order].reshape(-1)
-        if "recurrent_bias" in weights:
-            bias = np.stack([bias, np.pad(weights["recurrent_bias"], (len(bias) - native.units, 0))])
-        arrays.append(bias)
-    native.set_weights(arrays)
+    native.set_weights(list(CELLS[type(cell)].to_theirs(weights).values()))

@@ -1,7 +1,7 @@
 """torch's own fused layers, where they mean exactly what the cell means.
 
-The weights need no conversion: `kernel (gates, units, inputs)` in the order of the specification, flattened, *is*
-torch's `weight_ih (gates·units, inputs)`, for the LSTM (i, f, g, o) and for the GRU (r, z, n) alike.
+The weights need no conversion: `kernel (gates, units, inputs)`, flattened, *is* torch's `weight_ih (gates·units,
+inputs)`, since torch has the gates in the order of the specification (`rnnspec.conventions.torch`).
 """
 
 import torch

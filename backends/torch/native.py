@@ -1,14 +1,15 @@
 """To and from torch's stock modules."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import msgspec
 import torch
 from torch import Tensor, nn
 
-from rnnspec.activations import Activation, Celu, Elu, HardShrink, HardSigmoid, LeakyRelu, SoftShrink, activate
+from rnnspec.activations import activate
 from rnnspec.backends.torch.ops import TorchOps
 from rnnspec.checkpoint import Checkpoint
+from rnnspec.conventions.torch import ACTIVATIONS
 from rnnspec.convert import assemble
 from rnnspec.convert.blocks import names
 from rnnspec.convert.chain import inputs, note_chain
@@ -25,30 +26,7 @@ _RECURRENT = (nn.RNN, nn.LSTM, nn.GRU)
 _CELLS = (nn.RNNCell, nn.LSTMCell, nn.GRUCell)
 _LEAVES = (*_RECURRENT, *_CELLS, nn.Embedding, nn.Linear, nn.Dropout, nn.Identity)
 
-_ACTIVATIONS: dict[type[nn.Module], Callable[[nn.Module], Activation | None]] = {
-    nn.Tanh: lambda m: "tanh",
-    nn.Sigmoid: lambda m: "sigmoid",
-    nn.ReLU: lambda m: "relu",
-    nn.ReLU6: lambda m: "relu6",
-    nn.Softplus: lambda m: "softplus" if m.beta == 1 and m.threshold >= 20 else None,
-    nn.Softsign: lambda m: "softsign",
-    nn.ELU: lambda m: Elu(alpha=float(m.alpha)),
-    nn.SELU: lambda m: "selu",
-    nn.CELU: lambda m: Celu(alpha=float(m.alpha)),
-    nn.GELU: lambda m: "gelu_tanh" if m.approximate == "tanh" else "gelu",
-    nn.SiLU: lambda m: "silu",
-    nn.Hardswish: lambda m: "hard_silu",
-    nn.Mish: lambda m: "mish",
-    nn.Hardtanh: lambda m: "hard_tanh" if (m.min_val, m.max_val) == (-1, 1) else None,
-    nn.Hardsigmoid: lambda m: HardSigmoid(alpha=1 / 6, beta=0.5),
-    nn.LeakyReLU: lambda m: LeakyRelu(alpha=float(m.negative_slope)),
-    nn.Hardshrink: lambda m: HardShrink(alpha=float(m.lambd)),
-    nn.Softshrink: lambda m: SoftShrink(alpha=float(m.lambd)),
-    nn.Tanhshrink: lambda m: "tanh_shrink",
-    nn.LogSigmoid: lambda m: "log_sigmoid",
-    nn.Softmax: lambda m: "softmax" if m.dim == -1 else None,
-    nn.LogSoftmax: lambda m: "log_softmax" if m.dim == -1 else None,
-}
+_ACTIVATIONS = {getattr(nn, name): meaning for name, meaning in ACTIVATIONS.items()}
 
 
 def from_native(module: nn.Module) -> Checkpoint:

@@ -7,6 +7,7 @@
 from pathlib import Path
 from typing import Any
 
+from rnnspec.conventions.keras import Version
 from rnnspec.convert.keras.cells import Cells
 from rnnspec.convert.keras.chain import chain
 from rnnspec.convert.keras.files import read_file, read_json
@@ -15,7 +16,6 @@ from rnnspec.convert.keras.layers import Layers
 from rnnspec.convert.keras.locate import by_order, by_path, has_variables, of_training
 from rnnspec.convert.keras.ours import as_keras, with_layers
 from rnnspec.convert.keras.saved import Saved, read_config
-from rnnspec.convert.keras.version import Version
 from rnnspec.convert.request import Network, Request
 from rnnspec.convert.variables import Variables
 from rnnspec.errors import SpecError

@@ -4,24 +4,18 @@ import numpy as np
 
 from rnnspec import CellDropout
 from rnnspec.activations import Activation
+from rnnspec.conventions import cudnn, keras
+from rnnspec.conventions.gates import Part
+from rnnspec.conventions.keras import Version
 from rnnspec.convert.keras.activations import activation
 from rnnspec.convert.keras.saved import Saved
-from rnnspec.convert.keras.version import Version
 from rnnspec.convert.layers import stack
-from rnnspec.convert.layouts import (
-    Part,
-    from_keras_cudnn,
-    gru_from_keras,
-    ln_rnn_from_keras,
-    lstm_from_keras,
-    rnn_from_keras,
-)
 from rnnspec.convert.request import Request
 from rnnspec.convert.variables import Variables
 from rnnspec.errors import SpecError, UnsupportedError
 
 Kernels = tuple[np.ndarray, np.ndarray]
-_GATES = {"SimpleRNNCell": 1, "LSTMCell": 4, "GRUCell": 3}
+_GATES = {f"{kind.__name__}Cell": len(kind.gates.ours) for kind in keras.CELLS.values()}
 
 
 class Cells:
@@ -72,8 +66,7 @@ class Cells:
 
     def gate_activation(self, cell: Saved, place: str) -> Activation:
         """`recurrent_activation`, whose default depends on the version."""
-        default = "hard_sigmoid" if self.version.hard_gates else "sigmoid"
-        return self._activation(cell, place, "recurrent_activation", "gate_activation", default)
+        return self._activation(cell, place, "recurrent_activation", "gate_activation", self.version.gate_activation)
 
     def _activation(self, cell: Saved, place: str, theirs: str, ours: str, default: str) -> Activation:
         value = cell.config.get(theirs)
@@ -84,17 +77,17 @@ class Cells:
 
     def _rnn(self, cell: Saved, units: int, kernels: Kernels, place: str) -> Part:
         bias = self.take(cell, "bias", units) if "bias" in cell.variables else None
-        return rnn_from_keras(*kernels, bias, self.activation(cell, place))
+        return keras.SimpleRNN.to_ours(*kernels, bias, self.activation(cell, place))
 
     def _lstm(self, cell: Saved, units: int, kernels: Kernels, place: str) -> Part:
         acts = {"gate_activation": self.gate_activation(cell, place)}
         acts |= dict.fromkeys(("cell_activation", "output_activation"), self.activation(cell, place))
         if "bias" not in cell.variables:
-            return lstm_from_keras(*kernels, **acts)
+            return keras.LSTM.to_ours(*kernels, **acts)
         if self._is_cudnn(cell, 8 * units):
             self.request.note(f"{place}: cuDNN's two biases are added up")
-            return from_keras_cudnn(*kernels, self.take(cell, "bias", 8 * units), **acts)
-        return lstm_from_keras(*kernels, self.take(cell, "bias", 4 * units), **acts)
+            return cudnn.LSTM.to_ours(*kernels, self.take(cell, "bias", 8 * units), **acts)
+        return keras.LSTM.to_ours(*kernels, self.take(cell, "bias", 4 * units), **acts)
 
     def _gru(self, cell: Saved, units: int, kernels: Kernels, place: str) -> Part:
         acts = {"gate_activation": self.gate_activation(cell, place), "activation": self.activation(cell, place)}
@@ -107,14 +100,14 @@ class Cells:
                 raise SpecError(f"--set reset_after: expected true or false, found {after!r}")
             self.request.note(f"{place}: reset_after is not in the source: {str(after).lower()}")
         if "bias" not in cell.variables:
-            return gru_from_keras(*kernels, reset_after=after, **acts)
+            return keras.GRU.to_ours(*kernels, reset_after=after, **acts)
         if after and self._is_cudnn(cell, 6 * units):
             self._summed(place)
-            return from_keras_cudnn(*kernels, self.take(cell, "bias", 6 * units), **acts)
+            return cudnn.GRU.to_ours(*kernels, self.take(cell, "bias", 6 * units), **acts)
         if after:
             self._summed(place)
         bias = self.take(cell, "bias", *((2, 3 * units) if after else (3 * units,)))
-        return gru_from_keras(*kernels, bias, **acts)
+        return keras.GRU.to_ours(*kernels, bias, **acts)
 
     def _summed(self, place: str) -> None:
         self.request.note(f"{place}: the input's and the recurrent biases of its reset and update gates are added up")
@@ -137,7 +130,7 @@ class Cells:
             f"{place}: {cell.kind} is not Keras's own: by its variables taken for SimpleRNNCell(activation=None), "
             f"LayerNormalization(epsilon={epsilon}), then {act}"
         )
-        return ln_rnn_from_keras(norm, rnn, epsilon=epsilon, activation=act)
+        return keras.LNSimpleRNN.to_ours(*norm, *rnn, epsilon=epsilon, activation=act)
 
     def _with_dropout(self, cell: Saved, part: Part) -> Part:
         rates = {ours: cell.get(theirs, (int, float), 0.0) for ours, theirs in _RATES.items()}

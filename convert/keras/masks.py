@@ -1,7 +1,7 @@
 """Whether Keras's masks come to one number that fills up short sequences (MODEL-5)."""
 
+from rnnspec.conventions.keras import Version
 from rnnspec.convert.keras.chain import Link
-from rnnspec.convert.keras.version import Version
 from rnnspec.convert.request import Request
 from rnnspec.errors import UnsupportedError
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+from rnnspec.conventions import cudnn
 from rnnspec.errors import SpecError, UnsupportedError
 
 MODELS = ("Functional", "Model", "Sequential")
@@ -17,7 +18,6 @@ LAYERS_OF_CELLS = {  # a layer → the cell that it makes
     "CuDNNLSTM": "LSTMCell",
     "CuDNNGRU": "GRUCell",
 }
-_CUDNN = {"activation": "tanh", "recurrent_activation": "sigmoid", "reset_after": True}
 RECURRENT = (*LAYERS_OF_CELLS, "RNN", "Bidirectional")
 ACTIVATIONS = ("Activation", "ReLU", "LeakyReLU", "ELU", "Softmax", "ThresholdedReLU")
 JOINS = {"Concatenate": "concat", "Add": "sum", "Multiply": "mul", "Average": "ave"}  # → our `merge`
@@ -130,7 +130,7 @@ def _describe(saved: Saved) -> None:
         saved.inner = {"cell": read_config(cell, where)}
         _as_cell(saved.inner["cell"])
     elif kind in LAYERS_OF_CELLS:
-        fixed = _CUDNN if kind.startswith("CuDNN") else {}
+        fixed = cudnn.DEFAULTS if kind.startswith("CuDNN") else {}
         leaves = ("kernel", "recurrent_kernel", *bias)
         saved.inner = {"cell": Saved(LAYERS_OF_CELLS[kind], where, {**config, **fixed}, leaves=leaves)}
     elif kind == "Bidirectional":

@@ -15,13 +15,13 @@ import re
 from functools import partial
 from pathlib import Path
 
+from rnnspec.conventions.torch import LEAVES
 from rnnspec.convert import chain
 from rnnspec.convert.assumed import assumed, dense_activation
 from rnnspec.convert.blocks import Block, names
 from rnnspec.convert.layers import dense, embedding
 from rnnspec.convert.request import Network, Request, WithWeights
 from rnnspec.convert.torch.files import read_safetensors
-from rnnspec.convert.torch.layouts import LEAVES
 from rnnspec.convert.torch.recurrent import Stacked
 from rnnspec.convert.torch.saved import read_pickled
 from rnnspec.convert.variables import Variables

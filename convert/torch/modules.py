@@ -8,8 +8,8 @@ import numpy as np
 
 from rnnspec.cells import GRU, LSTM, RNN
 from rnnspec.checkpoint import Checkpoint
+from rnnspec.conventions import torch
 from rnnspec.convert.outward import check_said, unstacked
-from rnnspec.convert.torch.layouts import to_torch
 from rnnspec.errors import UnsupportedError
 from rnnspec.layers import Dense, Dropout, Embedding, Layer, Recurrent
 from rnnspec.ops import grouped, scope, under
@@ -133,7 +133,7 @@ def _recurrent(
     state: dict[str, np.ndarray] = {}
     for k, layer in enumerate(recurrent):
         for prefix, end in zip(directions, ("", "_reverse"), strict=False):
-            arrays = to_torch(scope(weights[layer.name], prefix))
+            arrays = torch.CELLS[type(cell)].to_theirs(scope(weights[layer.name], prefix))
             state |= {f"{leaf}_l{k}{end}": array for leaf, array in arrays.items()}
     return Stock(name, type(cell).__name__, arguments, state, recurrent[-1])
 

@@ -3,10 +3,10 @@
 from collections.abc import Callable
 from functools import partial
 
+from rnnspec.conventions import torch
+from rnnspec.conventions.gates import Part
 from rnnspec.convert.layers import bidirectional, recurrent
-from rnnspec.convert.layouts import Part
 from rnnspec.convert.request import Request, WithWeights
-from rnnspec.convert.torch import layouts
 from rnnspec.convert.variables import Variables
 from rnnspec.errors import SpecError
 
@@ -78,7 +78,7 @@ class Stacked:
 
     def _layout(self, name: str, request: Request, nonlinearity: str | None) -> Callable[..., Part]:
         if self.kind != "RNN":
-            return layouts.lstm if self.kind == "LSTM" else layouts.gru
+            return torch.LSTM.to_ours if self.kind == "LSTM" else torch.GRU.to_ours
         chosen = nonlinearity or request.settings.get(name, "activation", also=("nonlinearity",))
         if chosen is None:
             request.note(
@@ -86,7 +86,7 @@ class Stacked:
             )
         if chosen not in (None, "tanh", "relu"):
             raise SpecError(f"--set {name}.activation: nn.RNN has tanh and relu, found {chosen!r}")
-        return partial(layouts.rnn, chosen or "tanh")
+        return partial(torch.RNN.to_ours, activation=chosen or "tanh")
 
     def _take(self, suffix: str, inputs: int):
         shapes = {"weight_ih": (self._rows, inputs), "weight_hh": (self._rows, self._each)}
@@ -95,7 +95,7 @@ class Stacked:
         if self.projected:
             shapes |= {"weight_hr": (self._each, self._units)}
         taken = {leaf: self.variables.take(self._name(leaf, suffix), *shape) for leaf, shape in shapes.items()}
-        return [taken.get(leaf) for leaf in layouts.LEAVES if leaf in taken or leaf.startswith("bias")]
+        return [taken.get(leaf) for leaf in torch.LEAVES if leaf in taken or leaf.startswith("bias")]
 
     def _name(self, leaf: str, suffix: str) -> str:
         return f"{self.prefix}{leaf}{suffix}"

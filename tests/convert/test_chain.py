@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 
 from rnnspec import SpecError, UnsupportedError, limits
+from rnnspec.conventions.keras import SimpleRNN
 from rnnspec.convert import order, roles
 from rnnspec.convert.assumed import assumed
 from rnnspec.convert.blocks import Block, names, parts_of
 from rnnspec.convert.chain import chained
 from rnnspec.convert.layers import dense, recurrent
-from rnnspec.convert.layouts import rnn_from_keras
 from rnnspec.convert.request import Request
 from rnnspec.convert.settings import Settings
 
@@ -292,7 +292,7 @@ def test_the_note_of_a_long_chain_is_short():
 
 def layers_of_two():
     rng = np.random.default_rng(0)
-    cell = rnn_from_keras(*(rng.standard_normal(shape).astype("f4") for shape in ((3, 3), (3, 3), (3,))))
+    cell = SimpleRNN.to_ours(*(rng.standard_normal(shape).astype("f4") for shape in ((3, 3), (3, 3), (3,))))
     head = dense(rng.standard_normal((3, 2)), rng.standard_normal(2), "head")
     return [recurrent(cell, "a"), recurrent(cell, "b"), head]
 

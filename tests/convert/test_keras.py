@@ -10,9 +10,9 @@ import pytest
 
 from rnnspec import Checkpoint, Dense, Model, Recurrent, SpecError, UnsupportedError
 from rnnspec.activations import HardSigmoid
+from rnnspec.conventions.keras import Version
 from rnnspec.convert import convert
 from rnnspec.convert.keras.activations import activation
-from rnnspec.convert.keras.version import Version
 from rnnspec.reference import Net
 
 INPUTS, UNITS = 5, 3

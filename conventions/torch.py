@@ -1,0 +1,114 @@
+"""What PyTorch means by its recurrent modules and activations (torch/nn/modules/rnn.py, activation.py; 2.4 to 2.13).
+
+| module    | rows of the weights | what it computes                                                              |
+|-----------|---------------------|-------------------------------------------------------------------------------|
+| `nn.RNN`  | one gate            | h' = φ(W_ih x + b_ih + W_hh h + b_hh), φ tanh or relu                           |
+| `nn.LSTM` | i, f, g, o          | nothing is added to f; `weight_hr (proj_size, units)` projects h               |
+| `nn.GRU`  | r, z, n             | n = tanh(W_in x + b_in + r ⊙ (W_hn h + b_hn)); z keeps the old state           |
+
+`weight_ih (gates · units, inputs)`, `weight_hh (gates · units, outputs)`: `W x` reads as ours, in our order. The biases
+`bias_ih` and `bias_hh (gates · units,)` are both applied, so ours is their sum, but for `b_hn`, which the reset scales:
+`recurrent_bias`. There is no other default: σ and tanh cannot be changed.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from rnnspec import cells
+from rnnspec.activations import Activation, Celu, Elu, HardShrink, HardSigmoid, LeakyRelu, SoftShrink
+from rnnspec.conventions.gates import LSTM_GATES, Arrays, Gates, Part, added, parted, rows
+
+LEAVES = ("weight_ih", "weight_hh", "bias_ih", "bias_hh", "weight_hr")
+
+
+class RNN:
+    """`nn.RNN`, `nn.RNNCell`."""
+
+    gates = rows(cells.RNN.gates, h="hidden")
+
+    @classmethod
+    def to_ours(cls, weight_ih, weight_hh, bias_ih=None, bias_hh=None, activation: Activation = "tanh") -> Part:
+        weights = cls.gates.kernels(weight_ih, weight_hh) | _biases(cls.gates, bias_ih, bias_hh)
+        return cells.RNN(units=len(weight_hh), activation=activation, bias=bias_ih is not None), weights
+
+    @classmethod
+    def to_theirs(cls, weights: Arrays) -> Arrays:
+        return _to_theirs(cls.gates, weights)
+
+
+class LSTM:
+    """`nn.LSTM`, `nn.LSTMCell`."""
+
+    gates = rows(LSTM_GATES, i="input", f="forget", g="cell", o="output")
+
+    @classmethod
+    def to_ours(cls, weight_ih, weight_hh, bias_ih=None, bias_hh=None, weight_hr=None) -> Part:
+        weights = cls.gates.kernels(weight_ih, weight_hh) | _biases(cls.gates, bias_ih, bias_hh)
+        outputs = None if weight_hr is None else len(weight_hr)
+        cell = cells.LSTM(units=len(weight_hh) // 4, bias=bias_ih is not None, projection=outputs)
+        return cell, weights | ({} if weight_hr is None else {"projection": weight_hr})
+
+    @classmethod
+    def to_theirs(cls, weights: Arrays) -> Arrays:
+        projection = {"weight_hr": weights["projection"]} if "projection" in weights else {}
+        return _to_theirs(cls.gates, weights) | projection
+
+
+class GRU:
+    """`nn.GRU`, `nn.GRUCell`."""
+
+    gates = rows(cells.GRU.gates, r="reset", z="update", n="new")
+
+    @classmethod
+    def to_ours(cls, weight_ih, weight_hh, bias_ih=None, bias_hh=None) -> Part:
+        weights = cls.gates.kernels(weight_ih, weight_hh) | _biases(cls.gates, bias_ih, bias_hh, reset_after=True)
+        return cells.GRU(units=weight_hh.shape[1], reset_after=True, bias=bias_ih is not None), weights
+
+    @classmethod
+    def to_theirs(cls, weights: Arrays) -> Arrays:
+        return _to_theirs(cls.gates, weights)
+
+
+CELLS: dict[type, type[RNN | LSTM | GRU]] = {cells.RNN: RNN, cells.LSTM: LSTM, cells.GRU: GRU}
+
+
+def _biases(gates: Gates, bias_ih: np.ndarray | None, bias_hh: np.ndarray | None, reset_after: bool = False) -> Arrays:
+    if bias_ih is None or bias_hh is None:
+        return {}
+    return added(gates.to_ours(bias_ih), gates.to_ours(bias_hh), reset_after)
+
+
+def _to_theirs(gates: Gates, weights: Arrays) -> Arrays:
+    arrays = {"weight_ih": weights["kernel"], "weight_hh": weights["recurrent_kernel"]}
+    if "bias" in weights:
+        arrays["bias_ih"], arrays["bias_hh"] = parted(weights)
+    return {name: gates.to_theirs(array) for name, array in arrays.items()}
+
+
+# The class in torch.nn → ours, by what the module says; None where ours have no such function.
+ACTIVATIONS: dict[str, Callable[[Any], Activation | None]] = {
+    "Tanh": lambda m: "tanh",
+    "Sigmoid": lambda m: "sigmoid",
+    "ReLU": lambda m: "relu",
+    "ReLU6": lambda m: "relu6",
+    "Softplus": lambda m: "softplus" if m.beta == 1 and m.threshold >= 20 else None,
+    "Softsign": lambda m: "softsign",
+    "ELU": lambda m: Elu(alpha=float(m.alpha)),
+    "SELU": lambda m: "selu",
+    "CELU": lambda m: Celu(alpha=float(m.alpha)),
+    "GELU": lambda m: "gelu_tanh" if m.approximate == "tanh" else "gelu",
+    "SiLU": lambda m: "silu",
+    "Hardswish": lambda m: "hard_silu",
+    "Mish": lambda m: "mish",
+    "Hardtanh": lambda m: "hard_tanh" if (m.min_val, m.max_val) == (-1, 1) else None,
+    "Hardsigmoid": lambda m: HardSigmoid(alpha=1 / 6, beta=0.5),
+    "LeakyReLU": lambda m: LeakyRelu(alpha=float(m.negative_slope)),
+    "Hardshrink": lambda m: HardShrink(alpha=float(m.lambd)),
+    "Softshrink": lambda m: SoftShrink(alpha=float(m.lambd)),
+    "Tanhshrink": lambda m: "tanh_shrink",
+    "LogSigmoid": lambda m: "log_sigmoid",
+    "Softmax": lambda m: "softmax" if m.dim == -1 else None,
+    "LogSoftmax": lambda m: "log_softmax" if m.dim == -1 else None,
+}
