@@ -10,7 +10,7 @@ import numpy as np
 
 from rnnspec import limits, strict_json
 from rnnspec.archives import check_unpacked, is_zip, member, open_zip
-from rnnspec.convert.keras.hdf5 import Hdf5, read_hdf5
+from rnnspec.convert.formats.hdf5 import Hdf5, read_hdf5
 from rnnspec.errors import SpecError
 from rnnspec.reading import contents, regular
 from rnnspec.shown import shown

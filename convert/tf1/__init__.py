@@ -20,6 +20,7 @@ from rnnspec import Recurrent
 from rnnspec.convert import chain
 from rnnspec.convert.assumed import assumed
 from rnnspec.convert.blocks import Block
+from rnnspec.convert.formats.tensorflow.checkpoint import read_checkpoint
 from rnnspec.convert.keras.objects import is_of_objects
 from rnnspec.convert.keras.objects import read as read_objects
 from rnnspec.convert.request import Network, Request, WithWeights
@@ -28,7 +29,6 @@ from rnnspec.convert.tf1.ask import Ask, noted
 from rnnspec.convert.tf1.cells import KINDS
 from rnnspec.convert.tf1.names import local
 from rnnspec.convert.tf1.recurrent import Cells, Words, built, projections, recurrent_layers
-from rnnspec.convert.tf1.source import read_checkpoint
 from rnnspec.convert.tf1.training import weights_among
 from rnnspec.convert.variables import Variables
 from rnnspec.errors import SpecError

@@ -5,10 +5,10 @@ import pytest
 
 from rnnspec import SpecError
 from rnnspec.convert import assemble
+from rnnspec.convert.formats.tensorflow.checkpoint import read_checkpoint
 from rnnspec.convert.keras.objects import is_of_objects, read
 from rnnspec.convert.request import Request
 from rnnspec.convert.settings import Settings
-from rnnspec.convert.tf1.source import read_checkpoint
 
 from ..golden.case import DATA
 

@@ -9,11 +9,11 @@ import pytest
 
 from rnnspec import SpecError, UnsupportedError
 from rnnspec.convert import convert
-from rnnspec.convert.tf1.bundle import read_bundle, slice_key
-from rnnspec.convert.tf1.crc import crc32c, masked_crc32c
-from rnnspec.convert.tf1.snappy import decompress
-from rnnspec.convert.tf1.source import read_checkpoint
-from rnnspec.convert.tf1.wire import varints
+from rnnspec.convert.formats.crc import crc32c, masked_crc32c
+from rnnspec.convert.formats.protobuf import varints
+from rnnspec.convert.formats.snappy import decompress
+from rnnspec.convert.formats.tensorflow.bundle import read_bundle, slice_key
+from rnnspec.convert.formats.tensorflow.checkpoint import read_checkpoint
 from tests.files.checkpoints import entry, field, shape_proto, table, v1, varint
 
 GOLDEN = Path(__file__).parents[1] / "data" / "golden"

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from rnnspec.convert.tf1.bundle import slice_key
-from rnnspec.convert.tf1.crc import masked_crc32c
+from rnnspec.convert.formats.crc import masked_crc32c
+from rnnspec.convert.formats.tensorflow.bundle import slice_key
 from tests.files.models import ESCAPE
 
 MAGIC = bytes.fromhex("57fb808b247547db")

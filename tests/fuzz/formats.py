@@ -14,7 +14,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from rnnspec.convert.tf1.crc import masked_crc32c
+from rnnspec.convert.formats.crc import masked_crc32c
 from tests.files.checkpoints import field, varint
 from tests.fuzz.mutations import VALUES, Strategy
 

@@ -7,10 +7,19 @@ from pathlib import Path
 
 import numpy as np
 
-from rnnspec.convert.tf1.crc import masked_crc32c
-from rnnspec.convert.tf1.sstable import read_table
-from rnnspec.convert.tf1.tensors import STRING, Extent, assemble, dtype_of, extents_of, region, shape_of, widened
-from rnnspec.convert.tf1.wire import fields, number, octets, repeated, varint
+from rnnspec.convert.formats.crc import masked_crc32c
+from rnnspec.convert.formats.protobuf import fields, number, octets, repeated, varint
+from rnnspec.convert.formats.sstable import read_table
+from rnnspec.convert.formats.tensorflow.tensors import (
+    STRING,
+    Extent,
+    assemble,
+    dtype_of,
+    extents_of,
+    region,
+    shape_of,
+    widened,
+)
 from rnnspec.errors import SpecError, UnsupportedError
 from rnnspec.reading import regular
 from rnnspec.shown import quoted

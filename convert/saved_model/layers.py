@@ -7,11 +7,11 @@ import msgspec
 
 from rnnspec import Dense, Embedding
 from rnnspec.activations import Activation
-from rnnspec.convert.keras.tf_expressions import activation, integers, match
-from rnnspec.convert.keras.tf_graph import Operation, Tensor
-from rnnspec.convert.keras.tf_loops import TIME_FIRST, Loops, Unrolled, flipped
 from rnnspec.convert.layers import bidirectional, recurrent
 from rnnspec.convert.request import Request, WithWeights
+from rnnspec.convert.saved_model.expressions import activation, integers, match
+from rnnspec.convert.saved_model.graph import Operation, Tensor
+from rnnspec.convert.saved_model.loops import TIME_FIRST, Loops, Unrolled, flipped
 
 OneDense = tuple[Activation, Tensor, Tensor | None, Tensor]  # φ, kernel, bias, input
 _MERGES = {

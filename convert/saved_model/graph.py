@@ -13,8 +13,8 @@ from typing import NamedTuple
 import numpy as np
 
 from rnnspec import limits
-from rnnspec.convert.tf1.tensors import STRING, dtype_of, shape_of, widened
-from rnnspec.convert.tf1.wire import fields, number, octets, repeated, text, varints
+from rnnspec.convert.formats.protobuf import fields, number, octets, repeated, text, varints
+from rnnspec.convert.formats.tensorflow.tensors import STRING, dtype_of, shape_of, widened
 from rnnspec.errors import SpecError
 
 _SAME = {"Identity", "IdentityN", "StopGradient", "PreventGradient", "ReadVariableOp"}

@@ -2,11 +2,11 @@
 
 import re
 
-from rnnspec.convert.keras.tf_expressions import integers, match, scalar
-from rnnspec.convert.keras.tf_graph import Tensor
-from rnnspec.convert.keras.tf_layers import Chain, Reader, given
-from rnnspec.convert.keras.tf_loops import LOOPS, zero
 from rnnspec.convert.request import Request
+from rnnspec.convert.saved_model.expressions import integers, match, scalar
+from rnnspec.convert.saved_model.graph import Tensor
+from rnnspec.convert.saved_model.layers import Chain, Reader, given
+from rnnspec.convert.saved_model.loops import LOOPS, zero
 from rnnspec.errors import SpecError, UnsupportedError
 
 

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import numpy as np
 
-from rnnspec.convert.tf1.sstable import read_table
-from rnnspec.convert.tf1.tensors import STRING, assemble, dtype_of, extents_of, region, shape_of, widened
-from rnnspec.convert.tf1.wire import fields, number, octets, repeated, text, varints
+from rnnspec.convert.formats.protobuf import fields, number, octets, repeated, text, varints
+from rnnspec.convert.formats.sstable import read_table
+from rnnspec.convert.formats.tensorflow.tensors import STRING, assemble, dtype_of, extents_of, region, shape_of, widened
 from rnnspec.errors import SpecError
 from rnnspec.shown import quoted
 

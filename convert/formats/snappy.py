@@ -1,6 +1,6 @@
 """Snappy blocks (github.com/google/snappy/blob/main/format_description.txt)."""
 
-from rnnspec.convert.tf1.wire import varint
+from rnnspec.convert.formats.protobuf import varint
 from rnnspec.errors import SpecError
 
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
-from rnnspec.convert.tf1.bundle import read_bundle
-from rnnspec.convert.tf1.v1 import read_v1
+from rnnspec.convert.formats.tensorflow.bundle import read_bundle
+from rnnspec.convert.formats.tensorflow.v1 import read_v1
 from rnnspec.convert.variables import some
 from rnnspec.errors import SpecError
 from rnnspec.reading import contents, reading

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from rnnspec.convert.keras.tf_cells import FoundCell, cell
-from rnnspec.convert.keras.tf_expressions import folded, integers, match, scalar
-from rnnspec.convert.keras.tf_graph import Operation, Tensor
 from rnnspec.convert.layers import stack
 from rnnspec.convert.layouts import Part
 from rnnspec.convert.request import Request
+from rnnspec.convert.saved_model.cells import FoundCell, cell
+from rnnspec.convert.saved_model.expressions import folded, integers, match, scalar
+from rnnspec.convert.saved_model.graph import Operation, Tensor
 from rnnspec.errors import UnsupportedError
 
 TIME_FIRST = [1, 0, 2]

@@ -6,9 +6,9 @@ from pathlib import Path
 
 from rnnspec import limits
 from rnnspec.archives import check_unpacked
-from rnnspec.convert.tf1.crc import masked_crc32c
-from rnnspec.convert.tf1.snappy import decompress
-from rnnspec.convert.tf1.wire import varint
+from rnnspec.convert.formats.crc import masked_crc32c
+from rnnspec.convert.formats.protobuf import varint
+from rnnspec.convert.formats.snappy import decompress
 from rnnspec.errors import SpecError
 from rnnspec.reading import contents
 

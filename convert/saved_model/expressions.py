@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from rnnspec.activations import Activation, Celu, Elu, HardShrink, HardSigmoid, LeakyRelu, SoftShrink
-from rnnspec.convert.keras.tf_graph import Tensor
+from rnnspec.convert.saved_model.graph import Tensor
 
 Pattern = Any  # a name (of any tensor, the same wherever it stands), a number, or (operation, pattern, …)
 Found = dict[str, Tensor]

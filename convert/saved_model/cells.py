@@ -6,9 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from rnnspec import GRU, LSTM, RNN, Cell, LayerNorm
-from rnnspec.convert.keras.tf_expressions import Affine, activation, affine, match, scalar
-from rnnspec.convert.keras.tf_expressions import integers as axes
-from rnnspec.convert.keras.tf_graph import Tensor
+from rnnspec.convert.saved_model.expressions import Affine, activation, affine, match, scalar
+from rnnspec.convert.saved_model.expressions import integers as axes
+from rnnspec.convert.saved_model.graph import Tensor
 
 Weight = Callable[[Tensor], np.ndarray | None]
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from rnnspec.archives import check_shape
-from rnnspec.convert.tf1.wire import fields, number, repeated
+from rnnspec.convert.formats.protobuf import fields, number, repeated
 from rnnspec.errors import SpecError, UnsupportedError
 from rnnspec.shown import quoted
 

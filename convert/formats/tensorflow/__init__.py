@@ -1,0 +1,1 @@
+"""TensorFlow's checkpoints, of every version, as arrays by name, without TensorFlow."""
