@@ -5,7 +5,8 @@ import math
 import sys
 import types
 import typing
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from functools import cache
 from importlib.metadata import entry_points
 from typing import Annotated, Any, NamedTuple, Self, TypeVar
@@ -19,12 +20,18 @@ from rnnspec.shown import quoted, shown
 Size = Annotated[int, msgspec.Meta(ge=1, le=limits.SIZE)]
 
 
+_KINDS: list[type["Config"]] = []  # in the order of their definitions; msgspec sets a tag after `__init_subclass__`
+
+
 class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A node of the architecture. Every field is checked against its type when the object is made.
 
     Raises:
         SpecError: a field has the wrong type or an impossible value.
     """
+
+    def __init_subclass__(cls) -> None:
+        _KINDS.append(cls)
 
     def __post_init__(self) -> None:
         for name, kind in _fields(type(self)).items():
@@ -54,18 +61,40 @@ C = TypeVar("C", bound=Config)
 
 
 def known(base: type[C]) -> dict[str, type[C]]:
-    """Type tag → class, for every concrete kind below `base`, a user's own included."""
+    """Type tag → class, for every concrete kind below `base`: it is known once it is defined, a user's own included.
+
+    Raises:
+        SpecError: two classes have one tag. A class that is defined again, in the same place, stands for the first.
+    """
     found: dict[str, type[C]] = {}
-    for cls in base.__subclasses__():
-        if cls.__struct_config__.tag is not None:
-            found[str(cls.__struct_config__.tag)] = cls
-        found |= known(cls)
+    for cls in _KINDS:
+        if not issubclass(cls, base) or cls.__struct_config__.tag is None:
+            continue
+        tag = str(cls.__struct_config__.tag)
+        first = found.setdefault(tag, cls)
+        if _place(first) != _place(cls):
+            raise SpecError(f"{_place(cls)}: the tag {tag!r} is that of {_place(first)}; give it another")
+        found[tag] = cls
     return found
 
 
 def specified(base: type[C]) -> dict[str, type[C]]:
     """Those of `known` that this package defines: the kinds of the specification, whatever else has been imported."""
     return {tag: cls for tag, cls in known(base).items() if cls.__module__.partition(".")[0] == "rnnspec"}
+
+
+@contextmanager
+def passing() -> Iterator[None]:
+    """Kinds that are defined inside are forgotten at the end: a test takes its cells back."""
+    before = _KINDS.copy()
+    try:
+        yield
+    finally:
+        _KINDS[:] = before
+
+
+def _place(cls: type) -> str:
+    return f"{cls.__module__}.{cls.__qualname__}"
 
 
 def decode(kind: type[C], data: Any, where: str) -> C:
@@ -176,6 +205,7 @@ class _Field(NamedTuple):
 
 @cache
 def _fields(cls: type[Config]) -> types.MappingProxyType[str, _Field]:
+    known(cls.__mro__[cls.__mro__.index(Config) - 1])  # once for each class: a tag that is taken is no silent matter
     hints = typing.get_type_hints(cls, include_extras=True)
     required = {field.name: field.required for field in msgspec.structs.fields(cls)}
     return types.MappingProxyType({name: _field(hints[name], required[name]) for name in cls.__struct_fields__})

@@ -10,7 +10,8 @@ from pathlib import Path
 import jsonschema
 import pytest
 
-from rnnspec import GRU, LSTM, RNN, Dense, Dropout, Embedding, Model, Recurrent, SpecError, Stack, schema
+from rnnspec import GRU, LSTM, RNN, Cell, Dense, Dropout, Embedding, Layer, Model, Recurrent, SpecError, Stack, schema
+from rnnspec.config import known, passing, specified
 
 MODEL = Model(
     layers=(
@@ -156,6 +157,53 @@ def test_the_schema_accepts_and_refuses_what_the_types_do():
         assert not validator.is_valid(wrong)
         with pytest.raises(SpecError):
             Model.from_builtins(wrong)
+
+
+def of_type(tag):
+    cell = {"type": tag, "units": 3}
+    return Model.from_builtins({"inputs": 2, "layers": [{"type": "recurrent", "name": "r", "cell": cell}]})
+
+
+def test_a_cell_is_known_once_it_is_defined_and_no_longer_than_that():
+    with passing():
+
+        class Mine(RNN, tag="mine", frozen=True, kw_only=True):
+            pass
+
+        assert type(of_type("mine").layers[0].cell) is Mine
+        assert known(Cell)["mine"] is Mine
+        assert "mine" not in specified(Cell)
+    assert "mine" not in known(Cell)
+    with pytest.raises(SpecError, match="unknown cell 'mine'"):
+        of_type("mine")
+
+
+def test_a_tag_that_is_taken_is_an_error_that_names_both():
+    with passing():
+
+        class Mine(RNN, tag="lstm", frozen=True, kw_only=True):
+            pass
+
+        says = r"^tests\S+Mine: the tag 'lstm' is that of rnnspec\.cells\.lstm\.LSTM; give it another$"
+        with pytest.raises(SpecError, match=says):
+            Mine(units=3)
+        with pytest.raises(SpecError, match=says.removeprefix("^")):
+            of_type("gru")  # which is not in question: what a file means must not depend on luck
+    assert of_type("lstm").states() == {"r.h": 3, "r.c": 3}
+
+
+def test_a_class_that_is_defined_again_stands_for_the_first():
+    """As in a notebook, whose cells are run again."""
+    for units in (3, 4):
+
+        class Again(RNN, tag="again", frozen=True, kw_only=True):
+            extra: int = units
+
+        assert of_type("again").layers[0].cell == Again(units=3, extra=units)
+
+
+def test_cells_and_layers_may_have_one_tag():
+    assert known(Cell)["dropout"] is not known(Layer)["dropout"]
 
 
 def test_a_cell_is_found_by_its_entry_point(tmp_path):
