@@ -8,7 +8,6 @@ from copy import deepcopy
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
@@ -49,7 +48,8 @@ class Net:
         self._entropy = secrets.randbits(32)
         self._program = program(self.model, dtype, time_major, seed)
         with self.precise():
-            self.parameters = {name: jnp.asarray(checkpoint.weights[name], dtype) for name in self.model.parameters()}
+            weights = {name: checkpoint.weights[name].astype(dtype) for name in self.model.parameters()}
+            self.parameters = jax.device_put(weights)  # which compiles nothing, as `jnp.asarray` does for each shape
 
     def __call__(self, x, lengths=None, mask=None, state: Mapping | None = None, reset=None):
         """Whole sequences: x (batch, time, inputs) or ids (batch, time) → outputs, final states by name.
