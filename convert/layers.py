@@ -1,7 +1,7 @@
 """Layers with their weights."""
 
 from rnnspec import Dense, Embedding, Recurrent, Stack
-from rnnspec.convert.layouts import Part
+from rnnspec.conventions.gates import Part
 from rnnspec.convert.request import WithWeights
 from rnnspec.ops import under
 

@@ -6,14 +6,15 @@ from dataclasses import dataclass
 import numpy as np
 
 from rnnspec.activations import Activation
+from rnnspec.conventions import flax
+from rnnspec.conventions.gates import Part
 from rnnspec.convert.assumed import activation
-from rnnspec.convert.flax import layouts
-from rnnspec.convert.layouts import Part
 from rnnspec.convert.request import Request
 from rnnspec.convert.variables import Variables
 from rnnspec.errors import SpecError
 
-_FUSED = {1: "SimpleCell", 3: "GRUCell", 4: "LSTMCell"}  # nnx: kinds by the units in a row of dense_i
+# Kinds by the units in a row of nnx's dense_i
+_FUSED = {len(flax.KINDS[kind].gates.ours): kind for kind in ("SimpleCell", "GRUCell", "LSTMCell")}
 
 
 @dataclass(frozen=True)
@@ -38,19 +39,20 @@ class FlaxCell:
             SpecError: a variable is missing, or of another shape.
         """
 
-        def take(modules: tuple[str, ...], leaf: str, *rows: int) -> list[np.ndarray]:
-            columns = self.units * (_gates(self.kind) if self.fused else 1)
-            arrays = [variables.take(f"{self.scope}{module}/{leaf}", *rows, columns) for module in modules]
-            return (
-                [np.ascontiguousarray(a) for a in np.split(arrays[0], _gates(self.kind), -1)] if self.fused else arrays
-            )
+        kind = flax.KINDS[self.kind]
+        gates = len(kind.gates.ours)
 
-        i_kernels, h_kernels = take(self.i, "kernel", self.inputs), take(self.h, "kernel", self.units)
-        biases = take(self.h if self.kind == "LSTMCell" else self.i, "bias")
+        def take(modules: tuple[str, ...], leaf: str, *rows: int) -> np.ndarray:
+            columns = self.units * (gates if self.fused else 1)
+            arrays = [variables.take(f"{self.scope}{module}/{leaf}", *rows, columns) for module in modules]
+            return np.concatenate(arrays, axis=-1)
+
+        kernels = take(self.i, "kernel", self.inputs), take(self.h, "kernel", self.units)
+        bias = take(self.i if kind.biased == "i" else self.h, "bias")
         last = f"{self.scope}{self.h[-1]}/bias"
-        h_bias = None
+        hn_bias = None
         if self.kind in ("GRUCell", "MGUCell") and not self.fused and (self.kind == "GRUCell" or last in variables):
-            h_bias = variables.take(last, self.units)
+            hn_bias = variables.take(last, self.units)
         if self.kind == "SimpleCell":
             residual = request.settings.get(place, "residual")
             if residual is None:
@@ -59,31 +61,27 @@ class FlaxCell:
                 request.note(f"{place}: residual: the identity is added to the recurrent kernel")
             elif residual not in (None, False):
                 raise SpecError(f"--set {place}.residual: expected true or false, found {residual!r}")
-            return layouts.simple(i_kernels, biases, h_kernels, self._activation(request, place), residual is True)
+            return flax.SimpleCell.to_ours(*kernels, bias, self._activation(request, place), residual is True)
         both = self._gate_activation(request, place), self._activation(request, place)
         if self.kind == "LSTMCell":
-            return layouts.lstm(i_kernels, h_kernels, biases, *both)
+            return flax.LSTMCell.to_ours(*kernels, bias, *both)
         if self.kind == "MGUCell":
-            meaning = "an update gate RNN" if h_bias is None else "a GRU whose reset and update gates are the same"
+            meaning = "an update gate RNN" if hn_bias is None else "a GRU whose reset and update gates are the same"
             request.note(f"{place}: MGUCell is {meaning}")
-            return layouts.mgu(i_kernels, biases, h_kernels, h_bias, *both)
-        return layouts.gru(i_kernels, biases, h_kernels, h_bias, *both)
+            return flax.MGUCell.to_ours(*kernels, bias, hn_bias, *both)
+        return flax.GRUCell.to_ours(*kernels, bias, hn_bias, *both)
 
     def _activation(self, request: Request, place: str) -> Activation:
-        return _asked(request, place, "activation", "activation_fn", "tanh")
+        return _asked(request, place, "activation", "activation_fn", flax.ACTIVATION)
 
     def _gate_activation(self, request: Request, place: str) -> Activation:
-        return _asked(request, place, "gate_activation", "gate_fn", "sigmoid")
+        return _asked(request, place, "gate_activation", "gate_fn", flax.GATE_ACTIVATION)
 
 
-def _asked(request: Request, place: str, name: str, also: str, default: str) -> Activation:
+def _asked(request: Request, place: str, name: str, also: str, default: Activation) -> Activation:
     if not request.settings.given(place, name, also=(also,)):
         request.note("activations are not in the file: Flax's own, tanh and sigmoid for gates, where nothing is set")
     return activation(request.settings.get(place, name, default, also=(also,)), f"--set {place}.{name}")
-
-
-def _gates(kind: str) -> int:
-    return {"SimpleCell": 1, "MGUCell": 2, "GRUCell": 3, "LSTMCell": 4}[kind]
 
 
 def recognise(variables: Variables, scope: str, modules: set[str]) -> FlaxCell | None:
@@ -94,16 +92,15 @@ def recognise(variables: Variables, scope: str, modules: set[str]) -> FlaxCell |
     """
     if modules & {"dense_i", "dense_h"}:
         return _fused(variables, scope)
-    named: dict[str, tuple[Callable[[set[str]], bool], str]] = {
-        "LSTMCell": (lambda m: bool(m & {"ig", "hg"}), "ifgo"),
-        "GRUCell": (lambda m: bool(m & {"iz", "hz"}), "rzn"),
-        "MGUCell": (lambda m: bool(m & {"in", "hn"}), "fn"),
-        "SimpleCell": (lambda m: {"i", "h"} <= m, ""),
+    named: dict[str, Callable[[set[str]], bool]] = {
+        "LSTMCell": lambda m: bool(m & {"ig", "hg"}),
+        "GRUCell": lambda m: bool(m & {"iz", "hz"}),
+        "MGUCell": lambda m: bool(m & {"in", "hn"}),
+        "SimpleCell": lambda m: {"i", "h"} <= m,
     }
-    for kind, (fits, gates) in named.items():
+    for kind, fits in named.items():
         if fits(modules):
-            i = tuple(f"i{gate}" for gate in gates) or ("i",)
-            h = tuple(f"h{gate}" for gate in gates) or ("h",)
+            i, h = (tuple(f"{side}{gate}" for gate in flax.KINDS[kind].gates.theirs) for side in "ih")
             if "if_" in modules:  # nnx: `if` is a keyword
                 i = tuple("if_" if name == "if" else name for name in i)
             inputs, units = variables.take(f"{scope}{i[-1]}/kernel", None, None).shape

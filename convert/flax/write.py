@@ -11,6 +11,7 @@ import numpy as np
 from rnnspec.atomic import write_atomically
 from rnnspec.cells import GRU, LSTM, RNN, UGRNN, Cell
 from rnnspec.checkpoint import Checkpoint
+from rnnspec.conventions.flax import CELLS, linen
 from rnnspec.convert.flax.files import CHUNK
 from rnnspec.convert.outward import check_said, unstacked
 from rnnspec.errors import SpecError, UnsupportedError
@@ -87,7 +88,7 @@ def parameters(checkpoint: Checkpoint) -> Arrays:
 
 def _cell(cell: Cell, weights: Arrays, name: str) -> tuple[str, Arrays]:
     """linen's class and its variables."""
-    if type(cell) not in (RNN, LSTM, GRU, UGRNN):
+    if type(cell) not in CELLS:
         raise UnsupportedError(f"layer {name!r}: linen has no {type(cell).__name__}")
     assert isinstance(cell, RNN | LSTM | GRU | UGRNN)
     said: dict[str, Any] = dict.fromkeys(("units", "bias", "activation", "gate_activation", "cell_activation"))
@@ -95,23 +96,8 @@ def _cell(cell: Cell, weights: Arrays, name: str) -> tuple[str, Arrays]:
     if isinstance(cell, LSTM):
         said |= {"output_activation": (cell.cell_activation,)}
     check_said(cell, said, f"layer {name!r}: linen's cell")
-    zeros = np.zeros(cell.units, weights["kernel"].dtype)
-    biases = weights.get("bias", [zeros] * len(cell.gates))
-    kind, gates = {
-        RNN: ("SimpleCell", [""]),
-        LSTM: ("LSTMCell", list("ifgo")),
-        GRU: ("GRUCell", list("rzn")),
-        UGRNN: ("MGUCell", list("fn")),
-    }[type(cell)]
-    arrays: Arrays = {}
-    for gate, kernel, recurrent, bias in zip(
-        gates, weights["kernel"], weights["recurrent_kernel"], biases, strict=True
-    ):
-        arrays |= {f"i{gate}/kernel": kernel.T, f"h{gate}/kernel": recurrent.T}
-        arrays[f"{'h' if isinstance(cell, LSTM) else 'i'}{gate}/bias"] = bias
-    if isinstance(cell, GRU):
-        arrays["hn/bias"] = weights.get("recurrent_bias", zeros)
-    return kind, arrays
+    kind = CELLS[type(cell)]
+    return kind.__name__, dict(linen(kind, kind.to_theirs(weights)))
 
 
 def _tree(arrays: Arrays) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from onnx import AttributeProto
 
 from rnnspec.activations import Activation
 from rnnspec.cells import GRU, LSTM, RNN
-from rnnspec.convert.layouts import Part
+from rnnspec.conventions.gates import Part
 from rnnspec.convert.onnx import activations
 from rnnspec.convert.onnx.graph import Node
 from rnnspec.convert.request import Request

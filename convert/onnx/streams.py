@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from rnnspec.activations import Activation
-from rnnspec.convert.layouts import Part
+from rnnspec.conventions.gates import Part
 from rnnspec.errors import UnsupportedError
 
 

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from rnnspec.conventions.gates import Part
 from rnnspec.convert.layers import stack
-from rnnspec.convert.layouts import Part
 from rnnspec.convert.request import Request
 from rnnspec.convert.saved_model.cells import FoundCell, cell
 from rnnspec.convert.saved_model.expressions import folded, integers, match, scalar

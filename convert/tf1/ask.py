@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
+from rnnspec.conventions.tf1 import FORGET_BIAS
 from rnnspec.convert import assumed
 from rnnspec.convert.request import Request
 from rnnspec.errors import SpecError
@@ -43,7 +44,7 @@ class Ask:
         self._said("residual", False, "")
         return assumed.flag(self.request, self.place, "residual", False)
 
-    def forget_bias(self, default: float = 1.0) -> float:
+    def forget_bias(self, default: float = FORGET_BIAS) -> float:
         """What is added to the forget gate at run time."""
         return self._number("forget_bias", self._said("forget_bias", default, ", added to the forget gate"))
 

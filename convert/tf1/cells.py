@@ -1,12 +1,13 @@
 """Each kind of cell: its variables → the features that go in, and the cell with its weights. The equations and where
-they are written down: `layouts`."""
+they are written down: `rnnspec.conventions.tf1`."""
 
 from collections.abc import Callable
 from functools import partial
 
-from rnnspec.convert.layouts import Part
-from rnnspec.convert.tf1 import layouts
+from rnnspec.conventions import tf1
+from rnnspec.conventions.gates import Part
 from rnnspec.convert.tf1.ask import Ask
+from rnnspec.convert.tf1.names import NORMS
 from rnnspec.convert.tf1.variables import CellVariables
 
 Found = tuple[int, Part]
@@ -15,22 +16,21 @@ Found = tuple[int, Part]
 def rnn(v: CellVariables, ask: Ask) -> Found:
     units = v.units("kernel", 1)
     inputs = v.inputs("kernel", units)
-    return inputs, layouts.rnn_from_tf1(v.take("kernel"), v.take("bias", units), ask.activation())
+    return inputs, tf1.BasicRNN.to_ours(v.take("kernel"), v.take("bias", units), ask.activation())
 
 
-def lstm(v: CellVariables, ask: Ask, coupled: bool = False, forget_bias: float = 1.0) -> Found:
-    """Basic, block and fused ones too; with layer norm, or without; with three gates if `coupled`."""
-    gates = 3 if coupled else 4
+def lstm(v: CellVariables, ask: Ask, kind: type[tf1.LSTM] = tf1.LSTM, forget_bias: float = tf1.FORGET_BIAS) -> Found:
+    """Basic, block and fused ones too; with layer norm, or without."""
+    gates = len(kind.gates.ours)
     units = v.units("kernel", gates)
     outputs = v.shape("projection")[-1] if "projection" in v else units
     inputs = v.inputs("kernel", outputs)
-    diagonals = [f"peephole_{gate}" for gate in ("fo" if coupled else "ifo")]
+    diagonals = [f"peephole_{gate}" for gate in kind.peepholes]
     part = partial(
-        layouts.lstm_from_tf1,
+        kind.to_ours,
         kernel=v.take("kernel"),
         peephole=[v.take(name, units) for name in diagonals] if any(name in v for name in diagonals) else [],
         projection=v.maybe("projection", units, outputs),
-        coupled=coupled,
         forget_bias=ask.forget_bias(forget_bias),
         activation=ask.activation(),
         **ask.clips("projection" in v),
@@ -40,10 +40,10 @@ def lstm(v: CellVariables, ask: Ask, coupled: bool = False, forget_bias: float =
     for name in v.names.get("bias", []):
         v.variables.ignore(name, "saved, and not used with layer norm (tf.contrib.rnn)")
     carry = "new_h/gamma" not in v
-    places = [*([] if coupled else ["input"]), "transform", "forget", "output", "state" if carry else "new_h"]
+    places = [*(NORMS[gate] for gate in kind.gates.theirs), "state" if carry else "new_h"]
     norms = [(v.take(f"{place}/gamma", units), v.take(f"{place}/beta", units)) for place in places]
-    contrib = 1e-3 if v.half else 1e-12
-    return inputs, part(norms=norms, carry=carry, epsilon=ask.epsilon(contrib if carry else 1e-5))
+    epsilon = tf1.EPSILON["output" if not carry else "carry, half" if v.half else "carry"]
+    return inputs, part(norms=norms, carry=carry, epsilon=ask.epsilon(epsilon))
 
 
 def gru(v: CellVariables, ask: Ask) -> Found:
@@ -51,7 +51,7 @@ def gru(v: CellVariables, ask: Ask) -> Found:
     inputs = v.inputs("gates/kernel", units)
     gates = v.take("gates/kernel"), v.take("gates/bias", 2 * units)
     candidate = v.take("candidate/kernel", inputs + units, units), v.take("candidate/bias", units)
-    return inputs, layouts.gru_from_tf1(*gates, *candidate, activation=ask.activation())
+    return inputs, tf1.GRU.to_ours(*gates, *candidate, activation=ask.activation())
 
 
 def cudnn_gru(v: CellVariables, ask: Ask) -> Found:
@@ -61,20 +61,20 @@ def cudnn_gru(v: CellVariables, ask: Ask) -> Found:
     x, h = "candidate/input_projection", "candidate/hidden_projection"
     candidate_x = v.take(f"{x}/kernel", inputs, units), v.take(f"{x}/bias", units)
     candidate_h = v.take(f"{h}/kernel", units, units), v.take(f"{h}/bias", units)
-    return inputs, layouts.gru_from_cudnn_compatible(*gates, *candidate_x, *candidate_h, activation=ask.activation())
+    return inputs, tf1.CudnnCompatibleGRU.to_ours(*gates, *candidate_x, *candidate_h, activation=ask.activation())
 
 
 def indrnn(v: CellVariables, ask: Ask) -> Found:
     units = v.units("kernel_u", 1)
     arrays = v.take("kernel_w", None, units), v.take("kernel_u", 1, units), v.take("bias", units)
-    return len(arrays[0]), layouts.indrnn_from_tf1(*arrays, activation=ask.activation())
+    return len(arrays[0]), tf1.IndRNN.to_ours(*arrays, activation=ask.activation())
 
 
 def indy_lstm(v: CellVariables, ask: Ask) -> Found:
     units = v.units("kernel_u", 4)
     kernels = v.take("kernel_w", None, 4 * units), v.take("kernel_u", 1, 4 * units)
     bias, forget_bias = v.take("bias", 4 * units), ask.forget_bias()
-    return len(kernels[0]), layouts.indy_lstm_from_tf1(*kernels, bias, forget_bias, ask.activation())
+    return len(kernels[0]), tf1.IndyLSTM.to_ours(*kernels, bias, forget_bias, ask.activation())
 
 
 def indy_gru(v: CellVariables, ask: Ask) -> Found:
@@ -84,14 +84,14 @@ def indy_gru(v: CellVariables, ask: Ask) -> Found:
     candidate = v.take("candidate/kernel", inputs, units), v.take("candidate/kernel_u", 1, units)
     biases = v.take("gates/bias", 2 * units), v.take("candidate/bias", units)
     arrays = (*gates, biases[0], *candidate, biases[1])
-    return inputs, layouts.indy_gru_from_tf1(*arrays, activation=ask.activation())
+    return inputs, tf1.IndyGRU.to_ours(*arrays, activation=ask.activation())
 
 
 def ugrnn(v: CellVariables, ask: Ask) -> Found:
     units = v.units("kernel", 2)
     inputs = v.inputs("kernel", units)
     arrays = v.take("kernel"), v.take("bias", 2 * units)
-    return inputs, layouts.ugrnn_from_tf1(*arrays, ask.forget_bias(), ask.activation())
+    return inputs, tf1.UGRNN.to_ours(*arrays, ask.forget_bias(), ask.activation())
 
 
 def nas(v: CellVariables, ask: Ask) -> Found:
@@ -99,13 +99,13 @@ def nas(v: CellVariables, ask: Ask) -> Found:
     outputs = v.shape("projection")[-1] if "projection" in v else units
     kernels = v.take("kernel", None, None), v.take("recurrent_kernel", outputs, 8 * units)
     rest = v.maybe("bias", 8 * units), v.maybe("projection", units, outputs)
-    return len(kernels[0]), layouts.nas_from_tf1(*kernels, *rest)
+    return len(kernels[0]), tf1.NAS.to_ours(*kernels, *rest)
 
 
 def sru(v: CellVariables, ask: Ask) -> Found:
     units = v.units("kernel", 4)
     arrays = v.take("kernel", None, None), v.take("bias", 2 * units)
-    return len(arrays[0]), layouts.sru_from_tf1(*arrays, activation=ask.activation())
+    return len(arrays[0]), tf1.SRU.to_ours(*arrays, activation=ask.activation())
 
 
 def intersection(v: CellVariables, ask: Ask) -> Found:
@@ -115,15 +115,15 @@ def intersection(v: CellVariables, ask: Ask) -> Found:
     projection = [v.take("in_projection/kernel", None, units), v.take("in_projection/bias", units)] if given else []
     inputs = len(projection[0]) if projection else units
     options = {"forget_bias": ask.forget_bias(), "activation": ask.activation("relu", "y_activation")}
-    return inputs, layouts.intersection_from_tf1(*arrays, *projection, **options)
+    return inputs, tf1.Intersection.to_ours(*arrays, *projection, **options)
 
 
 def timefreq(v: CellVariables, ask: Ask) -> Found:
     units = v.units("kernel", 4)
     why = "a checkpoint of a TimeFreqLSTMCell holds neither feature_size nor frequency_skip nor its number of inputs"
     size, skip, inputs = (ask.size(name, why) for name in ("feature_size", "frequency_skip", "inputs"))
-    diagonals = [f"peephole_{gate}" for gate in "ifo"]
-    part = layouts.timefreq_from_tf1(
+    diagonals = [f"peephole_{gate}" for gate in tf1.TimeFreqLSTM.peepholes]
+    part = tf1.TimeFreqLSTM.to_ours(
         v.take("kernel", size + 2 * units, 4 * units),
         v.take("bias", 4 * units),
         [v.take(name, units) for name in diagonals] if any(name in v for name in diagonals) else [],
@@ -139,7 +139,7 @@ KINDS: dict[str, Callable[[CellVariables, Ask], Found]] = {
     "rnn": rnn,
     "lstm": lstm,
     "cudnn_lstm": partial(lstm, forget_bias=0.0),
-    "cifg": partial(lstm, coupled=True),
+    "cifg": partial(lstm, kind=tf1.CoupledLSTM),
     "gru": gru,
     "cudnn_gru": cudnn_gru,
     "indrnn": indrnn,

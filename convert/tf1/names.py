@@ -2,7 +2,7 @@
 
 import re
 
-_NORMS = {"i": "input", "j": "transform", "f": "forget", "o": "output", "new_h": "new_h"}
+NORMS = {"i": "input", "j": "transform", "f": "forget", "o": "output", "new_h": "new_h"}
 _KINDS = {"scale": "gamma", "shift": "beta"}
 
 # Our word → the names of all versions, longest first. "Linear/Matrix" and the CamelCase: 0.12; "weights": 1.0.
@@ -42,7 +42,7 @@ def local(name: str) -> tuple[str, str] | None:
     """A variable's name → the scope of the cell that it may belong to, and our word for what it is there."""
     name = _without_linear(name)
     if found := _NORM.fullmatch(name):
-        gate, kind = found["gate"] or _NORMS[found["short"]], found["kind"] or found["old"]
+        gate, kind = found["gate"] or NORMS[found["short"]], found["kind"] or found["old"]
         return found["scope"] or "", f"{gate}/{_KINDS.get(kind, kind)}"
     for word, pattern in _PATTERNS.items():
         if found := pattern.fullmatch(name):

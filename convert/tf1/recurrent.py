@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from rnnspec import Residual
+from rnnspec.conventions.gates import Part
 from rnnspec.convert import layers
 from rnnspec.convert.assumed import dense_activation, merge
-from rnnspec.convert.layouts import Part
 from rnnspec.convert.request import WithWeights
 from rnnspec.convert.tf1 import scopes
 from rnnspec.convert.tf1.ask import Ask

@@ -1,0 +1,104 @@
+"""What frameworks mean by their weights: there and back, and stated nowhere else."""
+
+import numpy as np
+import pytest
+
+from rnnspec.cells import GRU, LSTM, NAS, RNN, SRU, UGRNN, Cell, IndRNN, Intersection, LayerNorm, TimeFreqLSTM
+from rnnspec.conventions import cudnn, flax, keras, tf1, torch
+
+_NORM = LayerNorm(gates="joint", over="gate", cell="carry", epsilon=1e-12)
+# A class of `rnnspec.conventions`, the cell of ours that it gives, options of `to_ours`.
+CELLS = [
+    (torch.RNN, RNN(units=3, activation="relu"), {"activation": "relu"}),
+    (torch.RNN, RNN(units=3, bias=False), {}),
+    (torch.LSTM, LSTM(units=3), {}),
+    (torch.LSTM, LSTM(units=3, projection=2, bias=False), {}),
+    (torch.GRU, GRU(units=3, reset_after=True), {}),
+    (torch.GRU, GRU(units=3, reset_after=True, bias=False), {}),
+    (keras.SimpleRNN, RNN(units=3), {}),
+    (keras.SimpleRNN, RNN(units=3, bias=False, activation="relu"), {"activation": "relu"}),
+    (keras.LSTM, LSTM(units=3), {}),
+    (keras.LSTM, LSTM(units=3, bias=False), {}),
+    (keras.GRU, GRU(units=3, reset_after=True), {}),
+    (keras.GRU, GRU(units=3, reset_after=False), {}),
+    (keras.GRU, GRU(units=3, reset_after=True, bias=False), {"reset_after": True}),
+    (keras.LNSimpleRNN, RNN(units=3, layer_norm=LayerNorm(gates="joint", over="gate", epsilon=1e-3)), {}),
+    (cudnn.LSTM, LSTM(units=3), {}),
+    (cudnn.GRU, GRU(units=3, reset_after=True), {}),
+    (tf1.BasicRNN, RNN(units=3), {}),
+    (tf1.LSTM, LSTM(units=3), {}),
+    (tf1.LSTM, LSTM(units=3, peephole=True, projection=2), {}),
+    (tf1.LSTM, LSTM(units=3, bias=False, layer_norm=_NORM), {"epsilon": 1e-12}),
+    (tf1.CoupledLSTM, LSTM(units=3, peephole=True, coupled_input_forget=True), {}),
+    (tf1.CoupledLSTM, LSTM(units=3, bias=False, coupled_input_forget=True, layer_norm=_NORM), {"epsilon": 1e-12}),
+    (tf1.GRU, GRU(units=3, reset_after=False), {}),
+    (tf1.CudnnCompatibleGRU, GRU(units=3, reset_after=True), {}),
+    (tf1.IndRNN, IndRNN(units=3), {}),
+    (tf1.IndyLSTM, LSTM(units=3, recurrence="diagonal"), {}),
+    (tf1.IndyGRU, GRU(units=3, reset_after=False, recurrence="diagonal"), {}),
+    (tf1.UGRNN, UGRNN(units=3), {}),
+    (tf1.NAS, NAS(units=3, projection=2), {}),
+    (tf1.SRU, SRU(units=3), {}),
+    (tf1.Intersection, Intersection(units=3, activation="relu"), {}),
+    (tf1.TimeFreqLSTM, TimeFreqLSTM(units=3, feature_size=2, frequency_skip=1, peephole=True),
+     {"feature_size": 2, "frequency_skip": 1}),
+    (flax.SimpleCell, RNN(units=3), {}),
+    (flax.LSTMCell, LSTM(units=3), {}),
+    (flax.GRUCell, GRU(units=3, reset_after=True), {}),
+    (flax.MGUCell, UGRNN(units=3), {}),
+]  # fmt: skip
+
+
+def random(cell: Cell, inputs: int = 4) -> dict[str, np.ndarray]:
+    """Weights of a cell that are all distinct."""
+    rng = np.random.default_rng(5)
+    return {name: rng.standard_normal(shape) for name, shape in cell.parameters(inputs).items()}
+
+
+@pytest.mark.parametrize(("kind", "cell", "options"), CELLS, ids=lambda part: getattr(part, "__qualname__", None))
+def test_there_and_back(kind, cell: Cell, options: dict) -> None:
+    weights = random(cell)
+    found, back = kind.to_ours(**kind.to_theirs(weights), **options)
+    assert found == cell
+    assert back.keys() == weights.keys()
+    for name, array in weights.items():
+        np.testing.assert_allclose(back[name], array, rtol=0, atol=1e-15, err_msg=name)
+
+
+# Our gates in the order of the framework, as its documentation has them.
+ORDERS = {
+    torch.LSTM: "input forget cell output",
+    torch.GRU: "reset update new",
+    keras.LSTM: "input forget cell output",
+    keras.GRU: "update reset new",
+    tf1.LSTM: "input cell forget output",
+    tf1.CoupledLSTM: "cell forget output",
+    tf1.UGRNN: "update new",
+    flax.LSTMCell: "input forget cell output",
+    flax.GRUCell: "reset update new",
+    flax.MGUCell: "update new",
+}
+
+
+@pytest.mark.parametrize("kind", ORDERS, ids=lambda kind: f"{kind.__module__}.{kind.__name__}")
+def test_gates_are_where_the_framework_has_them(kind) -> None:
+    gates = ORDERS[kind].split()
+    theirs = np.repeat(np.arange(len(gates)), 2)  # two units a gate, and in each the number of the gate
+    ours = kind.gates.to_ours(theirs)
+    assert {gate: ours[k].tolist() for k, gate in enumerate(kind.gates.ours)} == {
+        gate: [k, k] for k, gate in enumerate(gates)
+    }
+    np.testing.assert_array_equal(kind.gates.to_theirs(ours), theirs)
+
+
+def test_tensorflow_1_adds_a_forget_bias_at_run_time() -> None:
+    zeros = {"kernel": np.zeros((5, 8)), "bias": np.zeros(8)}
+    _, weights = tf1.LSTM.to_ours(**zeros, forget_bias=0.5)
+    np.testing.assert_array_equal(weights["bias"], [[0, 0], [0.5, 0.5], [0, 0], [0, 0]])
+
+
+def test_the_recurrent_bias_of_a_gru_stays_apart_in_the_new_gate_alone() -> None:
+    zeros = {"weight_ih": np.zeros((3, 4)), "weight_hh": np.zeros((3, 1))}
+    _, weights = torch.GRU.to_ours(**zeros, bias_ih=np.array([1, 2, 3]), bias_hh=np.array([10, 20, 30]))
+    np.testing.assert_array_equal(weights["bias"], [[11], [22], [3]])
+    np.testing.assert_array_equal(weights["recurrent_bias"], [30])
