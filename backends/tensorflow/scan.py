@@ -23,9 +23,14 @@ def scan(
     TensorArray would copy its input.
     """
     steps = inputs[0].shape[0]
-    if steps == 1:  # needs no loop
-        states, values = step([x[0] for x in inputs], states)
-        return [value[None] for value in values], tuple(states)
+    if steps == 1 or tf.executing_eagerly():  # needs no loop of TensorFlow's, which would slice x step by step
+        given = list(zip(*(tf.unstack(x) for x in inputs), strict=True))
+        rows = []
+        for at_t in reversed(given) if reverse else given:
+            states, values = step(at_t, states)
+            rows.append(values)
+        columns = zip(*(reversed(rows) if reverse else rows), strict=True)
+        return [tf.stack(column) for column in columns] or [z[None][:0] for z in zeros], tuple(states)
     if steps is None:
         steps = tf.shape(inputs[0])[0]
 
