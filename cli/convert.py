@@ -7,13 +7,19 @@ import click
 from rnnspec.cli.options import FILE
 from rnnspec.cli.say import conversion, notes, say
 
+WRITERS = {
+    "torch": "rnnspec.convert.torch.write",
+    "keras": "rnnspec.backends.tensorflow.write",  # its layers are live ones, which Keras saves
+    "flax": "rnnspec.convert.flax.write",
+}
+
 
 @click.command()
 @click.argument("source", type=FILE)
 @click.option("-o", "--output", "target", type=FILE, required=True, metavar="MODEL")
 @click.option("--from", "format", metavar="FORMAT",
               help="torch, keras, tf1, onnx or flax; recognised by the contents if left out.")  # fmt: skip
-@click.option("--to", "to", type=click.Choice(["torch", "keras", "flax"]),
+@click.option("--to", "to", type=click.Choice([*WRITERS]),
               help="SOURCE is a model file of ours: write it for the stock layers of that framework.")  # fmt: skip
 @click.option("--config", type=FILE, metavar="FILE",
               help="What the source does not say: Keras's JSON beside weights, or our architecture.")  # fmt: skip
@@ -52,7 +58,7 @@ def write(source: Path, target: Path, to: str, foreign: dict) -> None:
     if given := [option for option, value in foreign.items() if value]:
         raise click.ClickException(f"{given[0]}: is for reading; leave it out with --to")
     checkpoint = rnnspec.load(source)
-    importlib.import_module(f"rnnspec.convert.{to}.write").write(checkpoint, target)
+    importlib.import_module(WRITERS[to]).write(checkpoint, target)
     say(f"{target}: for {to}")
 
 

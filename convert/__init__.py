@@ -14,13 +14,11 @@ from typing import Any
 
 import numpy as np
 
-from rnnspec.checkpoint import Checkpoint, check_weights
+from rnnspec.checkpoint import Checkpoint
 from rnnspec.convert.detect import FORMATS, format_of
-from rnnspec.convert.request import Network, Request
+from rnnspec.convert.request import Request, assemble
 from rnnspec.convert.settings import Settings
 from rnnspec.errors import SpecError, UnsupportedError
-from rnnspec.model import Model
-from rnnspec.ops import under
 from rnnspec.shown import printable
 
 __all__ = ["FORMATS", "convert"]
@@ -82,24 +80,3 @@ def _placed(source: Path, request: Request) -> Iterator[None]:
         if any(name in str(error) for name in named) or str(error).startswith("--"):
             raise
         raise type(error)(f"{source}: {error}") from None
-
-
-def assemble(network: Network, request: Request, format: str, name: str) -> Checkpoint:
-    """The checkpoint of what a reader found; raises SpecError where a variable is left over."""
-    network.variables.finish()
-    model = Model(
-        layers=[layer for layer, _ in network.layers],  # type: ignore[arg-type]
-        inputs=network.inputs,
-        padding=network.padding,
-    )
-    weights = {k: array for layer, arrays in network.layers for k, array in under(layer.name, arrays).items()}
-    dtype = np.result_type(np.float32, *weights.values())
-    weights = {name: np.ascontiguousarray(array, dtype) for name, array in weights.items()}
-    check_weights(model, weights, network.variables.where)
-    conversion = {
-        "format": format,
-        "source": name,
-        "notes": request.notes,
-        "ignored": dict(sorted(network.variables.ignored.items())),
-    }
-    return Checkpoint(model, weights, {"conversion": conversion})

@@ -5,9 +5,12 @@ from pathlib import Path
 
 import numpy as np
 
+from rnnspec.checkpoint import Checkpoint, check_weights
 from rnnspec.convert.settings import Settings
 from rnnspec.convert.variables import Variables, some
 from rnnspec.layers import Layer
+from rnnspec.model import Model
+from rnnspec.ops import under
 
 WithWeights = tuple[Layer, dict[str, np.ndarray]]
 
@@ -57,3 +60,24 @@ class Network:
     inputs: int | None
     variables: Variables
     padding: float | None = None
+
+
+def assemble(network: Network, request: Request, format: str, name: str) -> Checkpoint:
+    """The checkpoint of what a reader found; raises SpecError where a variable is left over."""
+    network.variables.finish()
+    model = Model(
+        layers=[layer for layer, _ in network.layers],  # type: ignore[arg-type]
+        inputs=network.inputs,
+        padding=network.padding,
+    )
+    weights = {k: array for layer, arrays in network.layers for k, array in under(layer.name, arrays).items()}
+    dtype = np.result_type(np.float32, *weights.values())
+    weights = {name: np.ascontiguousarray(array, dtype) for name, array in weights.items()}
+    check_weights(model, weights, network.variables.where)
+    conversion = {
+        "format": format,
+        "source": name,
+        "notes": request.notes,
+        "ignored": dict(sorted(network.variables.ignored.items())),
+    }
+    return Checkpoint(model, weights, {"conversion": conversion})

@@ -52,11 +52,10 @@ def from_native(layer: keras.layers.Layer) -> Checkpoint:
         SpecError: it is not built; or a variable is left over.
         UnsupportedError: it does something that ours cannot.
     """
-    from rnnspec.convert import assemble
-    from rnnspec.convert.keras import network
     from rnnspec.convert.keras.locate import by_order
+    from rnnspec.convert.keras.network import network_of
     from rnnspec.convert.keras.saved import read_config
-    from rnnspec.convert.request import Request
+    from rnnspec.convert.request import Request, assemble
     from rnnspec.convert.variables import Variables
 
     if not layer.built:
@@ -77,7 +76,7 @@ def from_native(layer: keras.layers.Layer) -> Checkpoint:
     for each in model.inner.values():
         by_order(each, [name for name in arrays if name.startswith(f"{each.name}/")])
     version = Version.parse(keras.__version__, where)
-    found = network(model, variables, version, request, alone=not isinstance(layer, keras.Model))
+    found = network_of(model, variables, version, request, alone=not isinstance(layer, keras.Model))
     return assemble(found, request, "keras", where)
 
 

@@ -10,11 +10,10 @@ from rnnspec.activations import activate
 from rnnspec.backends.torch.ops import TorchOps
 from rnnspec.checkpoint import Checkpoint
 from rnnspec.conventions.torch import ACTIVATIONS
-from rnnspec.convert import assemble
 from rnnspec.convert.blocks import names
 from rnnspec.convert.chain import inputs, note_chain
 from rnnspec.convert.layers import dense, embedding
-from rnnspec.convert.request import Network, Request, WithWeights
+from rnnspec.convert.request import Network, Request, WithWeights, assemble
 from rnnspec.convert.torch.files import to_numpy
 from rnnspec.convert.torch.modules import Stock, modules
 from rnnspec.convert.torch.recurrent import Stacked

@@ -13,7 +13,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from rnnspec.convert.keras.files import read_json
-from rnnspec.convert.keras.locate import has_variables
+from rnnspec.convert.keras.locate import by_order, has_variables
+from rnnspec.convert.keras.network import network_of, version_of
 from rnnspec.convert.keras.saved import read_config
 from rnnspec.convert.request import Network, Request
 from rnnspec.convert.variables import Variables
@@ -39,8 +40,6 @@ def read(arrays: dict, source: Path, request: Request) -> Network:
         SpecError: there is no configuration; its layers are not those of the checkpoint.
         UnsupportedError: the model does something that ours cannot.
     """
-    from rnnspec.convert.keras import by_order, network, version_of
-
     config = request.look("config")
     if config is None:
         raise SpecError(f"{source}: weights of Keras's layers without their configuration; give it with --config")
@@ -67,7 +66,7 @@ def read(arrays: dict, source: Path, request: Request) -> Network:
     for layer, number in zip(layers, sorted(groups), strict=True):
         by_order(layer, sorted(groups[number], key=_order))
     request.note("layers go by their order: " + ", ".join(f"{k} is {layer.name}" for k, layer in enumerate(layers)))
-    return network(model, variables, version_of(data, None, str(config), request), request)
+    return network_of(model, variables, version_of(data, None, str(config), request), request)
 
 
 def _chosen(

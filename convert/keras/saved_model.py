@@ -9,9 +9,9 @@ from typing import Any
 
 from rnnspec.convert import saved_model
 from rnnspec.convert.formats.protobuf import fields, repeated, text
-from rnnspec.convert.keras import network, version_of
 from rnnspec.convert.keras.files import decode, read_json
 from rnnspec.convert.keras.locate import by_order, has_variables
+from rnnspec.convert.keras.network import network_of, version_of
 from rnnspec.convert.keras.saved import read_config
 from rnnspec.convert.request import Network, Request
 from rnnspec.convert.saved_model.file import NOT_LAYERS, SavedModel
@@ -35,7 +35,7 @@ def read(source: Path, request: Request) -> Network:
         return _configured(read_json(path), str(path), saved, variables, request)
     if (source / "keras_metadata.pb").exists():
         return _configured(_keras_2(source / "keras_metadata.pb"), str(source), saved, variables, request)
-    return saved_model.network(source, saved, variables, request)
+    return saved_model.network_of(source, saved, variables, request)
 
 
 def _configured(config: Any, where: str, saved: SavedModel, variables: Variables, request: Request) -> Network:
@@ -45,7 +45,7 @@ def _configured(config: Any, where: str, saved: SavedModel, variables: Variables
     for layer in model.inner.values():
         if has_variables(layer):
             by_order(layer, [name for name in own if layer.name in name.split("/")[:-1]])
-    found = network(model, variables, version_of(config, None, where, request), request)
+    found = network_of(model, variables, version_of(config, None, where, request), request)
     saved.ignore_rest(variables)
     return found
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from rnnspec.checkpoint import Checkpoint
-from rnnspec.convert.request import Network, Request, WithWeights
+from rnnspec.convert.request import Network, Request, WithWeights, assemble
 from rnnspec.errors import SpecError, UnsupportedError
 
 if importlib.util.find_spec("onnx") is None:
@@ -49,8 +49,6 @@ def read_model(
     Raises:
         SpecError, UnsupportedError: as `read`.
     """
-    from rnnspec.convert import assemble
-
     request = Request(part=part)
     found = _read(model, "model", request, constants or {})
     return found if isinstance(found, Checkpoint) else assemble(found, request, "onnx", "model")

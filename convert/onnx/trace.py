@@ -3,10 +3,11 @@
 import numpy as np
 
 from rnnspec import limits
-from rnnspec.convert.onnx import evaluate, pointwise, runs
+from rnnspec.convert.onnx import evaluate, pointwise
 from rnnspec.convert.onnx.evaluate import ARITHMETIC, STRUCTURAL
 from rnnspec.convert.onnx.frozen import OTHER, Frozen
 from rnnspec.convert.onnx.graph import RECURRENT, Graph, Node
+from rnnspec.convert.onnx.runs import RecurrentNodes
 from rnnspec.convert.onnx.sizes import Roles, Sizes
 from rnnspec.convert.onnx.streams import Given, Kind, Source, Streams, Tensor
 from rnnspec.convert.request import Request
@@ -24,7 +25,7 @@ class Trace:
         self.streams = Streams(graph.where, self.left)
         self.values = {name: Tensor(array, Kind.WEIGHTS) for name, array in graph.constants.items()}
         self.frozen = Frozen(sizes)
-        self.ragged: dict[Node, bool] = {}  # recurrent node → whether it has lengths
+        self.recurrent = RecurrentNodes(role, sizes, self.streams, self.request)
         self.reached = 0
 
     def run(self, nodes: list[Node]) -> None:
@@ -41,8 +42,8 @@ class Trace:
             self.frozen.follow(node, inputs, results, self.graph.opset)
             self.values.update(zip(node.outputs, results, strict=False))
         self.reached = len(nodes)
-        without = [node for node, ragged in self.ragged.items() if not ragged]
-        if 0 < len(without) < len(self.ragged):
+        without = [node for node, ragged in self.recurrent.ragged.items() if not ragged]
+        if 0 < len(without) < len(self.recurrent.ragged):
             raise UnsupportedError(f"{without[0]}: has no sequence_lens, other nodes have; our layers share them")
 
     def _inputs(self) -> None:
@@ -71,7 +72,7 @@ class Trace:
             if name in self.graph.inputs and tensor is None:
                 raise UnsupportedError(f"{node}: reads the input {name!r}, which is none of the chain's; --part NAME")
         if node.kind in RECURRENT:
-            return runs.recurrent_node(self, node, inputs)
+            return self.recurrent.run(node, inputs)
         kinds = [None if tensor is None else tensor.kind for tensor in inputs]
         arrays = [None if tensor is None else tensor.array for tensor in inputs]
         first = inputs[0] if inputs else None

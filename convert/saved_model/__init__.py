@@ -14,7 +14,7 @@ from rnnspec.convert.variables import Variables
 from rnnspec.errors import SpecError
 
 
-def network(source: Path, saved: SavedModel, variables: Variables, request: Request) -> Network:
+def network_of(source: Path, saved: SavedModel, variables: Variables, request: Request) -> Network:
     """The model that the signature computes.
 
     Raises:

@@ -8,9 +8,9 @@ import pytest
 import rnnspec.backends.tensorflow as backend
 from rnnspec import GRU, LSTM, RNN, Checkpoint, Dense, Dropout, Embedding, Model, Recurrent, Stack, UnsupportedError
 from rnnspec.activations import Celu, Elu, HardShrink, HardSigmoid, LeakyRelu, SoftShrink
+from rnnspec.backends.tensorflow.write import write
 from rnnspec.cells import CellDropout, IndRNN, LayerNorm, Residual
 from rnnspec.convert import convert
-from rnnspec.convert.keras.write import write
 from rnnspec.errors import SpecError
 from rnnspec.reference import Net
 

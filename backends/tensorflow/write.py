@@ -4,6 +4,7 @@ import tempfile
 from pathlib import Path
 
 from rnnspec.atomic import write_atomically
+from rnnspec.backends.tensorflow.native import to_native
 from rnnspec.checkpoint import Checkpoint
 from rnnspec.errors import SpecError
 
@@ -22,8 +23,6 @@ def write(checkpoint: Checkpoint, target: Path) -> None:
         raise SpecError(
             f"{target}: expected a name that ends in .keras, .h5 or .weights.h5; give -o {target.with_suffix('.keras')}"
         )
-    from rnnspec.backends.tensorflow import to_native
-
     native = to_native(checkpoint)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / f"model{suffix}"
