@@ -1,43 +1,21 @@
 """Which cells are ONNX's own RNN, GRU and LSTM nodes, because ONNX Runtime's mean the same.
 
-ONNX orders the gates of an LSTM input, output, forget, cell, and those of a GRU update, reset, new.
+What theirs mean: `rnnspec.conventions.onnx`.
 """
 
 from typing import Any, NamedTuple
 
-from rnnspec.activations import Activation, HardSigmoid
+from rnnspec.activations import Activation
 from rnnspec.cells import GRU, LSTM, RNN, Cell
 from rnnspec.cells.gated import Gated
+from rnnspec.conventions.onnx import NODES, in_cell, odd
 from rnnspec.valid import Valid
-
-# Ours → ONNX's name, and its alpha and beta, None for those that it has not; by name, or by tag. Not Softplus, which
-# overflows inside of ONNX Runtime's recurrent kernels (ACT-3).
-_NAMED: dict[str, tuple] = {
-    "linear": ("Affine", 1.0, 0.0),
-    "tanh": ("Tanh", None, None),
-    "sigmoid": ("Sigmoid", None, None),
-    "relu": ("Relu", None, None),
-    "elu": ("Elu", 1.0, None),
-    "softsign": ("Softsign", None, None),
-    "sparse_sigmoid": ("HardSigmoid", 0.5, 0.5),
-}
-_TAGGED = {
-    "hard_sigmoid": "HardSigmoid",
-    "leaky_relu": "LeakyRelu",
-    "elu": "Elu",
-    "scaled_tanh": "ScaledTanh",
-    "affine": "Affine",
-    "thresholded_relu": "ThresholdedRelu",
-}
 
 
 class Node(NamedTuple):
-    """The node that means a cell: its kind, which of our gates is at each of its places and with what sign, its
-    activations."""
+    """The node that means a cell: its kind, its activations, and what else it is told."""
 
     kind: str
-    gates: list[int]
-    signs: list[int]
     activations: list[Activation]
     attributes: dict[str, Any]
 
@@ -67,23 +45,14 @@ def node(cell: Cell, valid: Valid) -> Node | str:
 
 
 def _node(cell: Gated) -> Node:
+    kind = type(cell).__name__
+    activations = [getattr(cell, name) for name in NODES[kind].activations]
     attributes: dict[str, Any] = {} if cell.clip_gates is None else {"clip": cell.clip_gates}
-    if isinstance(cell, RNN):
-        return Node("RNN", [0], [1], [cell.activation], attributes)
     if isinstance(cell, GRU):
-        reset = {"linear_before_reset": int(cell.reset_after)}
-        return Node("GRU", [1, 0, 2], [1] * 3, [cell.gate_activation, cell.activation], attributes | reset)
-    assert isinstance(cell, LSTM)
-    activations = [cell.gate_activation, cell.cell_activation, cell.output_activation]
-    gates, signs = [0, 3, 1, 2], [1, 1, 1, 1]
-    if cell.coupled_input_forget:  # an input gate of its own, with the weights of the forget gate negated
-        gates, signs = [0, 2, 0, 1], [-1, 1, 1, 1]
-    return Node("LSTM", gates, signs, activations, attributes | {"input_forget": 0})
-
-
-def odd(gate: Activation) -> bool:
-    """Whether σ(−a) = 1 − σ(a): what makes an input gate of a forget gate."""
-    return gate in ("sigmoid", "sparse_sigmoid") or (isinstance(gate, HardSigmoid) and gate.beta == 0.5)
+        attributes |= {"linear_before_reset": int(cell.reset_after)}
+    if isinstance(cell, LSTM):
+        attributes |= {"input_forget": 0}
+    return Node(kind, activations, attributes)
 
 
 def attributes(meaning: Node, directions: int) -> dict[str, Any]:
@@ -100,11 +69,8 @@ def title(cell: Cell) -> str:
 
 
 def _activation(activation: Activation) -> tuple[str, float | None, float | None] | None:
-    """ONNX's name, alpha and beta."""
-    if isinstance(activation, str):
-        return _NAMED.get(activation)
-    kind = _TAGGED.get(str(activation.__struct_config__.tag))
-    return None if kind is None else (kind, getattr(activation, "alpha", None), getattr(activation, "beta", None))
+    """ONNX's name, alpha and beta. Not softplus, which overflows inside of ONNX Runtime's recurrent kernels (ACT-3)."""
+    return None if activation == "softplus" else in_cell(activation)
 
 
 def _called(activation: Activation) -> str:

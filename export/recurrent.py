@@ -1,13 +1,14 @@
 """Recurrent layers as ONNX's own RNN, GRU and LSTM nodes.
 
-The bias of a node is the input bias followed by the recurrent one. Its outputs are (time, directions, batch, units),
+Its weights are those of `rnnspec.conventions.onnx`, its outputs are (time, directions, batch, units),
 its states (directions, batch, units).
 """
 
 import numpy as np
 
-from rnnspec.cells import LSTM, Cell
+from rnnspec.cells import Cell
 from rnnspec.cells.gated import Gated
+from rnnspec.conventions.onnx import NODES
 from rnnspec.export import native, sequences
 from rnnspec.export.graph import Graph
 from rnnspec.export.values import Parameter, Value
@@ -23,7 +24,7 @@ def write(
     assert isinstance(meaning, native.Node)
     assert isinstance(cell, Gated)
     prefixes = ["forward", "backward"] if direction == "bidirectional" else [""]
-    weights = _weights(graph, cell, meaning, [scope(p, prefix) for prefix in prefixes])
+    weights = _weights(graph, meaning, [scope(p, prefix) for prefix in prefixes])
     lengths, marked = valid.lengths, None
     steps = sequences.valid_steps(graph, valid, x) if valid.mask is not None else None
     if steps is not None:  # the valid ones first, and back to their places afterwards
@@ -56,38 +57,12 @@ def write(
     return [part if marked is None else sequences.rows(graph, part, marked.slot) for part in outputs], new
 
 
-def _weights(graph: Graph, cell: Gated, meaning: native.Node, each: list[dict[str, Parameter]]) -> dict[str, Value]:
+def _weights(graph: Graph, meaning: native.Node, each: list[dict[str, Parameter]]) -> dict[str, Value]:
     """The inputs W, R, B and P of the node, the directions stacked."""
     base = each[0]["kernel"].name.rsplit(".", 1)[0]
-    signs = np.array(meaning.signs)
-
-    def ordered(name: str, q: dict[str, Parameter]) -> np.ndarray:
-        array = q[name].array[meaning.gates]  # a copy
-        array *= signs.reshape(-1, *[1] * (array.ndim - 1))
-        return array.reshape(-1, *array.shape[2:])
-
-    tensors: dict[str, list[np.ndarray]] = {
-        "W": [ordered("kernel", q) for q in each],
-        "R": [ordered("recurrent_kernel", q) for q in each],
-    }
-    if cell.bias:
-        tensors["B"] = [_bias(ordered("bias", q), q, cell.units) for q in each]
-    if isinstance(cell, LSTM) and cell.peephole:
-        # Without the cell gate, which has none: input, output, forget, of ours input, forget, output.
-        places = [0, 1, 0] if cell.coupled_input_forget else [0, 2, 1]
-        sign = signs[:3, None]
-        tensors["P"] = [(q["peephole"].array[places] * sign).reshape(-1) for q in each]
-    return {
-        name: graph.constant(np.stack(arrays).astype(graph.dtype, copy=False), f"{base}.{name}")
-        for name, arrays in tensors.items()
-    }
-
-
-def _bias(bias: np.ndarray, p: dict[str, Parameter], units: int) -> np.ndarray:
-    recurrent = np.zeros_like(bias)
-    if "recurrent_bias" in p:
-        recurrent[-units:] = p["recurrent_bias"].array
-    return np.concatenate([bias, recurrent])
+    theirs = [NODES[meaning.kind].to_theirs({name: a.array for name, a in q.items()}) for q in each]
+    stacked = {name: np.stack([arrays[name] for arrays in theirs]) for name in theirs[0]}
+    return {n: graph.constant(a.astype(graph.dtype, copy=False), f"{base}.{n}") for n, a in stacked.items()}
 
 
 def _nonempty(graph: Graph, lengths: Value) -> Value:

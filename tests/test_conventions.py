@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from rnnspec.cells import GRU, LSTM, NAS, RNN, SRU, UGRNN, Cell, IndRNN, Intersection, LayerNorm, TimeFreqLSTM
-from rnnspec.conventions import cudnn, flax, keras, tf1, torch
+from rnnspec.conventions import cudnn, flax, keras, onnx, tf1, torch
 
 _NORM = LayerNorm(gates="joint", over="gate", cell="carry", epsilon=1e-12)
 # A class of `rnnspec.conventions`, the cell of ours that it gives, options of `to_ours`.
@@ -46,6 +46,11 @@ CELLS = [
     (flax.LSTMCell, LSTM(units=3), {}),
     (flax.GRUCell, GRU(units=3, reset_after=True), {}),
     (flax.MGUCell, UGRNN(units=3), {}),
+    (onnx.RNN, RNN(units=3), {}),
+    (onnx.RNN, RNN(units=3, bias=False), {}),
+    (onnx.GRU, GRU(units=3, reset_after=True), {"linear_before_reset": True}),
+    (onnx.GRU, GRU(units=3, reset_after=False), {}),
+    (onnx.LSTM, LSTM(units=3, peephole=True), {}),
 ]  # fmt: skip
 
 
@@ -77,6 +82,8 @@ ORDERS = {
     flax.LSTMCell: "input forget cell output",
     flax.GRUCell: "reset update new",
     flax.MGUCell: "update new",
+    onnx.GRU: "update reset new",
+    onnx.LSTM: "input output forget cell",
 }
 
 
@@ -102,3 +109,17 @@ def test_the_recurrent_bias_of_a_gru_stays_apart_in_the_new_gate_alone() -> None
     _, weights = torch.GRU.to_ours(**zeros, bias_ih=np.array([1, 2, 3]), bias_hh=np.array([10, 20, 30]))
     np.testing.assert_array_equal(weights["bias"], [[11], [22], [3]])
     np.testing.assert_array_equal(weights["recurrent_bias"], [30])
+
+
+def test_onnx_has_coupled_gates_as_an_input_gate_with_negated_weights() -> None:
+    cell = LSTM(units=3, peephole=True, coupled_input_forget=True)
+    weights = random(cell)
+    theirs = onnx.LSTM.to_theirs(weights)
+    i, o, f, c = np.split(theirs["W"], 4)
+    np.testing.assert_array_equal([-i, f, c, o], weights["kernel"][[0, 0, 1, 2]])
+    i, o, f = np.split(theirs["P"], 3)
+    np.testing.assert_array_equal([-i, f, o], weights["peephole"][[0, 0, 1]])
+    found, back = onnx.LSTM.to_ours(**theirs, input_forget=True)
+    assert found == cell
+    for name, array in weights.items():
+        np.testing.assert_array_equal(back[name], array)

@@ -74,9 +74,23 @@ EXPORT: Rows = {
         ("EXPORT-7", "nodes of ONNX's own leave resets out", "if valid.reset is not None:", "if False:"),
     ],
     "export.native:_node": [
-        ("EXPORT-2", "the gates of an LSTM stay in our order", "[0, 3, 1, 2]", "[0, 1, 2, 3]"),
-        ("EXPORT-2", "the gates of a GRU stay in our order", "[1, 0, 2]", "[0, 1, 2]"),
         ("EXPORT-2", "every GRU resets after the product", "int(cell.reset_after)", "1"),
+    ],
+    "conventions.onnx:LSTM.to_theirs": [
+        (
+            "EXPORT-2",
+            "the gates of an LSTM stay in our order",
+            "_to_theirs(cls.gates,",
+            "_to_theirs(rows(LSTM_GATES, i='input', f='forget', c='cell', o='output'),",
+        ),
+    ],
+    "conventions.onnx:GRU.to_theirs": [
+        (
+            "EXPORT-2",
+            "the gates of a GRU stay in our order",
+            "_to_theirs(cls.gates,",
+            "_to_theirs(rows(cells.GRU.gates, r='reset', z='update', h='new'),",
+        ),
     ],
     "export.ops:OnnxOps.recurrent_step": [
         (

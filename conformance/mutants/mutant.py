@@ -46,7 +46,7 @@ class Mutant:
     @property
     def missing(self) -> list[str]:
         """The packages that its target needs and that are not installed: it can only live where there are none."""
-        return missing(("onnx", "onnxruntime")) if self.target.startswith("export.") else []
+        return missing(("onnx", "onnxruntime")) if self.target.startswith(("export.", "conventions.onnx")) else []
 
     @contextmanager
     def alive(self) -> Iterator[ModuleType]:

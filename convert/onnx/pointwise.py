@@ -6,6 +6,7 @@ import numpy as np
 from onnx import AttributeProto
 
 from rnnspec.activations import Activation
+from rnnspec.conventions.onnx import OVER_FEATURES
 from rnnspec.convert.onnx import activations
 from rnnspec.convert.onnx.graph import Node
 from rnnspec.convert.onnx.streams import Both, Dense, Embedded, Kind, Run, Source, Stream, Streams, Tensor
@@ -105,7 +106,7 @@ def _with_bias(stream: Stream, bias: np.ndarray, node: Node, streams: Streams) -
 
 def _activated(node: Node, x: np.ndarray, activation: Activation, streams: Streams) -> np.ndarray:
     squeezed = x.ndim == 0 or (x.shape[-1] != 1 and all(s.numbers.shape[-1] == 1 for s in streams.owners(x.flat)))
-    if squeezed and node.kind in activations.OVER_FEATURES:
+    if squeezed and node.kind in OVER_FEATURES:
         raise UnsupportedError(f"{node}: over an axis that is not the features; no layer of ours")
     stream, positions = streams.read(x[..., None] if squeezed else x, str(node))
     dense = stream if isinstance(stream, Dense) and stream.activation == "linear" else _identity(stream, node)
