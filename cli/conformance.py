@@ -63,7 +63,7 @@ def conformance(
     look_here()
     if mutants and backends:
         return _changes(backends[0], list(packages), pattern, max(jobs, 1), sample, seed, report)
-    return _mutants(jobs, limit, report) if mutants else _cases(backends, pattern, variant, jobs, limit, report)
+    return _mutants(max(jobs, 1), limit, report) if mutants else _cases(backends, pattern, variant, jobs, limit, report)
 
 
 def _cases(

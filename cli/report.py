@@ -62,7 +62,7 @@ def mutants_table(scores: list[dict]) -> int:
     table.add_column("caught", justify="right")
     if beside := "onnx_caught_by" in scores[0]:
         table.add_column("by ONNX's own tests", justify="right")
-    for family, rows in [*families.items(), ("all", scores)]:
+    for family, rows in [*sorted(families.items()), ("all", scores)]:
         if rows is scores:
             table.add_section()
         keys = ("caught_by", "onnx_caught_by") if beside else ("caught_by",)

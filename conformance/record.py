@@ -98,13 +98,14 @@ def scores(workers: Workers) -> list[dict[str, Any]]:
     the one of ONNX's own tests of its nodes that would have, or None.
     """
     rows = []
-    for mutant, caught in zip(_mutants(), workers.map(_killed, range(len(_mutants()))), strict=True):
+    for mutant, caught in zip(_mutants(), workers.map(killed, range(len(_mutants()))), strict=True):
         by = {"caught_by": caught.how} if isinstance(caught, Lost) else caught
         rows.append({"mutant": mutant.wrong, "clause": mutant.clause} | by)
     return rows
 
 
-def _killed(k: int) -> dict[str, str | None]:
+def killed(k: int) -> dict[str, str | None]:
+    """What became of one of them, in a process of `Workers`."""
     mutant = _mutants()[k]
     found = {"caught_by": killer(mutant, cases())}
     return found | ({"onnx_caught_by": node_killer(mutant)} if _installed("onnx") else {})

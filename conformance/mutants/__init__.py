@@ -7,14 +7,10 @@ import numpy as np
 from rnnspec.conformance.case import Case
 from rnnspec.conformance.invalid import Invalid
 from rnnspec.conformance.library import checks
-from rnnspec.conformance.mutants.cells import cell_mutants
-from rnnspec.conformance.mutants.fields import field_mutants
 from rnnspec.conformance.mutants.gradients import gradient_mutants
-from rnnspec.conformance.mutants.library import library_mutants
 from rnnspec.conformance.mutants.mutant import Mutant
-from rnnspec.conformance.mutants.numbers import number_mutants
-from rnnspec.conformance.mutants.unroll import unroll_mutants
 from rnnspec.conformance.mutants.weights import weight_mutants
+from rnnspec.conformance.mutants.written import written
 from rnnspec.conformance.protocol import Protocol
 from rnnspec.conformance.runner import Variant, run
 
@@ -27,18 +23,14 @@ TRAINED = ("DROP", "CELLDROP", "ZONEOUT", "GRAD", "UNROLL-13", "UNROLL-15", "ACT
 
 def mutants() -> Iterator[Mutant]:
     """The catalogue; some need packages (`Mutant.missing`)."""
-    yield from cell_mutants()
-    yield from unroll_mutants()
+    yield from written()
     yield from weight_mutants()
     yield from gradient_mutants()
-    yield from number_mutants()
-    yield from field_mutants()
-    yield from library_mutants()
 
 
 def killer(mutant: Mutant, cases: tuple[Case | Invalid | Protocol, ...]) -> str | None:
     """The id of the first case or check of the library that cites the mutant's clause and that it fails; None where it
-    survives.
+    survives. To be called in a process of `Workers`.
     """
     noisy = mutant.trains or mutant.clause.startswith(TRAINED)
     trains = noisy or mutant.gradients is not None or "differentiable" in mutant.target or mutant.clause == "CALL-10"

@@ -48,21 +48,6 @@ def gradient_mutants() -> Iterator[Mutant]:
     ]
     for wrong, names, change in rows:
         yield Mutant("GRAD-2" if "invalid" in wrong else "GRAD-1", wrong, gradients=of(names, change))
-    clip, relu = "reference.ops:NumpyOps.clip", "reference.ops:NumpyOps.relu"
-    yield Mutant(
-        "GRAD-3",
-        "a clip lets gradients through",
-        clip,
-        "np.clip(x, low, high)",
-        "(lambda v: x + getattr(v, 'value', v))(np.clip(x, low, high) - x)",
-    )
-    yield Mutant(
-        "GRAD-3",
-        "relu has the derivative 1 below 0",
-        relu,
-        "np.maximum(x, 0)",
-        "(lambda v: x + getattr(v, 'value', v))(np.maximum(x, 0) - x)",
-    )
 
 
 def _everywhere(call: dict, gradient: np.ndarray) -> np.ndarray:

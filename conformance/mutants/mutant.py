@@ -2,7 +2,7 @@
 
 import importlib
 import inspect
-import textwrap
+import multiprocessing
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,8 +12,7 @@ from typing import Any
 from rnnspec.checkpoint import Checkpoint, as_checkpoint
 from rnnspec.conformance import differentiable
 from rnnspec.conformance.check import missing
-
-Rows = dict[str, list[tuple[str, str, str, str]]]  # target → clause, what is wrong, the piece of source, its place's
+from rnnspec.conformance.mutants.change import changed
 
 
 @dataclass(frozen=True)
@@ -23,8 +22,8 @@ class Mutant:
     Args:
         clause: what of SPEC.md it breaks.
         wrong: what it does, in words; unique among the mutants of the clause.
-        target: for a change to the source: "cells.lstm:LSTM.step", or "activations:_NAMED[gelu]".
-        old, new: the piece of the target's source, which occurs in it once, and what stands in its place.
+        target: for a change to a function: "cells.lstm:LSTM.step", or "activations:_NAMED[gelu]".
+        before, after: the piece of the function and what stands in its place, as `change` reads them.
         weights: for a change to the weights: a checkpoint → the checkpoint as it is misread.
         gradients: for a change to the gradients, and not to the results.
         trains: only training shows it.
@@ -33,8 +32,8 @@ class Mutant:
     clause: str
     wrong: str
     target: str = ""
-    old: str = ""
-    new: str = ""
+    before: str = ""
+    after: str = ""
     weights: Callable[[Checkpoint], Checkpoint] | None = None
     gradients: Callable[[dict, dict], dict] | None = None
     trains: bool = False
@@ -50,17 +49,33 @@ class Mutant:
 
     @contextmanager
     def alive(self) -> Iterator[ModuleType]:
-        """A backend module that is wrong while the context lasts."""
+        """A backend module that is wrong while the context lasts, in a process that has loaded the library for it.
+
+        Raises:
+            AssertionError: the library of this process may be in use.
+            ValueError: the source has no such piece: the catalogue is behind it.
+        """
+        if multiprocessing.parent_process() is None:
+            raise AssertionError(f"{self.id}: a mutant lives in a process of `Workers`")
         if not self.target:
             yield self._backend()
             return
-        owner, name = _owner(self.target)
+        owner, name = self.place()
         right = _get(owner, name)
-        _set(owner, name, rewritten(right, owner, self.old, self.new))
+        _set(owner, name, changed(right, owner, self.before, self.after))
         try:
             yield self._backend()
         finally:
             _set(owner, name, right)
+
+    def place(self) -> tuple[Any, str]:
+        """What holds its target, and the target's name there."""
+        module, _, path = self.target.partition(":")
+        owner: Any = importlib.import_module(f"rnnspec.{module}")
+        *outer, name = path.rstrip("]").replace("[", ".").split(".")
+        for part in outer:
+            owner = getattr(owner, part)
+        return owner, name
 
     def _backend(self) -> ModuleType:
         module = ModuleType("mutant")
@@ -76,34 +91,6 @@ class Mutant:
 
         module.load, module.vjp, module.checkpoint = load, vjp, differentiable.checkpoint  # type: ignore[attr-defined]
         return module
-
-
-def rewritten(function: Callable, owner: Any, old: str, new: str) -> Callable:
-    """The function with one piece of its source exchanged.
-
-    Raises:
-        ValueError: the piece does not occur exactly once: the catalogue is behind the reference.
-    """
-    function = inspect.unwrap(function)
-    source = textwrap.dedent(inspect.getsource(function))
-    if source.count(old) != 1:
-        raise ValueError(f"{function.__qualname__}: {old!r} occurs {source.count(old)} times, expected once")
-    source = source.replace(old, new)
-    scope = vars(inspect.getmodule(function)) | {}
-    if function.__name__ == "<lambda>":
-        return eval(source[source.index("lambda") :].strip().rstrip(","), scope)
-    body = textwrap.indent(source, " ")
-    exec(f"def make(__class__):\n{body}\n return {function.__name__}", scope)  # `super()` finds its class there
-    return scope["make"](owner)
-
-
-def _owner(target: str) -> tuple[Any, str]:
-    module, _, path = target.partition(":")
-    owner: Any = importlib.import_module(f"rnnspec.{module}")
-    *outer, name = path.rstrip("]").replace("[", ".").split(".")
-    for part in outer:
-        owner = getattr(owner, part)
-    return owner, name
 
 
 def _get(owner: Any, name: str) -> Any:
