@@ -9,7 +9,8 @@ from cases import LAYER, Case, layers
 from onnx import TensorProto, helper, numpy_helper
 from timing import Comparison, Rival
 
-from rnnspec import GRU, LSTM
+from rnnspec import GRU
+from rnnspec.conventions import onnx as conventions
 from rnnspec.export import DEFAULT_OPSET, build
 
 TARGETS = {"with lengths": 1.05, "no lengths": 1.05, "--step": 1.05}
@@ -68,17 +69,8 @@ def _by_hand(layer: Case, time_major: bool) -> onnx.ModelProto:
     """Transpose, the node with its states as ONNX has them, Squeeze, Transpose; no transposes with time first."""
     kind, units = type(layer.cell).__name__, layer.cell.units
     names = [name.removeprefix(LAYER + ".") for name in layer.state]
-    order = {LSTM: [0, 3, 1, 2], GRU: [1, 0, 2]}.get(type(layer.cell), [0])
-    w = layer.weights()
-    bias = np.zeros((2, len(order), units), "float32")
-    bias[0] = w["bias"][order]
-    bias[1, -1] = w.get("recurrent_bias", 0)
-    tensors = {
-        "W": w["kernel"][order].reshape(1, -1, layer.inputs),
-        "R": w["recurrent_kernel"][order].reshape(1, -1, units),
-        "B": bias.reshape(1, -1),
-        "axis": np.array([1]),
-    }
+    theirs = conventions.NODES[kind].to_theirs(layer.weights())
+    tensors = {name: array[None] for name, array in theirs.items()} | {"axis": np.array([1])}
     attributes = {"linear_before_reset": int(layer.cell.reset_after)} if isinstance(layer.cell, GRU) else {}
     given, made = ("x", "y") if time_major else ("x.t", "y.t")
     finals = [f"{name}.out" for name in names]

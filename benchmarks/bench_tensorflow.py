@@ -3,13 +3,13 @@
 from collections.abc import Callable, Iterator
 
 import keras
-import numpy as np
 import tensorflow as tf
 from cases import LAYER, Case, layers
 from timing import Comparison, Rival, flatten
 
 import rnnspec.backends.tensorflow as backend
 from rnnspec import GRU, LSTM, RNN
+from rnnspec.conventions import keras as conventions
 
 TARGETS = {"auto": 1.0}
 STOCK = {LSTM: keras.layers.LSTM, GRU: keras.layers.GRU, RNN: keras.layers.SimpleRNN}
@@ -99,12 +99,7 @@ def _stock(layer: Case) -> keras.layers.RNN:
     options = {"reset_after": layer.cell.reset_after} if isinstance(layer.cell, GRU) else {}
     stock = STOCK[type(layer.cell)](layer.cell.units, return_sequences=True, return_state=True, **options)
     stock.build((None, None, layer.inputs))
-    w = layer.weights()
-    bias = _keras_order(layer, w["bias"]).ravel()
-    if "recurrent_bias" in w:
-        bias = np.stack([bias, np.zeros_like(bias)])
-        bias[1, -layer.cell.units :] = w["recurrent_bias"]
-    stock.set_weights([*(_keras_kernel(layer, w[name]) for name in ("kernel", "recurrent_kernel")), bias])
+    stock.set_weights(list(conventions.CELLS[type(layer.cell)].to_theirs(layer.weights()).values()))
     return stock
 
 
@@ -117,17 +112,8 @@ def _comparable(case: Case, name: str) -> Callable:
         if name == "Keras":
             bias = bias.reshape(-1, kernels[0].shape[1])[0]
         else:
-            kernels, bias = [_keras_kernel(case, kernel) for kernel in kernels], _keras_order(case, bias)
+            to_theirs = conventions.CELLS[type(case.cell)].gates.to_theirs
+            kernels, bias = [to_theirs(kernel) for kernel in kernels], to_theirs(bias)
         return [*gradients[:first], *kernels, bias]
 
     return numbers
-
-
-def _keras_kernel(layer: Case, kernel: np.ndarray) -> np.ndarray:
-    """(gates, units, inputs) → (inputs, gates · units)."""
-    return _keras_order(layer, kernel).reshape(-1, kernel.shape[-1]).T
-
-
-def _keras_order(layer: Case, gates: np.ndarray) -> np.ndarray:
-    """Keras's GRU has update before reset."""
-    return gates[[1, 0, 2]] if isinstance(layer.cell, GRU) else gates

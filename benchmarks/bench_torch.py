@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 
-import numpy as np
 import torch
 from cases import Case, layers
 from timing import Comparison, Rival, flatten
@@ -10,6 +9,7 @@ from torch import Tensor, nn
 
 import rnnspec.backends.torch as backend
 from rnnspec import GRU, LSTM, RNN
+from rnnspec.conventions import torch as conventions
 
 TARGETS = {"auto": 1.05}
 STOCK = {LSTM: nn.LSTM, GRU: nn.GRU, RNN: nn.RNN}
@@ -86,15 +86,9 @@ def _nets(case: Case) -> dict[str, backend.Net]:
 
 def _stock(case: Case) -> nn.Module:
     """torch's layer with the weights of the case."""
-    w = case.weights()
-    kernels = [w["kernel"], w["recurrent_kernel"], w["bias"]]
-    recurrent_bias = np.zeros(w["bias"].size, "float32")
-    if isinstance(case.cell, GRU):
-        recurrent_bias[-case.cell.units :] = w["recurrent_bias"]
     stock = STOCK[type(case.cell)](case.inputs, case.cell.units, batch_first=True)
-    with torch.no_grad():
-        for parameter, array in zip(stock.parameters(), [*kernels, recurrent_bias], strict=True):
-            parameter.copy_(torch.from_numpy(array).view_as(parameter))
+    theirs = conventions.CELLS[type(case.cell)].to_theirs(case.weights())
+    stock.load_state_dict({f"{name}_l0": torch.from_numpy(array) for name, array in theirs.items()})
     return stock
 
 

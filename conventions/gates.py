@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -82,9 +83,14 @@ def added(of_input: np.ndarray, of_recurrence: np.ndarray, reset_after: bool = F
     return {"bias": bias, "recurrent_bias": of_recurrence[-1]}
 
 
-def parted(weights: Arrays) -> tuple[np.ndarray, np.ndarray]:
-    """The way back, (gates, units) each: ours is the input's, and the recurrence's is 0 but for `recurrent_bias`."""
-    of_recurrence = np.zeros_like(weights["bias"])
+def parted(weights: Mapping[str, Any], xp: Any = np) -> tuple[Any, Any]:
+    """The way back, (gates, units) each: ours is the input's, and the recurrence's is 0 but for `recurrent_bias`.
+
+    `xp`: whose tensors these are, NumPy or TensorFlow.
+    """
+    bias = weights["bias"]
+    of_recurrence = xp.zeros_like(bias)
     if "recurrent_bias" in weights:
-        of_recurrence[-1] = weights["recurrent_bias"]
-    return weights["bias"], of_recurrence
+        zeros = [of_recurrence[k] for k in range(bias.shape[0] - 1)]
+        of_recurrence = xp.stack([*zeros, weights["recurrent_bias"]])
+    return bias, of_recurrence

@@ -7,7 +7,8 @@ import msgspec
 import numpy as np
 
 from rnnspec.activations import HardSigmoid
-from rnnspec.cells import GRU, LSTM, SRU, UGRNN, Cell, Intersection, TimeFreqLSTM
+from rnnspec.cells import GRU, LSTM, SRU, UGRNN, Cell, Intersection
+from rnnspec.conventions import tf1
 from rnnspec.diagnosis.change import Changed, PartMistake
 from rnnspec.diagnosis.trial import Arrays
 from rnnspec.layers import Dense
@@ -71,12 +72,10 @@ def _biases(gates: set[str]) -> Iterator[PartMistake]:
         yield PartMistake(f"no bias {gate}", f"the bias of the gate {gate} is left out", change, usual=False)
 
 
-_FORGET: dict[type, tuple[str, ...]] = {UGRNN: ("update",), Intersection: ("state_gate", "output_gate")}
-
-
 def _forget_bias(by: float, cell, p: Arrays) -> Changed:
     """What TensorFlow 1 adds at run time; to the norm's β where there is no bias."""
-    if not isinstance(cell, (LSTM, UGRNN, Intersection, TimeFreqLSTM)):
+    kind = next((kind for kind in tf1.FORGET if isinstance(cell, kind)), None)
+    if kind is None:
         return None
     place = "bias" if "bias" in p else "gates_beta"
     if place not in p:
@@ -84,8 +83,7 @@ def _forget_bias(by: float, cell, p: Arrays) -> Changed:
             return None
         cell, p = with_fields(cell, bias=True), p | {"bias": np.zeros(p["kernel"].shape[:2])}
         place = "bias"
-    moved = [[gate in _FORGET.get(type(cell), ("forget",))] for gate in cell.gates]
-    return cell, p | {place: p[place] + by * np.array(moved)}
+    return cell, p | {place: p[place] + tf1.forget_bias(kind, cell.gates, by)}
 
 
 def _scaled_bias(kind: type, names: tuple[str, ...], by: float, part, p: Arrays) -> Changed:

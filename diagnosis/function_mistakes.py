@@ -6,9 +6,10 @@ from functools import partial
 import msgspec
 import numpy as np
 
-from rnnspec.activations import Activation, Elu, HardSigmoid, LeakyRelu
+from rnnspec.activations import Activation, Elu, LeakyRelu
 from rnnspec.cells import GRU, LSTM, Cell, LayerNorm
 from rnnspec.config import Config
+from rnnspec.conventions import keras, onnx, tensorflow
 from rnnspec.diagnosis.change import Changed, PartMistake
 from rnnspec.diagnosis.trial import Arrays
 from rnnspec.layers import Dense
@@ -63,11 +64,20 @@ def _no_factor(kind: str, value: float, cell, p: Arrays) -> Changed:
 
 _FIELDS = (("gate_activation",), ("cell_activation",), ("output_activation",), ("cell_activation", "output_activation"),
            ("activation",))  # fmt: skip
-_HARD = (HardSigmoid(alpha=0.2, beta=0.5), HardSigmoid(alpha=1 / 6, beta=0.5))
+_HARD = (keras.KERAS_2.hard_sigmoid, keras.KERAS_3.hard_sigmoid)
 _ANY: tuple[Activation, ...] = ("sigmoid", *_HARD, "tanh", "relu", "linear")
 _OF_DENSE: tuple[Activation, ...] = ("softmax", "log_softmax")
+_SLOPES = onnx.ACTIVATIONS["LeakyRelu"][1]["alpha"], tensorflow.LEAKY_RELU, keras.LAYERS["LeakyReLU"]
 _GELU: tuple[Activation, ...] = ("gelu", "gelu_tanh")
-_RELU: tuple[Activation, ...] = (*(LeakyRelu(alpha=alpha) for alpha in (0.01, 0.2, 0.3)), Elu(alpha=1.0), "relu6")
+_RELU: tuple[Activation, ...] = (
+    *(LeakyRelu(alpha=alpha) for alpha in _SLOPES),
+    Elu(alpha=keras.LAYERS["ELU"]),
+    "relu6",
+)
+    *(LeakyRelu(alpha=alpha) for alpha in _SLOPES),
+    Elu(alpha=keras.LAYERS["ELU"]),
+    "relu6",
+)
 
 
 def _activations() -> Iterator[PartMistake]:

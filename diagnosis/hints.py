@@ -5,12 +5,12 @@ from itertools import combinations
 
 import numpy as np
 
-from rnnspec.cells import LSTM, UGRNN, Cell, TimeFreqLSTM
+from rnnspec.cells import Cell
 from rnnspec.checkpoint import Checkpoint
+from rnnspec.conventions import tf1
 from rnnspec.diagnosis.trial import Arrays, parts, weights_of
 from rnnspec.ops import grouped
 
-_FORGET = {LSTM: "forget", TimeFreqLSTM: "forget", UGRNN: "update"}  # where TensorFlow 1 adds to a gate at run time
 _ADDS = ("tf1", None)  # formats whose forget bias is not in the file, and files that do not say where they are from
 
 _FIX = "rnnspec convert … --set forget_bias"
@@ -45,11 +45,11 @@ def _forget_bias(cell: Cell, p: Arrays, origin: str | None) -> Iterator[str]:
 
     Taken for folded twice: within 0.25 of 2, where the others are within 0.5 of 0.
     """
-    gate = _FORGET.get(type(cell))
+    gates = tf1.FORGET.get(type(cell), ())
     bias = p.get("bias", p.get("gates_beta"))
-    if gate is None or bias is None or not np.isfinite(bias).all():
+    if len(gates) != 1 or bias is None or not np.isfinite(bias).all():
         return
-    means = bias.mean(1)
+    (gate,), means = gates, bias.mean(1)
     k = cell.gates.index(gate)
     mean, others = float(means[k]), float(np.delete(means, k).mean())
     name = "bias" if "bias" in p else "gates_beta"

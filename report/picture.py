@@ -10,6 +10,7 @@ import numpy as np
 from rnnspec import GRU, Checkpoint, Recurrent, accuracy
 from rnnspec.conformance.case import Case, as_call
 from rnnspec.conformance.vectors import valid as cases
+from rnnspec.conventions import keras, onnx
 from rnnspec.reference import Net
 
 LEFT, WIDTH, ROW, TOP = 250, 620, 24, 62
@@ -47,12 +48,12 @@ def mistakes() -> dict[str, float]:
     forget = np.zeros((4, 1), "float32")
     forget[1] = 1
     return {
-        "LSTM gates read in ONNX's order": distance(lstm, permuted(lstm, [0, 3, 1, 2]).checkpoint),
+        "LSTM gates read in ONNX's order": distance(lstm, permuted(lstm, onnx.LSTM.gates.places).checkpoint),
         "forget bias added twice": distance(lstm, weights(lstm, lambda bias: bias + forget, "bias").checkpoint),
         "h and c exchanged": distance(lstm, lstm.checkpoint, exchanged),
         "initial state ignored": distance(lstm, lstm.checkpoint, zeros),
         "lengths ignored": distance(lstm, lstm.checkpoint, {"lengths": None}),
-        "GRU gates read in Keras's order": distance(gru, permuted(gru, [1, 0, 2]).checkpoint),
+        "GRU gates read in Keras's order": distance(gru, permuted(gru, keras.GRU.gates.places).checkpoint),
         "GRU reset before, not after": distance(gru, Checkpoint(model, kept)),
         "recurrent bias dropped": distance(gru, weights(gru, np.zeros_like, "recurrent_bias").checkpoint),
     }

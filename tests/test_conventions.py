@@ -1,8 +1,12 @@
 """What frameworks mean by their weights: there and back, and stated nowhere else."""
 
+import ast
+from pathlib import Path
+
 import numpy as np
 import pytest
 
+from rnnspec.activations import NAMES, Function
 from rnnspec.cells import GRU, LSTM, NAS, RNN, SRU, UGRNN, Cell, IndRNN, Intersection, LayerNorm, TimeFreqLSTM
 from rnnspec.conventions import cudnn, flax, keras, onnx, tf1, torch
 
@@ -123,3 +127,104 @@ def test_onnx_has_coupled_gates_as_an_input_gate_with_negated_weights() -> None:
     assert found == cell
     for name, array in weights.items():
         np.testing.assert_array_equal(back[name], array)
+
+
+_CLASSES = [kind.__name__ for kind in Function.__subclasses__()]
+_TAGS = [str(kind.__struct_config__.tag) for kind in Function.__subclasses__()]
+ROOT = Path(__file__).parents[1]
+ROOMS = ("spec", "export", "convert", "backends", "diagnosis", "conformance", "report", "cli", "benchmarks", "examples")
+_ORDERS = ("ifco", "ifgo", "icfo", "ijfo", "iofc", "jfo", "zrh", "rzh", "rzn", "zrn", "ruc")
+# What looks alike, and is ours: the equations and derivatives of our own operations, inputs of cases, axes.
+OURS = (
+    "spec/activations.py",
+    "backends/fused/partials.py",
+    "backends/tensorflow/fused_rnn.py",
+    "conformance/",
+    "convert/saved_model/loops.py",
+)
+
+
+def _is_order(node: ast.AST) -> bool:
+    """[1, 0, 2], (0, 2, 1, 3): an order of three or four gates that is not ours; or `update reset new` as names."""
+    if not isinstance(node, ast.List | ast.Tuple):
+        return False
+    items = [item.value for item in node.elts if isinstance(item, ast.Constant)]
+    if len(items) != len(node.elts) or len(items) not in (3, 4):
+        return False
+    numbers = items != sorted(range(len(items))) and all(type(item) is int for item in items)
+    ours = [GRU.gates, LSTM(units=1).gates, LSTM(units=1, coupled_input_forget=True).gates]
+    names = any(set(items) == set(gates) and tuple(items) != gates for gates in ours)
+    return names or (numbers and sorted(items) == list(range(len(items))))
+
+
+def _is_letters(node: ast.AST) -> bool:
+    """ "iofc": an order of gates by their letters."""
+    return isinstance(node, ast.Constant) and isinstance(node.value, str) and node.value in _ORDERS
+
+
+def _is_table_of_activations(node: ast.AST) -> bool:
+    """{"Tanh": "tanh", "Relu": "relu", "Elu": Elu}: three names or more of activations, each with a meaning."""
+    if not isinstance(node, ast.Dict):
+        return False
+    meant = [
+        key.value.lower().replace("_", "")
+        for key, value in zip(node.keys, node.values, strict=True)
+        if isinstance(key, ast.Constant) and isinstance(key.value, str) and not _counts(value)
+    ]
+    return len({name.replace("_", "") for name in (*NAMES, *_TAGS)} & set(meant)) > 2
+
+
+def _counts(value: ast.AST) -> bool:
+    return isinstance(value, ast.Constant) and isinstance(value.value, int)
+
+
+def _is_default(node: ast.AST) -> bool:
+    """HardSigmoid(alpha=1 / 6, beta=0.5): the parameters that a framework has chosen for a name."""
+    if not isinstance(node, ast.Call) or ast.unparse(node.func).rpartition(".")[2] not in _CLASSES:
+        return False
+    return any(not any(isinstance(part, ast.Name) for part in ast.walk(given.value)) for given in node.keywords)
+
+
+def _axes(tree: ast.AST) -> set[int]:
+    """The lists that are axes: arguments of a transpose, `perm`."""
+    calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call)]
+    given = [arg for call in calls if ast.unparse(call.func).endswith("transpose") for arg in call.args]
+    given += [keyword.value for call in calls for keyword in call.keywords if keyword.arg in ("perm", "axes")]
+    return {id(node) for node in given}
+
+
+def stated(source: str) -> list[str]:
+    """The pieces of a source that state a convention."""
+    tree = ast.parse(source)
+    axes = _axes(tree)
+    kinds = (_is_order, _is_letters, _is_table_of_activations, _is_default)
+    return [ast.unparse(node) for node in ast.walk(tree) if id(node) not in axes and any(is_(node) for is_ in kinds)]
+
+
+def test_no_other_room_states_a_convention() -> None:
+    found = {}
+    for room in ROOMS:
+        for path in sorted((ROOT / room).rglob("*.py")):
+            name = path.relative_to(ROOT).as_posix()
+            if not name.startswith(OURS) and (pieces := stated(path.read_text(encoding="utf-8"))):
+                found[name] = pieces
+    assert found == {}
+
+
+@pytest.mark.parametrize(
+    ("source", "pieces"),
+    [
+        ("order = [1, 0, 2] if gru else [0, 3, 1, 2]", ["[1, 0, 2]", "[0, 3, 1, 2]"]),
+        ("x = np.transpose(x, (1, 0, 2))", []),
+        ("shape = (0, 1, 2)", []),
+        ("for gate in 'iofc': pass", ["'iofc'"]),
+        ("gates = ('update', 'reset', 'new')", ["('update', 'reset', 'new')"]),
+        ("gates = ('reset', 'update', 'new')", []),
+        ("{'Tanh': 'tanh', 'Relu': 'relu', 'Elu': 'elu'}", ["{'Tanh': 'tanh', 'Relu': 'relu', 'Elu': 'elu'}"]),
+        ("{'Tanh': 1, 'Relu': 1, 'Elu': 1}", []),
+        ("HardSigmoid(alpha=0.2, beta=0.5)", ["HardSigmoid(alpha=0.2, beta=0.5)"]),
+        ("LeakyRelu(alpha=given)", []),
+    ],
+)
+def test_what_states_a_convention(source: str, pieces: list[str]) -> None:
+    assert stated(source) == pieces

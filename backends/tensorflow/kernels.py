@@ -9,6 +9,7 @@ import tensorflow as tf
 from rnnspec.backends.tensorflow.plain import obstacle, parts
 from rnnspec.cells import GRU, LSTM, RNN, Cell
 from rnnspec.conventions import keras as conventions
+from rnnspec.conventions.gates import parted
 from rnnspec.ops import States
 from rnnspec.valid import Valid
 
@@ -92,13 +93,11 @@ def _call(cell: Cell, layer: keras.layers.RNN, p, x: tf.Tensor, lengths, state: 
 
 def _weights(cell: Cell, p: dict[str, tf.Tensor]) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
     """Keras's kernel (inputs, gates·units), recurrent kernel (units, gates·units) and bias; cuDNN wants one always."""
-    bias = p["bias"] if "bias" in p else tf.zeros(p["kernel"].shape[:2], p["kernel"].dtype)
-    recurrent = p.get("recurrent_bias", tf.zeros_like(bias[0]))
-    parts = [p["kernel"], p["recurrent_kernel"], bias]
+    p = {"bias": tf.zeros(p["kernel"].shape[:2], p["kernel"].dtype)} | p
+    biases = [*parted(p, tf)] if isinstance(cell, GRU) and cell.reset_after else [p["bias"]]
+    parts = [p["kernel"], p["recurrent_kernel"], *biases]
     if isinstance(cell, GRU):
         parts = [tf.stack([part[k] for k in conventions.GRU.gates.places]) for part in parts]
     kernel, recurrent_kernel = (tf.reshape(tf.transpose(k, (2, 0, 1)), (k.shape[2], -1)) for k in parts[:2])
-    bias = tf.reshape(parts[2], [-1])
-    if isinstance(cell, GRU) and cell.reset_after:
-        bias = tf.stack([bias, tf.pad(recurrent, [[2 * cell.units, 0]])])
-    return kernel, recurrent_kernel, bias
+    flat = [tf.reshape(bias, [-1]) for bias in parts[2:]]
+    return kernel, recurrent_kernel, tf.stack(flat) if len(flat) > 1 else flat[0]

@@ -8,12 +8,13 @@ from typing import Any
 
 import numpy as np
 
+from rnnspec.conventions.keras import CELLS
 from rnnspec.convert.keras.files import KerasFile
 from rnnspec.convert.keras.locate import leaf_of, of_training
 from rnnspec.convert.request import Request
 from rnnspec.errors import SpecError
 
-_KINDS = {1: "SimpleRNN", 3: "GRU", 4: "LSTM"}
+_KINDS = {len(kind.gates.ours): kind.__name__ for kind in CELLS.values()}
 _PATH = re.compile(r"layers/(embedding|dense|lstm|gru|simple_rnn|bidirectional|time_distributed)(_\d+)?/")
 _ASK = "give the configuration with --config (JSON, .keras or .h5)"
 _MOST = 7  # layers whose order is tried

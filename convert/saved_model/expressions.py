@@ -2,54 +2,14 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
-from rnnspec.activations import Activation, Celu, Elu, HardShrink, HardSigmoid, LeakyRelu, SoftShrink
+from rnnspec.activations import Activation, LeakyRelu
+from rnnspec.conventions.tensorflow import COMPOSED, LEAKY_RELU, NAMED, WITH_ALPHA, Pattern
 from rnnspec.convert.saved_model.graph import Tensor
 
-Pattern = Any  # a name (of any tensor, the same wherever it stands), a number, or (operation, pattern, …)
 Found = dict[str, Tensor]
-
-_NAMED: dict[str, Activation] = {
-    "Tanh": "tanh", "Sigmoid": "sigmoid", "Relu": "relu", "Relu6": "relu6", "Softplus": "softplus",
-    "Softsign": "softsign", "Exp": "exponential", "Elu": "elu", "Selu": "selu", "Softmax": "softmax",
-    "LogSoftmax": "log_softmax",
-}  # fmt: skip
-_HARD_SIGMOID = ("RealDiv", ("Relu6", ("AddV2", "x", 3.0)), 6.0)
-# As keras/src/activations and tf.nn write them
-_COMPOSED: list[tuple[Pattern, Activation]] = [
-    (_HARD_SIGMOID, HardSigmoid(alpha=1 / 6, beta=0.5)),
-    (("Mul", "x", _HARD_SIGMOID), "hard_silu"),
-    (("Mul", "x", ("Sigmoid", ("Mul", 1.0, "x"))), "silu"),
-    (("Mul", "x", ("Sigmoid", "x")), "silu"),
-    (("Mul", ("Mul", 0.5, "x"), ("Erfc", ("Mul", ("Neg", "x"), 0.70710678))), "gelu"),
-    (("Mul", "x", ("Tanh", ("Softplus", "x"))), "mish"),
-    (("Maximum", ("Minimum", "x", 1.0), -1.0), "hard_tanh"),
-    (("Sub", "x", ("Tanh", "x")), "tanh_shrink"),
-    (("Neg", ("Softplus", ("Neg", "x"))), "log_sigmoid"),
-    (
-        ("SelectV2", ("LessEqual", "x", -1.0), 0.0,
-         ("SelectV2", ("GreaterEqual", "x", 1.0), 1.0, ("Mul", 0.5, ("AddV2", "x", 1.0)))),
-        "sparse_sigmoid",
-    ),
-    (
-        ("SelectV2", ("LessEqual", "x", -1.0), ("ZerosLike", "x"),
-         ("SelectV2", ("Less", "x", 1.0), ("Mul", 0.25, ("Pow", ("AddV2", "x", 1.0), 2.0)), "x")),
-        "sparse_plus",
-    ),
-]  # fmt: skip
-_WITH_ALPHA: list[tuple[Pattern, Callable[..., Activation]]] = [
-    (("AddV2", ("Maximum", "x", 0.0), ("Mul", "alpha", ("Expm1", ("RealDiv", ("Minimum", "x", 0.0), "alpha")))), Celu),
-    (("SelectV2", ("Greater", "x", 0.0), ("Elu", "x"), ("Mul", "alpha", ("Elu", "x"))), Elu),
-    (("SelectV2", ("Greater", ("Abs", "x"), "alpha"), "x", ("ZerosLike", "x")), HardShrink),
-    (
-        ("SelectV2", ("Greater", "x", "alpha"), ("Sub", "x", "alpha"),
-         ("SelectV2", ("Less", "x", "minus"), ("AddV2", "x", "alpha"), ("ZerosLike", "x"))),
-        SoftShrink,
-    ),
-]  # fmt: skip
 
 
 def match(tensor: Tensor, pattern: Pattern, found: Found | None = None) -> Found | None:
@@ -91,14 +51,14 @@ def integers(tensor: Tensor) -> list[int] | None:
 
 def activation(tensor: Tensor) -> tuple[Activation, Tensor]:
     """φ and a of φ(a); linear where the expression is no activation."""
-    if tensor.type in _NAMED:
-        return _NAMED[tensor.type], tensor.inputs[0]
+    if tensor.type in NAMED:
+        return NAMED[tensor.type], tensor.inputs[0]
     if tensor.type == "LeakyRelu":
-        return LeakyRelu(alpha=tensor.op.real("alpha", 0.2)), tensor.inputs[0]
-    for pattern, meaning in _COMPOSED:
+        return LeakyRelu(alpha=tensor.op.real("alpha", LEAKY_RELU)), tensor.inputs[0]
+    for pattern, meaning in COMPOSED:
         if found := match(tensor, pattern):
             return meaning, found["x"]
-    for pattern, kind in _WITH_ALPHA:
+    for pattern, kind in WITH_ALPHA:
         found = match(tensor, pattern)
         alpha = scalar(found["alpha"]) if found else None
         if found and alpha and scalar(found.get("minus", found["alpha"])) in (alpha, -alpha):

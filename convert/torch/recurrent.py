@@ -10,7 +10,7 @@ from rnnspec.convert.request import Request, WithWeights
 from rnnspec.convert.variables import Variables
 from rnnspec.errors import SpecError
 
-KINDS = {1: "RNN", 3: "GRU", 4: "LSTM"}
+KINDS = {len(kind.gates.ours): kind.__name__ for kind in torch.CELLS.values()}
 
 
 class Stacked:
