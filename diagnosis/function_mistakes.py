@@ -74,10 +74,6 @@ _RELU: tuple[Activation, ...] = (
     Elu(alpha=keras.LAYERS["ELU"]),
     "relu6",
 )
-    *(LeakyRelu(alpha=alpha) for alpha in _SLOPES),
-    Elu(alpha=keras.LAYERS["ELU"]),
-    "relu6",
-)
 
 
 def _activations() -> Iterator[PartMistake]:
