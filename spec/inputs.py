@@ -1,12 +1,126 @@
-"""Checks on what a network is called with, shared by all backends (INPUT-1 to INPUT-5)."""
+"""What a network is called with, checked once for all backends (INPUT-1 to INPUT-6)."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from rnnspec.errors import SpecError
+from rnnspec.layers import Embedding
 from rnnspec.model import Model
+from rnnspec.ops import Array, States
+from rnnspec.valid import Valid
+
+
+class Arrays(Protocol):
+    """How one backend makes its arrays of what it is given, raising SpecError where that is of the wrong type."""
+
+    def ids(self, x: Any, vocabulary: int) -> Array:
+        """Integer ids, from 0 to vocabulary − 1."""
+
+    def features(self, x: Any) -> Array:
+        """x in the dtype of the network."""
+
+    def sizes(self, x: Array) -> tuple[Any, Any]:
+        """The lengths of the first two axes: numbers, or scalars where they are not known yet."""
+
+    def lengths(self, value: Any, batch: Any, time: Any) -> Array:
+        """Integers that pass `check_lengths`."""
+
+    def marks(self, name: str, value: Any, batch: Any, time: Any) -> Array:
+        """A mask, or resets, that pass `check_marks`."""
+
+    def state(self, name: str, value: Any) -> Array:
+        """A state in the dtype of the network."""
+
+
+class Arguments:
+    """The arguments that a model takes."""
+
+    def __init__(self, model: Model, time_major: bool = False) -> None:
+        first = model.layers[0]
+        self.model = model
+        self.time_major = time_major
+        self.states = model.states()
+        self.vocabulary = first.vocabulary if isinstance(first, Embedding) else None
+
+    def of_call(
+        self, arrays: Arrays, x: Any, lengths: Any, mask: Any, state: Any, reset: Any
+    ) -> tuple[Array, Valid, States | None]:
+        """x, which steps count, and states by name, or None where none were given.
+
+        Raises:
+            SpecError: an argument does not fit the model or x; the message names it, and what was expected.
+        """
+        x = arrays.features(x) if self.vocabulary is None else arrays.ids(x, self.vocabulary)
+        check_x(self.model, x.shape, time_major=self.time_major)
+        time, batch = arrays.sizes(x) if self.time_major else arrays.sizes(x)[::-1]
+        if lengths is not None:
+            lengths = arrays.lengths(lengths, batch, time)
+        if mask is not None:
+            if lengths is not None:
+                raise SpecError("mask: given together with lengths; give one of them")
+            mask = arrays.marks("mask", mask, batch, time)
+        if reset is not None:
+            reset = arrays.marks("reset", reset, batch, time)
+        rows = x.shape[1 if self.time_major else 0]
+        return x, Valid(lengths, mask, reset), self._given(arrays, state, rows)
+
+    def of_step(self, arrays: Arrays, x_t: Any, state: Any) -> tuple[Array, States | None]:
+        """x_t, and states by name, or None where none were given.
+
+        Raises:
+            SpecError: one of them does not fit the model.
+        """
+        x_t = arrays.features(x_t) if self.vocabulary is None else arrays.ids(x_t, self.vocabulary)
+        check_x(self.model, x_t.shape, step=True)
+        return x_t, self._given(arrays, state, x_t.shape[0])
+
+    def _given(self, arrays: Arrays, state: Any, batch: int | None) -> States | None:
+        if state is None:
+            return None
+        check_named(state)
+        given = {name: arrays.state(name, value) for name, value in state.items()}
+        check_state(self.states, given, batch)
+        return given
+
+
+class NumpyArrays:
+    """`Arrays` of NumPy."""
+
+    def __init__(self, dtype: str) -> None:
+        self.dtype = dtype
+
+    def ids(self, x: ArrayLike, vocabulary: int) -> np.ndarray:
+        """Of any integer type."""
+        ids = numbers(x)
+        check_ids(ids, vocabulary)
+        return ids
+
+    def features(self, x: ArrayLike) -> np.ndarray:
+        """Numbers of any type are converted."""
+        return numbers(x).astype(self.dtype)
+
+    def sizes(self, x: np.ndarray) -> tuple[int, int]:
+        """The lengths of the first two axes."""
+        return x.shape[0], x.shape[1]
+
+    def lengths(self, value: ArrayLike, batch: int, time: int) -> np.ndarray:
+        """Of any integer type."""
+        lengths = array(value, "lengths")
+        check_lengths(lengths, batch, time)
+        return lengths
+
+    def marks(self, name: str, value: ArrayLike, batch: int, time: int) -> np.ndarray:
+        """Booleans."""
+        marks = array(value, name)
+        check_marks(name, marks.dtype == np.bool_, marks.shape, batch, time)
+        return marks
+
+    def state(self, name: str, value: ArrayLike) -> np.ndarray:
+        """Numbers of any type are converted."""
+        return numbers(value, f"state: {name!r}").astype(self.dtype)
 
 
 def check_x(model: Model, shape: Sequence[int | None], step: bool = False, time_major: bool = False) -> None:
@@ -63,22 +177,14 @@ def check_lengths(lengths: np.ndarray, batch: int, time: int) -> None:
             raise SpecError(f"lengths: row {row} is {length}, beyond the {time} steps of x; shorten it or pad x")
 
 
-def check_mask(boolean: bool, shape: tuple[int, ...], lengths: Any, batch: int, time: int) -> None:
-    """Booleans (batch, time), and not both a mask and lengths."""
-    if lengths is not None:
-        raise SpecError("mask: given together with lengths; give one of them")
+def check_marks(name: str, boolean: bool, shape: Sequence[int | None], batch: int, time: int) -> None:
+    """A mask, or resets: booleans (batch, time); a None in `shape` is unknown yet and passes."""
     if not boolean:
-        raise SpecError("mask: expected booleans, found another dtype; compare it with 0 first")
-    if shape != (batch, time):
-        raise SpecError(f"mask: expected shape ({batch}, {time}), found {shape}")
-
-
-def check_reset(boolean: bool, shape: tuple[int, ...], batch: int, time: int) -> None:
-    """Booleans (batch, time)."""
-    if not boolean:
-        raise SpecError("reset: expected booleans, found another dtype; compare it with 0 first")
-    if shape != (batch, time):
-        raise SpecError(f"reset: expected shape ({batch}, {time}), found {shape}")
+        raise SpecError(f"{name}: expected booleans, found another dtype; compare it with 0 first")
+    if len(shape) != 2 or any(
+        None not in pair and pair[0] != pair[1] for pair in zip(shape, (batch, time), strict=True)
+    ):
+        raise SpecError(f"{name}: expected shape ({batch}, {time}), found {tuple(shape)}")
 
 
 def check_named(state: Any) -> None:

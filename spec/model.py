@@ -13,6 +13,7 @@ from rnnspec.ops import Array, Ops, States, grouped, under
 from rnnspec.shown import quoted
 from rnnspec.valid import Valid
 
+Output = Array  # or two of them, where the last layer has merge="none"
 ByLayer = dict[str, dict[str, Array]]  # layer name → its parameters by their own names
 
 
@@ -111,11 +112,11 @@ class Model(Config, frozen=True, kw_only=True):
         last = self.layers[-1]
         return isinstance(last, Recurrent) and last.merge == "none"
 
-    def named(self, y: Array) -> dict[str, Array]:
+    def named(self, y: Output) -> dict[str, Array]:
         """The output by name: `y`, or `y.forward` and `y.backward`."""
         return {"y.forward": y[0], "y.backward": y[1]} if self.separate else {"y": y}
 
-    def apply(self, ops: Ops, p: ByLayer, x: Array, valid: Valid, state: States) -> tuple[Array, States]:
+    def apply(self, ops: Ops, p: ByLayer, x: Array, valid: Valid, state: States) -> tuple[Output, States]:
         """Whole sequences: x (batch, time, inputs) or ids (batch, time) → outputs, final states."""
         new: States = {}
         if self.padding is not None:

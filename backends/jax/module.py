@@ -13,12 +13,11 @@ from jax import Array
 
 from rnnspec import inputs
 from rnnspec.backends import forks
+from rnnspec.backends.jax.arguments import Arrays
 from rnnspec.backends.jax.program import program
 from rnnspec.checkpoint import Checkpoint, as_checkpoint, check_weights
 from rnnspec.errors import SpecError
-from rnnspec.layers import Embedding
 from rnnspec.ops import States
-from rnnspec.valid import Valid
 
 
 class Net:
@@ -44,6 +43,8 @@ class Net:
         self.time_major = time_major
         self.return_state = return_state
         self.seed = seed
+        self._arguments = inputs.Arguments(self.model, time_major)
+        self._arrays = Arrays(dtype)
         self._calls = 0
         self._entropy = secrets.randbits(32)
         self._program = program(self.model, dtype, time_major, seed)
@@ -84,25 +85,11 @@ class Net:
             raise SpecError("dtype: float64 would become float32 here; call it inside `with jax.enable_x64(True):`")
         check_weights(self.model, dict(parameters), "parameters", allow_nonfinite=True)
         for name, value in parameters.items():
-            self._check_dtype(f"parameters: {name!r}", value)
-        y, new = self._program.sequence(dict(parameters), *self._arguments(x, lengths, mask, state, reset), noise)
+            self._arrays.check_dtype(f"parameters: {name!r}", value)
+        y, new = self._program.sequence(
+            dict(parameters), *self._arguments.of_call(self._arrays, x, lengths, mask, state, reset), noise
+        )
         return (y, self._in_order(new)) if self.return_state else y
-
-    def _arguments(self, x, lengths, mask, state: Mapping | None, reset) -> tuple[Array, Valid, States | None]:
-        """The arguments of a call, checked, as what is compiled takes them."""
-        x = self._array(x)
-        inputs.check_x(self.model, x.shape, time_major=self.time_major)
-        time, batch = x.shape[:2] if self.time_major else x.shape[1::-1]
-        if lengths is not None:
-            lengths = _as_array(lengths, "lengths")
-            inputs.check_lengths(_known(lengths), batch, time)
-        if mask is not None:
-            mask = _as_array(mask, "mask")
-            inputs.check_mask(mask.dtype == bool, mask.shape, lengths, batch, time)
-        if reset is not None:
-            reset = _as_array(reset, "reset")
-            inputs.check_reset(reset.dtype == bool, reset.shape, batch, time)
-        return x, Valid(lengths, mask, reset), self._given_state(state, batch)
 
     def step(self, x_t, state: Mapping | None = None):
         """One time step: x_t (batch, inputs) or ids (batch,) → output (batch, outputs), states by name.
@@ -113,15 +100,13 @@ class Net:
         """
         forks.check("jax")
         with self.precise():
-            x_t = self._array(x_t)
-            inputs.check_x(self.model, x_t.shape, step=True)
-            y, new = self._program.step(self.parameters, x_t, self._given_state(state, x_t.shape[0]))
+            y, new = self._program.step(self.parameters, *self._arguments.of_step(self._arrays, x_t, state))
         return y, self._in_order(new)
 
     def pull(self, cotangents: dict[str, np.ndarray], x, lengths, mask, state: Mapping | None, reset, training: bool):
         """Results, and gradients of Σ cotangent ⊙ result, by name: what `vjp` gives."""
         with self.precise():
-            given = self._arguments(x, lengths, mask, state, reset)
+            given = self._arguments.of_call(self._arrays, x, lengths, mask, state, reset)
             return self._program.pull(self.parameters, *given, self.noise() if training else None, cotangents)
 
     def _in_order(self, states: States) -> States:
@@ -141,46 +126,6 @@ class Net:
     def precise(self) -> AbstractContextManager:
         """64 bits, for a network in float64."""
         return jax.enable_x64(True) if self.dtype == "float64" else nullcontext()
-
-    def _array(self, x) -> Array | np.ndarray:
-        first = self.model.layers[0]
-        if isinstance(first, Embedding):
-            x = _as_array(x, "ids")
-            inputs.check_ids(_known(x), first.vocabulary)
-            return x
-        return self._floats("x", x)
-
-    def _given_state(self, state: Mapping | None, batch: int) -> States | None:
-        if state is None:
-            return None
-        inputs.check_named(state)
-        arrays = {name: self._floats(f"state: {name!r}", value) for name, value in state.items()}
-        inputs.check_state(self._program.sizes, arrays, batch)
-        return arrays
-
-    def _floats(self, name: str, value) -> Array | np.ndarray:
-        """NumPy's arrays and lists are converted; JAX's have a dtype that was chosen."""
-        if not isinstance(value, jax.Array):
-            return inputs.numbers(value, name).astype(self.dtype)
-        self._check_dtype(name, value)
-        return value
-
-    def _check_dtype(self, name: str, value: Any) -> None:
-        if value.dtype != self.dtype:
-            raise SpecError(f"{name}: expected {self.dtype}, found {value.dtype}; convert it with astype")
-
-
-def _as_array(value, name: str) -> Array | np.ndarray:
-    """NumPy's arrays and lists are copied, in this machine's byte order: JAX reads them after the call has returned."""
-    if isinstance(value, jax.Array):
-        return value
-    array = inputs.array(value, name)
-    return array.astype(array.dtype.newbyteorder("="))
-
-
-def _known(value: Array | np.ndarray) -> np.ndarray:
-    """The values; zeros, which are always good, where they are traced, so that type and shape are checked."""
-    return np.zeros(value.shape, value.dtype) if isinstance(value, jax.core.Tracer) else np.asarray(value)
 
 
 def load(

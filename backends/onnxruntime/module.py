@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from rnnspec import inputs
 from rnnspec.checkpoint import Checkpoint, as_checkpoint
@@ -13,8 +14,14 @@ from rnnspec.errors import UnsupportedError
 from rnnspec.export.model import serialised
 from rnnspec.export.session import Session
 from rnnspec.export.start import initial_states
-from rnnspec.layers import Embedding, Recurrent
+from rnnspec.layers import Recurrent
+from rnnspec.model import Output
 from rnnspec.reading import contents
+
+
+class _Arrays(inputs.NumpyArrays):
+    def ids(self, x: ArrayLike, vocabulary: int) -> np.ndarray:
+        return super().ids(x, vocabulary).astype("int64")
 
 
 class Net:
@@ -32,6 +39,8 @@ class Net:
         self.model = source.model
         self.metadata = source.metadata
         self.time_major = time_major
+        self._arguments = inputs.Arguments(self.model, time_major)
+        self._arrays = _Arrays("float32")
 
     def _session(self, **options: bool) -> Session:
         """The graph for a kind of call."""
@@ -51,27 +60,24 @@ class Net:
         """Recurrent layer → a native node, or a `Scan` and why, in sequences with lengths."""
         return (self._loaded or self._session(lengths=True, mask=False, reset=False)).paths
 
-    def __call__(self, x, lengths=None, mask=None, state: Mapping | None = None, reset=None):
+    def __call__(
+        self,
+        x: ArrayLike,
+        lengths: ArrayLike | None = None,
+        mask: ArrayLike | None = None,
+        state: Mapping[str, ArrayLike] | None = None,
+        reset: ArrayLike | None = None,
+    ) -> tuple[Output, dict[str, np.ndarray]]:
         """Whole sequences: x (batch, time, inputs) or ids (batch, time) → outputs, final states by name.
 
         Raises:
             SpecError: x, lengths, mask, reset or state do not fit the model (INPUT-1 to INPUT-6).
             UnsupportedError: a loaded file that was exported without the inputs that the call needs.
         """
-        x = self._array(x)
-        inputs.check_x(self.model, x.shape, time_major=self.time_major)
+        x, (lengths, mask, reset), given = self._arguments.of_call(self._arrays, x, lengths, mask, state, reset)
         batch, time = x.shape[:2][::-1] if self.time_major else x.shape[:2]
-        if lengths is not None:
-            lengths = inputs.array(lengths, "lengths")
-            inputs.check_lengths(lengths, batch, time)
-        if mask is not None:
-            mask = inputs.array(mask, "mask")
-            inputs.check_mask(mask.dtype == np.bool_, mask.shape, lengths, batch, time)
-            if np.array_equal(mask, np.arange(time) < mask.sum(1)[:, None]):
-                lengths, mask = mask.sum(1), None  # the same, and faster
-        if reset is not None:
-            reset = inputs.array(reset, "reset")
-            inputs.check_reset(reset.dtype == np.bool_, reset.shape, batch, time)
+        if mask is not None and np.array_equal(mask, np.arange(time) < mask.sum(1)[:, None]):
+            lengths, mask = mask.sum(1), None  # the same, and faster
         if batch == 0:  # ONNX Runtime's LSTM ends the process
             axis = 1 if self.time_major else 0
             y, new = self(np.zeros((*x.shape[:axis], 1, *x.shape[axis + 1 :]), x.dtype))
@@ -88,20 +94,21 @@ class Net:
             session = self._loaded
         swap = self.time_major != session.time_major
         feeds = {"x": x.swapaxes(0, 1) if swap else x, **_steps(session, lengths, mask, reset, batch, time)}
-        return self._results(session.run(feeds | self._state(state, batch)), swap)
+        return self._results(session.run(feeds | self._states(given, batch)), swap)
 
-    def step(self, x_t, state: Mapping | None = None):
+    def step(
+        self, x_t: ArrayLike, state: Mapping[str, ArrayLike] | None = None
+    ) -> tuple[np.ndarray, dict[str, np.ndarray]]:
         """One time step: x_t (batch, inputs) or ids (batch,) → output (batch, outputs), states by name.
 
         Raises:
             SpecError: x_t or state do not fit the model.
             UnsupportedError: a layer runs backward, or reverses its output.
         """
-        x_t = self._array(x_t)
-        inputs.check_x(self.model, x_t.shape, step=True)
+        x_t, given = self._arguments.of_step(self._arrays, x_t, state)
         session = self._loaded or self._session(step=True)
         if session.step:
-            return self._results(session.run({"x": x_t, **self._state(state, len(x_t))}), False)
+            return self._results(session.run({"x": x_t, **self._states(given, len(x_t))}), False)
         for layer in self.model.layers:  # a sequence file streams as sequences of one step
             if isinstance(layer, Recurrent) and layer.direction != "forward":
                 raise UnsupportedError(
@@ -109,38 +116,33 @@ class Net:
                 )
             if isinstance(layer, Recurrent) and layer.reverse_output:
                 raise UnsupportedError(f"layer {layer.name!r} reverses its output: it has no step; run whole sequences")
-        y, new = self(x_t[None] if self.time_major else x_t[:, None], state=state)
+        y, new = self(x_t[None] if self.time_major else x_t[:, None], state=given)
         if y.ndim == 3:
             y = y[0] if self.time_major else y[:, 0]
         return y, new
 
-    def _array(self, x) -> np.ndarray:
-        x = inputs.numbers(x)
-        first = self.model.layers[0]
-        if isinstance(first, Embedding):
-            inputs.check_ids(x, first.vocabulary)
-            return x.astype("int64")
-        return x.astype("float32")
+    def _states(self, given: dict[str, np.ndarray] | None, batch: int) -> dict[str, np.ndarray]:
+        """The given states, or those that sequences start from."""
+        return {name: np.tile(value, (batch, 1)) for name, value in self._initial.items()} if given is None else given
 
-    def _state(self, state: Mapping | None, batch: int) -> dict[str, np.ndarray]:
-        if state is None:
-            return {name: np.tile(value, (batch, 1)) for name, value in self._initial.items()}
-        inputs.check_named(state)
-        arrays = {name: inputs.numbers(value, f"state: {name!r}").astype("float32") for name, value in state.items()}
-        inputs.check_state(self.model.states(), arrays, batch)
-        return arrays
-
-    def _results(self, results: dict, swap: bool):
+    def _results(self, results: dict[str, np.ndarray], swap: bool) -> tuple[Output, dict[str, np.ndarray]]:
         separate = self.model.separate
         y = (results.pop("y.forward"), results.pop("y.backward")) if separate else results.pop("y")
         return self._each(y, lambda part: part.swapaxes(0, 1) if swap and part.ndim == 3 else part), results
 
-    def _each(self, y, change: Callable):
+    def _each(self, y: Output, change: Callable[[np.ndarray], np.ndarray]) -> Output:
         """The output, or both where they are separate, changed."""
         return tuple(map(change, y)) if self.model.separate else change(y)
 
 
-def _steps(session: Session, lengths, mask, reset, batch: int, time: int) -> dict[str, np.ndarray]:
+def _steps(
+    session: Session,
+    lengths: np.ndarray | None,
+    mask: np.ndarray | None,
+    reset: np.ndarray | None,
+    batch: int,
+    time: int,
+) -> dict[str, np.ndarray]:
     """The inputs that say which steps count, as the graph takes them."""
     if session.step:
         raise UnsupportedError("the file is a single step; call net.step, or export it without --step")

@@ -1,4 +1,4 @@
-"""What a network is called with, as tensors by name, and checked (INPUT-1 to INPUT-5).
+"""What a network is called with, as tensors by name, and checked (INPUT-1 to INPUT-6).
 
 Values are checked in NumPy where they are known, and by assertions in the graph where they are not.
 """
@@ -12,14 +12,20 @@ import tensorflow as tf
 
 from rnnspec import inputs
 from rnnspec.errors import SpecError
-from rnnspec.layers import Embedding
 from rnnspec.model import Model
 
 Size = Any  # an int, or a scalar tensor where it is not known yet
 Given = dict[str, tf.Tensor]  # "x", and where given "lengths", "mask", "reset" and all states: names of an .npz file
 
 
-def separate(model: Model, x, lengths=None, mask=None, state: Mapping | None = None, reset=None) -> dict[str, Any]:
+def separate(
+    model: Model,
+    x: Any,
+    lengths: Any = None,
+    mask: Any = None,
+    state: Mapping[str, Any] | None = None,
+    reset: Any = None,
+) -> dict[str, Any]:
     """The arguments by name, absent ones left out; x may be a mapping that holds them all."""
     if isinstance(x, Mapping):
         if any(other is not None for other in (lengths, mask, state, reset)):
@@ -41,28 +47,57 @@ def separate(model: Model, x, lengths=None, mask=None, state: Mapping | None = N
 
 def check(model: Model, given: dict[str, Any], dtype: str, *, step: bool = False, time_major: bool = False) -> Given:
     """The arguments as tensors. Raises SpecError where they do not fit the model."""
-    first = model.layers[0]
-    x = _ids(first.vocabulary, given["x"]) if isinstance(first, Embedding) else _floats("x", given["x"], dtype)
-    shape = _shape("x", x)
-    inputs.check_x(model, shape, step, time_major)
-    sizes = [size if size is not None else tf.shape(x)[axis] for axis, size in enumerate(shape[:2])]
-    batch, time = (sizes[0], 0) if step else reversed(sizes) if time_major else sizes
-    result = {"x": x}
-    if "lengths" in given:
-        result["lengths"] = _lengths(given["lengths"], batch, time)
-    if "mask" in given:
-        mask = tf.convert_to_tensor(_array("mask", given["mask"]))
-        inputs.check_mask(mask.dtype == tf.bool, (0, 0), given.get("lengths"), 0, 0)  # dtype and company; now the shape
-        result["mask"] = _same("mask", mask, batch, time)
-    if "reset" in given:
-        reset = tf.convert_to_tensor(_array("reset", given["reset"]))
-        inputs.check_reset(reset.dtype == tf.bool, (0, 0), 0, 0)
-        result["reset"] = _same("reset", reset, batch, time)
-    state = {name: _floats(f"state {name!r}", given[name], dtype) for name in model.states() if name in given}
-    if state:
-        inputs.check_state(model.states(), state, batch if isinstance(batch, int) else None)
-    known = model.states()
-    return result | {name: _same(f"state: {name!r}", value, batch, known[name]) for name, value in state.items()}
+    arguments, arrays = inputs.Arguments(model, time_major), Arrays(dtype)
+    state = {name: given[name] for name in arguments.states if name in given} or None
+    marks: dict[str, tf.Tensor | None] = {}
+    if step:
+        x, known = arguments.of_step(arrays, given["x"], state)
+        batch = arrays.sizes(x)[0]
+    else:
+        company = (given.get(name) for name in ("lengths", "mask"))
+        x, valid, known = arguments.of_call(arrays, given["x"], *company, state, given.get("reset"))
+        batch, marks = arrays.sizes(x)[time_major], valid._asdict()
+    states = {
+        name: _same(f"state: {name!r}", value, batch, arguments.states[name]) for name, value in (known or {}).items()
+    }
+    return {"x": x} | {name: value for name, value in marks.items() if value is not None} | states
+
+
+class Arrays:
+    """`rnnspec.inputs.Arrays`: sizes that are not known are scalar tensors."""
+
+    def __init__(self, dtype: str) -> None:
+        self.dtype = dtype
+
+    def ids(self, x: Any, vocabulary: int) -> tf.Tensor:
+        """Of any integer type, as int64."""
+        ids = _ids(vocabulary, x)
+        _shape("x", ids)
+        return ids
+
+    def features(self, x: Any) -> tf.Tensor:
+        """Arrays of any type, and tensors in the dtype of the network."""
+        features = _floats("x", x, self.dtype)
+        _shape("x", features)
+        return features
+
+    def sizes(self, x: tf.Tensor) -> tuple[Size, ...]:
+        """The lengths of the first two axes."""
+        return tuple(size if size is not None else tf.shape(x)[axis] for axis, size in enumerate(x.shape[:2]))
+
+    def lengths(self, value: Any, batch: Size, time: Size) -> tf.Tensor:
+        """Of any integer type, as int32."""
+        return _lengths(value, batch, time)
+
+    def marks(self, name: str, value: Any, batch: Size, time: Size) -> tf.Tensor:
+        """Booleans."""
+        marks = tf.convert_to_tensor(_array(name, value))
+        inputs.check_marks(name, marks.dtype == tf.bool, (None, None), 0, 0)  # now the shape
+        return _same(name, marks, batch, time)
+
+    def state(self, name: str, value: Any) -> tf.Tensor:
+        """Arrays of any type, and tensors in the dtype of the network."""
+        return _floats(f"state {name!r}", value, self.dtype)
 
 
 def symbolic(given: dict[str, Any]) -> bool:
@@ -84,12 +119,12 @@ def specs(model: Model, dtype: str, names: Iterable[str], step: bool = False) ->
     return {name: known[name] for name in names}
 
 
-def _array(name: str, value):
+def _array(name: str, value: Any) -> Any:
     """Tensors of all kinds as they are, anything else as an array."""
     return value if hasattr(value, "dtype") and not isinstance(value, np.ndarray) else inputs.array(value, name)
 
 
-def _floats(name: str, value, dtype: str) -> tf.Tensor:
+def _floats(name: str, value: Any, dtype: str) -> tf.Tensor:
     if not tf.is_tensor(value):
         return tf.convert_to_tensor(inputs.numbers(value, name).astype(dtype))
     if isinstance(value, tf.RaggedTensor):
@@ -101,7 +136,7 @@ def _floats(name: str, value, dtype: str) -> tf.Tensor:
     return tf.convert_to_tensor(value)
 
 
-def _ids(vocabulary: int, value) -> tf.Tensor:
+def _ids(vocabulary: int, value: Any) -> tf.Tensor:
     known = tf.get_static_value(value) if tf.is_tensor(value) else inputs.array(value, "ids")
     if known is not None:
         inputs.check_ids(known, vocabulary)
@@ -115,7 +150,7 @@ def _ids(vocabulary: int, value) -> tf.Tensor:
         return tf.identity(ids)
 
 
-def _lengths(value, batch: Size, time: Size) -> tf.Tensor:
+def _lengths(value: Any, batch: Size, time: Size) -> tf.Tensor:
     known = tf.get_static_value(value) if tf.is_tensor(value) else inputs.array(value, "lengths")
     if known is not None and isinstance(batch, int) and isinstance(time, int):
         inputs.check_lengths(known, batch, time)

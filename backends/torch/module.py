@@ -3,16 +3,20 @@
 import os
 from collections.abc import Callable, Mapping
 from copy import deepcopy
+from typing import Any
 
 import torch
+from numpy.typing import ArrayLike
 from torch import Tensor, nn
 
 from rnnspec import inputs
 from rnnspec.backends.torch import kernels
+from rnnspec.backends.torch.arguments import Arrays, as_tensor
 from rnnspec.backends.torch.ops import TorchOps
 from rnnspec.checkpoint import Checkpoint, as_checkpoint
 from rnnspec.errors import SpecError
-from rnnspec.layers import Embedding, Recurrent
+from rnnspec.layers import Recurrent
+from rnnspec.model import ByLayer
 from rnnspec.valid import Valid
 
 PATHS = ("native", "generic")
@@ -33,12 +37,12 @@ class Net(nn.Module):
             raise SpecError(f"path: expected 'auto' or one of {', '.join(PATHS)}, found {path!r}")
         self.model = checkpoint.model
         self.metadata = checkpoint.metadata
-        self._sizes = self.model.states()
         self.path = path
         self.time_major = time_major
         self.return_state = return_state
         self.seed = seed
         self._calls = 0
+        self._arguments = inputs.Arguments(self.model, time_major)
         kind = getattr(torch, inputs.check_dtype(dtype))
         self.register_buffer("_anchor", torch.zeros(0, dtype=kind), persistent=False)  # follows .to(dtype, device)
         for name in self.model.parameters():
@@ -66,7 +70,14 @@ class Net(nn.Module):
                     found[layer.name] = f"native: {' + '.join(names)}"
         return found
 
-    def forward(self, x, lengths=None, mask=None, state: Mapping | None = None, reset=None):
+    def forward(
+        self,
+        x: Tensor | ArrayLike,
+        lengths: Tensor | ArrayLike | None = None,
+        mask: Tensor | ArrayLike | None = None,
+        state: Mapping[str, Tensor | ArrayLike] | None = None,
+        reset: Tensor | ArrayLike | None = None,
+    ) -> Any:
         """Whole sequences: x (batch, time, inputs) or ids (batch, time) → outputs, final states by name.
 
         Raises:
@@ -75,27 +86,19 @@ class Net(nn.Module):
         """
         if not isinstance(x, Tensor):
             return self._record(self.forward, x, lengths, mask, state, reset)
-        self._check_x(x)
-        inputs.check_x(self.model, x.shape, time_major=self.time_major)
+        arrays = Arrays(self._anchor)
+        x, valid, given = self._arguments.of_call(arrays, x, lengths, mask, state, reset)
         if self.time_major:
             x = x.transpose(0, 1)
-        batch, time = x.shape[:2]
-        if lengths is not None:
-            lengths = lengths.cpu().numpy() if isinstance(lengths, Tensor) else inputs.array(lengths, "lengths")
-            inputs.check_lengths(lengths, batch, time)
-            lengths = torch.from_numpy(lengths.astype("int64"))
-        if mask is not None:
-            mask = as_tensor(mask, "mask", x.device)
-            inputs.check_mask(mask.dtype == torch.bool, tuple(mask.shape), lengths, batch, time)
-        if reset is not None:
-            reset = as_tensor(reset, "reset", x.device)
-            inputs.check_reset(reset.dtype == torch.bool, tuple(reset.shape), batch, time)
-        valid, weights = Valid(lengths, mask, reset), self._weights()
-        y, new = self.model.apply(self._ops(), weights, x, valid, self._state(state, batch, weights))
+        weights = self._weights()
+        given = self._start(x.shape[0], weights) if given is None else given
+        y, new = self.model.apply(self._ops(), weights, x, valid, given)
         y = tuple(self._turned(part) for part in y) if isinstance(y, tuple) else self._turned(y)
         return (y, new) if self.return_state else y
 
-    def step(self, x_t, state: Mapping | None = None):
+    def step(
+        self, x_t: Tensor | ArrayLike, state: Mapping[str, Tensor | ArrayLike] | None = None
+    ) -> tuple[Tensor, dict[str, Tensor]]:
         """One time step: x_t (batch, inputs) or ids (batch,) → output (batch, outputs), states by name.
 
         Raises:
@@ -104,10 +107,10 @@ class Net(nn.Module):
         """
         if not isinstance(x_t, Tensor):
             return self._record(self.step, x_t, state)
-        self._check_x(x_t)
-        inputs.check_x(self.model, x_t.shape, step=True)
+        x_t, given = self._arguments.of_step(Arrays(self._anchor), x_t, state)
         weights = self._weights()
-        return self.model.step(self._ops(), weights, x_t, self._state(state, x_t.shape[0], weights))
+        given = self._start(x_t.shape[0], weights) if given is None else given
+        return self.model.step(self._ops(), weights, x_t, given)
 
     def _ops(self) -> TorchOps:
         """Operations for one call, of which only those in training count."""
@@ -118,52 +121,22 @@ class Net(nn.Module):
     def _turned(self, y: Tensor) -> Tensor:
         return y.transpose(0, 1) if self.time_major and y.ndim == 3 else y
 
-    def _record(self, call: Callable, x, *arguments):
+    def _record(self, call: Callable[..., Any], x: ArrayLike, *arguments: Any) -> Any:
         """The same call on x as a tensor; an array in evaluation mode is inference, so that NumPy takes the results."""
         x = as_tensor(inputs.numbers(x), "x", self._anchor.device)
         x = x if self.model.inputs is None else x.to(self._anchor.dtype)
         with torch.set_grad_enabled(self.training and torch.is_grad_enabled()):
             return call(x, *arguments)
 
-    def _check_x(self, x: Tensor) -> None:
-        first = self.model.layers[0]
-        if isinstance(first, Embedding):
-            if x.is_floating_point() or x.is_complex() or x.dtype == torch.bool:
-                raise SpecError(f"ids: expected integers, found {x.dtype}; the model begins with an embedding")
-            if not x.is_cuda and not torch.compiler.is_compiling():  # CUDA asserts by itself; reading would synchronise
-                inputs.check_ids(x.numpy(), first.vocabulary)
-        elif x.dtype != self._anchor.dtype:
-            raise SpecError(f"x: expected {self._anchor.dtype}, found {x.dtype}; convert it with x.to(…)")
-
-    def _state(self, state: Mapping | None, batch: int, weights: dict[str, dict[str, Tensor]]) -> dict[str, Tensor]:
+    def _start(self, batch: int, weights: ByLayer) -> dict[str, Tensor]:
+        """The states of sequences that are given none."""
         anchor = self._anchor
-        if state is None:
-            zeros = {name: anchor.new_zeros(batch, size) for name, size in self._sizes.items()}
-            return self.model.start(TorchOps(), weights, zeros)
-        inputs.check_named(state)
-        tensors = {name: self._given(name, value) for name, value in state.items()}
-        inputs.check_state(self._sizes, tensors, batch)
-        return tensors
+        zeros = {name: anchor.new_zeros(batch, size) for name, size in self._arguments.states.items()}
+        return self.model.start(TorchOps(), weights, zeros)
 
-    def _given(self, name: str, value) -> Tensor:
-        """A given state in the dtype and on the device of the network."""
-        if isinstance(value, Tensor) and value.dtype == self._anchor.dtype:
-            return value
-        if not isinstance(value, Tensor) or value.is_complex():
-            value = as_tensor(inputs.numbers(value, f"state: {name!r}"), name, None)
-        return value.to(self._anchor)
-
-    def _weights(self) -> dict[str, dict[str, Tensor]]:
+    def _weights(self) -> ByLayer:
         # Read anew at every call: functional_call and parametrizations exchange the parameters.
         return {layer.name: _collect(self._modules.get(layer.name)) for layer in self.model.layers}
-
-
-def as_tensor(value, name: str, device: torch.device | None = None) -> Tensor:
-    """A tensor as it is; arrays and lists in memory of their own, whatever their strides, byte order and flags."""
-    if isinstance(value, Tensor):
-        return value.to(device) if device else value
-    array = inputs.array(value, name)
-    return torch.from_numpy(array.astype(array.dtype.newbyteorder("="), order="C")).to(device)
 
 
 class _Scope(nn.Module):

@@ -6,7 +6,8 @@ import torch
 from torch import Tensor
 
 from rnnspec import inputs
-from rnnspec.backends.torch.module import Net, as_tensor
+from rnnspec.backends.torch.arguments import as_tensor
+from rnnspec.backends.torch.module import Net
 
 
 def vjp(

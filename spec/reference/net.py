@@ -3,12 +3,12 @@
 from collections.abc import Mapping
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from rnnspec import inputs
 from rnnspec.checkpoint import Checkpoint
-from rnnspec.layers import Embedding
+from rnnspec.model import Output
 from rnnspec.reference.ops import NumpyOps
-from rnnspec.valid import Valid
 
 
 class Net:
@@ -37,64 +37,52 @@ class Net:
         self.training = training
         self.seed = seed
         self._calls = 0
+        self._arguments = inputs.Arguments(self.model, time_major)
+        self._arrays = inputs.NumpyArrays(dtype)
         self._weights = self.model.by_layer({name: array.astype(dtype) for name, array in checkpoint.weights.items()})
 
-    def __call__(self, x, lengths=None, mask=None, state: Mapping | None = None, reset=None):
+    def __call__(
+        self,
+        x: ArrayLike,
+        lengths: ArrayLike | None = None,
+        mask: ArrayLike | None = None,
+        state: Mapping[str, ArrayLike] | None = None,
+        reset: ArrayLike | None = None,
+    ) -> tuple[Output, dict[str, np.ndarray]]:
         """Whole sequences: x (batch, time, inputs) or ids (batch, time) → outputs, final states by name.
 
         Raises:
             SpecError: x, lengths, mask or state do not fit the model (INPUT-1 to INPUT-6).
         """
-        x = self._array(x)
-        inputs.check_x(self.model, x.shape, time_major=self.time_major)
+        x, valid, given = self._arguments.of_call(self._arrays, x, lengths, mask, state, reset)
         if self.time_major:
             x = x.swapaxes(0, 1)
-        if lengths is not None:
-            lengths = inputs.array(lengths, "lengths")
-            inputs.check_lengths(lengths, *x.shape[:2])
-        if mask is not None:
-            mask = inputs.array(mask, "mask")
-            inputs.check_mask(mask.dtype == np.bool_, mask.shape, lengths, *x.shape[:2])
-        if reset is not None:
-            reset = inputs.array(reset, "reset")
-            inputs.check_reset(reset.dtype == np.bool_, reset.shape, *x.shape[:2])
-        valid = Valid(lengths, mask, reset)
-        y, new = self.model.apply(self._ops(), self._weights, x, valid, self._state(state, len(x)))
+        y, new = self.model.apply(self._ops(), self._weights, x, valid, self._start(len(x)) if given is None else given)
         return self._swapped(y), new
 
-    def step(self, x_t, state: Mapping | None = None):
+    def step(
+        self, x_t: ArrayLike, state: Mapping[str, ArrayLike] | None = None
+    ) -> tuple[np.ndarray, dict[str, np.ndarray]]:
         """One time step: x_t (batch, inputs) or ids (batch,) → output (batch, outputs), states by name.
 
         Raises:
             SpecError: x_t or state do not fit the model.
             UnsupportedError: a layer runs backward.
         """
-        x_t = self._array(x_t)
-        inputs.check_x(self.model, x_t.shape, step=True)
-        return self.model.step(self._ops(), self._weights, x_t, self._state(state, len(x_t)))
+        x_t, given = self._arguments.of_step(self._arrays, x_t, state)
+        return self.model.step(self._ops(), self._weights, x_t, self._start(len(x_t)) if given is None else given)
 
     def _ops(self) -> NumpyOps:
         """Operations for one call."""
         self._calls += self.training
         return NumpyOps(self.training, self.seed, self._calls - 1)
 
-    def _swapped(self, y):
+    def _swapped(self, y: Output) -> Output:
         if isinstance(y, tuple):
             return tuple(self._swapped(part) for part in y)
         return y.swapaxes(0, 1) if self.time_major and y.ndim == 3 else y
 
-    def _array(self, x) -> np.ndarray:
-        x = inputs.numbers(x)
-        if isinstance(self.model.layers[0], Embedding):
-            inputs.check_ids(x, self.model.layers[0].vocabulary)
-            return x
-        return x.astype(self.dtype)
-
-    def _state(self, state: Mapping | None, batch: int) -> dict[str, np.ndarray]:
-        if state is None:
-            zeros = {name: np.zeros((batch, size), self.dtype) for name, size in self.model.states().items()}
-            return self.model.start(NumpyOps(), self._weights, zeros)
-        inputs.check_named(state)
-        arrays = {name: inputs.numbers(value, f"state: {name!r}").astype(self.dtype) for name, value in state.items()}
-        inputs.check_state(self.model.states(), arrays, batch)
-        return arrays
+    def _start(self, batch: int) -> dict[str, np.ndarray]:
+        """The states of sequences that are given none."""
+        zeros = {name: np.zeros((batch, size), self.dtype) for name, size in self._arguments.states.items()}
+        return self.model.start(NumpyOps(), self._weights, zeros)
