@@ -81,7 +81,7 @@ def _without_gradients(rival: Rival) -> Rival:
 
 
 def _nets(case: Case) -> dict[str, backend.Net]:
-    return {path: backend.load(case.checkpoint, path=path) for path in ("auto", "generic")}
+    return {path: backend.load(case.checkpoint, path=path) for path in ("auto", "fused", "generic")}
 
 
 def _stock(case: Case) -> nn.Module:

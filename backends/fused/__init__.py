@@ -16,8 +16,8 @@ Of `LSTM(units=4)` on 3 features, `forward` is
 
 and `backward.kept` are i_f, g, o, tanh c', and the old h and c. An executor
 
-1. gives each source its value, `once` as it is and everything else time-major (time, batch, size), and runs `once` and
-   `before` with the framework's ordinary operations, which differentiates them (`node.evaluate`);
+1. gives each of `sources` its value, parameters and start states as they are and everything else time-major (time,
+   batch, size), and runs `once` and `before` with the framework's ordinary operations, which differentiates them;
 2. runs `loop` over the steps, as one function with a gradient of its own: from constants, leaves and initial states to
    `exports` (time, batch, size) and last states, and for the gradient the values of `kept`;
 3. runs `after` with ordinary operations again; `program.results` are the outputs, 0 at invalid steps.

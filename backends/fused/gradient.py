@@ -70,7 +70,7 @@ def gradient(program: Program, forward: Stages) -> Gradient:
     results = [sums.whole(node) if node in forward.leaves else sums.total(node) for node in of]
     olds = [sums.whole(old) for old, _ in program.states.values()]
     given = {*forward.constants, *forward.leaves}
-    free = {*forward.exports, *(new for _, new in program.states.values()), *(o for o, _ in program.states.values())}
+    free = {*forward.exports, *(node for pair in program.states.values() for node in pair)} - given
     kept = _kept([*olds, *results], forward.loop, free, given)
     backward = Program.of(carried, simplify([*olds, *results], {*given, *kept}))
     return Gradient(kept, backward, stages(backward, forward.constants, {*forward.leaves, *kept}), of)

@@ -10,7 +10,7 @@ ONCE = {"parameter", "start"}  # sources that are the same at every step; of the
 
 
 class Stages(NamedTuple):
-    """A program taken apart; each list of nodes is in order, without sources.
+    """A program taken apart, each list of nodes in order; `sources`, apart from states, are listed by themselves.
 
     `once`: of parameters alone. `before`: of no state, for all steps at once, before the loop. `loop`: what the states
     to come need, step after step. `after`: what they do not need, for all steps at once, after it.
@@ -19,6 +19,7 @@ class Stages(NamedTuple):
     what `after` and the results read of it, for all steps: nodes of the loop, or old states.
     """
 
+    sources: list[Node]
     once: list[Node]
     before: list[Node]
     loop: list[Node]
@@ -45,6 +46,7 @@ def stages(program: Program, constants: Iterable[Node] = (), leaves: Iterable[No
     read = dict.fromkeys([*(arg for node in loop for arg in node.nodes), *new])
     seen = dict.fromkeys([*(arg for node in after for arg in node.nodes), *program.results])
     return Stages(
+        sources=[node for node in nodes if not node.args],
         once=[node for node in inner if kinds[node] == 0],
         before=[node for node in inner if kinds[node] == 1],
         loop=loop,

@@ -1,7 +1,7 @@
 """PyTorch: the model as a trainable `nn.Module`.
 
-Which path a layer takes, torch's own fused layer or the generic loop over the cell's `step`, is `net.paths()`, and can
-be forced with `path="native"` or `path="generic"`.
+Which path a layer takes, torch's own layer, a fused loop of ours or the generic one over the cell's `step`, is
+`net.paths()`, and can be forced with `path="native"`, `"fused"` or `"generic"`.
 """
 
 from rnnspec import backends

@@ -4,6 +4,8 @@ The weights need no conversion: `kernel (gates, units, inputs)`, flattened, *is*
 inputs)`, since torch has the gates in the order of the specification (`rnnspec.conventions.torch`).
 """
 
+from collections.abc import Iterator
+
 import torch
 import torch.nn.functional as F
 from msgspec.structs import fields
@@ -69,6 +71,30 @@ def obstacle(cell: Cell, training: bool = False) -> str | None:
 def layer_obstacle(layer, training: bool = False) -> str | None:
     """Why a direction of the layer has no fused path."""
     return next((reason for cell, _ in layer.directions.values() if (reason := obstacle(cell, training))), None)
+
+
+def describe(layer, path: str, training: bool = False) -> str:
+    """The paths that the layer's cells take, with torch's functions, or why it is not one of these."""
+    if path == "generic":
+        return "generic: asked for"
+    cells = [part for cell, _ in layer.directions.values() for part in _parts(cell, training)]
+    native = [cell for cell in cells if path != "fused" and obstacle(cell, training) is None]
+    names = " + ".join(dict.fromkeys(name(cell) for cell in native))
+    reasons = dict.fromkeys(obstacle(cell, training) or "asked for" for cell in cells if cell not in native)
+    return "; ".join([f"native: {names}"] * bool(names) + [f"fused: {reason}" for reason in reasons])
+
+
+def _parts(cell: Cell, training: bool) -> Iterator[Cell]:
+    """The cells that run apart, as their `unroll` takes them."""
+    if type(cell) is Stack:
+        for inner in cell.cells:
+            yield from _parts(inner, training)
+    elif isinstance(cell, Wrapper) and (
+        type(cell) is Residual or (type(cell) is CellDropout and not (cell.state and training))
+    ):
+        yield from _parts(cell.cell, training)
+    else:
+        yield cell
 
 
 def insist(layer, valid: Valid, training: bool = False) -> None:

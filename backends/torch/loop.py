@@ -1,9 +1,9 @@
-"""The generic time loop."""
+"""The time loop of a cell that torch has no layer for."""
 
 import torch
 from torch import Tensor
 
-from rnnspec.backends.torch import lstm
+from rnnspec.backends.torch import fused
 from rnnspec.backends.torch.steps import steps
 from rnnspec.ops import States, leaves, nest_like
 from rnnspec.valid import Valid
@@ -12,39 +12,27 @@ from rnnspec.valid import Valid
 def unroll(
     ops, cell, p: dict[str, Tensor], x: Tensor, valid: Valid, state: States, start: States, reverse: bool
 ) -> tuple[Tensor, States]:
-    """`Ops.unroll` for any cell: UNROLL-1 to UNROLL-6, UNROLL-12."""
+    """`Ops.unroll` for any cell, fused unless `ops.path` is "generic": UNROLL-1 to UNROLL-6, UNROLL-12."""
     mask, begins = (None if m is None else m.T.unsqueeze(-1) for m in steps(valid, x, reverse))
-    outputs = cell.outputs(x.shape[-1])
     if not x.shape[1]:
-        return x.new_zeros(x.shape[0], 0, outputs), state
-    prepared = cell.prepare(ops, p)
-    projected = cell.project(ops, prepared, x.transpose(0, 1))
-    if lstm.fits(cell, x):
-
-        def plain(z, h, c, h0, c0, *values):
-            given = dict(zip(names, values, strict=True))
-            prepared = cell.prepare(ops, {name: value for name, value in given.items() if value is not None})
-            y, new = run(ops, cell, prepared, z, mask, begins, {"h": h, "c": c}, {"h": h0, "c": c0}, reverse)
-            return y, new["h"], new["c"]
-
-        names = lstm.parameters(cell)
-        whole = lstm.Loop(cell, mask, begins, reverse, plain)
-        states = state["h"], state["c"], start.get("h"), start.get("c")
-        y, h, c = lstm.run(whole, projected, *states, *(p.get(name) for name in names))
-        return y, {"h": h, "c": c}
-    return run(ops, cell, prepared, projected, mask, begins, state, start, reverse)
+        return x.new_zeros(x.shape[0], 0, cell.outputs(x.shape[-1])), state
+    loop = generic if ops.path == "generic" or not fused.fits(x) else fused.unroll
+    return loop(ops, cell, p, x.transpose(0, 1), mask, begins, state, start, reverse)
 
 
-def run(
-    ops, cell, p, projected, mask: Tensor | None, begins: Tensor | None, state: States, start: States, reverse: bool
+def generic(
+    ops, cell, p, x: Tensor, mask: Tensor | None, begins: Tensor | None, state: States, start: States, reverse: bool
 ) -> tuple[Tensor, States]:
-    """The loop over `cell.step`, with mask and begins (time, batch, 1) → outputs (batch, time, outputs), final states.
+    """The loop over `cell.step` on x (time, batch, inputs), with mask and begins (time, batch, 1) → outputs (batch,
+    time, outputs), final states.
 
     Time is taken apart once with `unbind`: indexing z[t] inside the loop would make the gradient of every step a tensor
     as large as the sequence.
     """
+    p = cell.prepare(ops, p)
+    projected = cell.project(ops, p, x)
     parts = [leaf.unbind(0) for leaf in leaves(projected)]
-    time = len(parts[0])
+    time = x.shape[0]
     keeps = None if mask is None else mask.unbind(0)
     resets = None if begins is None else begins.unbind(0)
     outputs: list = [None] * time

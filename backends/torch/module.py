@@ -19,7 +19,7 @@ from rnnspec.layers import Recurrent
 from rnnspec.model import ByLayer
 from rnnspec.valid import Valid
 
-PATHS = ("native", "generic")
+PATHS = ("native", "fused", "generic")
 
 
 class Net(nn.Module):
@@ -58,17 +58,9 @@ class Net(nn.Module):
                     kernels.insist(layer, Valid())
 
     def paths(self) -> dict[str, str]:
-        """Recurrent layer → the path that it takes, and why it is not the native one."""
-        found = {}
-        for layer in self.model.layers:
-            if isinstance(layer, Recurrent):
-                reason = kernels.layer_obstacle(layer, self.training)
-                if reason or self.path == "generic":
-                    found[layer.name] = f"generic: {reason or 'asked for'}"
-                else:
-                    names = dict.fromkeys(kernels.name(cell) for cell, _ in layer.directions.values())
-                    found[layer.name] = f"native: {' + '.join(names)}"
-        return found
+        """Recurrent layer → the paths that its cells take, and why they are not native ones; no reset is native."""
+        recurrent = [layer for layer in self.model.layers if isinstance(layer, Recurrent)]
+        return {layer.name: kernels.describe(layer, self.path, self.training) for layer in recurrent}
 
     def forward(
         self,
@@ -169,7 +161,9 @@ def load(
 
     Args:
         dtype: "float32" or "float64".
-        path: "auto" takes torch's fused layer where the meaning is the same; "native" insists; "generic" never does.
+        path: "native" is torch's own layer, where it means the same; "fused" a loop with a gradient derived from the
+            cell's `step`; "generic" a loop over `step` under torch's own gradient; "auto" takes the first of them that
+            there is. A program that torch transforms (`torch.compile`, `torch.func`, autocast) has generic for fused.
         time_major: x and sequence outputs are (time, batch, …).
         return_state: with False, calls return the output alone.
         seed: in training, noise is drawn by the specification's generator (DROP-3); without it, by torch's.

@@ -7,14 +7,16 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from rnnspec.backends.torch import kernel_step, kernels, loop, noise
+from rnnspec.backends.torch import compute, kernel_step, kernels, loop, noise
 from rnnspec.backends.torch.steps import steps
 from rnnspec.ops import States
 from rnnspec.valid import Valid
 
+NATIVE = ("auto", "native")  # the paths on which torch's own layers run
+
 
 class TorchOps:
-    """One call's operations. `path` is "auto", "native" or "generic"; with `training`, noise is keyed by `seed` and the
+    """One call's operations. `path` is "auto" or one of `PATHS`; with `training`, noise is keyed by `seed` and the
     number of the `call`, or without a seed drawn from torch's generator."""
 
     def __init__(self, training: bool = False, path: str = "auto", seed: int | None = None, call: int = 0) -> None:
@@ -34,6 +36,7 @@ class TorchOps:
     greater = staticmethod(torch.gt)
     where = staticmethod(torch.where)
     flat = staticmethod(torch.flatten)
+    softplus = staticmethod(compute.softplus)
 
     def linear(self, x: Tensor, kernel: Tensor, bias: Tensor | None = None) -> Tensor:
         return F.linear(x, kernel.flatten(0, -2), None if bias is None else bias.flatten())
@@ -50,9 +53,6 @@ class TorchOps:
     def zeros(self, x: Tensor, size: int) -> Tensor:
         return x.new_zeros(*x.shape[:-1], size)
 
-    def softplus(self, x: Tensor) -> Tensor:
-        return torch.logaddexp(x, x.new_zeros(()))  # F.softplus cuts off at 20, which float64 sees
-
     def softmax(self, x: Tensor) -> Tensor:
         return torch.softmax(x, -1)
 
@@ -60,12 +60,7 @@ class TorchOps:
         return torch.log_softmax(x, -1)
 
     def layer_norm(self, x: Tensor, gamma: Tensor, beta: Tensor | None, epsilon: float, groups: int) -> Tensor:
-        gamma, beta = gamma.flatten(), None if beta is None else beta.flatten()
-        if groups == 1:
-            return F.layer_norm(x, gamma.shape, gamma, beta, epsilon)
-        parts = x.unflatten(-1, (groups, -1))
-        y = F.layer_norm(parts, parts.shape[-1:], None, None, epsilon).flatten(-2)
-        return y * gamma if beta is None else torch.addcmul(beta, y, gamma)
+        return compute.layer_norm(x, gamma.flatten(), None if beta is None else beta.flatten(), epsilon, groups)
 
     def at(self, place: str) -> Self:
         inner = copy.copy(self)
@@ -104,19 +99,19 @@ class TorchOps:
         if self.path == "native":
             kernels.insist(layer, valid, self.training)
         x = self.masked(x, valid)
-        if self.path != "generic" and valid.reset is None and kernels.pairs(layer):
+        if self.path in NATIVE and valid.reset is None and kernels.pairs(layer):
             return kernels.both(layer.cell, p, x, valid, state)
         return layer.unroll(self, p, x, valid, state)
 
     def recurrent_step(self, layer, p: dict[str, Tensor], x: Tensor, state: States) -> tuple[Tensor, States]:
-        if self.path != "generic" and kernel_step.fits(layer.cell, self.training):
+        if self.path in NATIVE and kernel_step.fits(layer.cell, self.training):
             return kernel_step.step(layer.cell, p, x, state)
         return layer.cell_step(self, p, x, state)
 
     def unroll(
         self, cell, p: dict[str, Tensor], x: Tensor, valid: Valid, state: States, start: States, reverse: bool
     ) -> tuple[Tensor, States]:
-        if self.path != "generic" and valid.reset is None and kernels.obstacle(cell, self.training) is None:
+        if self.path in NATIVE and valid.reset is None and kernels.obstacle(cell, self.training) is None:
             return kernels.unroll(cell, p, x, valid, state, reverse)
         return loop.unroll(self, cell, p, x, valid, state, start, reverse)
 

@@ -92,7 +92,7 @@ class Whole:
         self.times = range(TIME)[::-1] if reverse else range(TIME)
         flags = [flag.T[:, :, None] for flag in steps(Valid(**self.valid), BATCH, TIME, reverse)]
         self.values: dict[Node, np.ndarray] = {}
-        for node in self._sources():
+        for node in self.stages.sources:
             name = node.options[0] if node.options else ""
             self.values[node] = {
                 "parameter": lambda name=name: self.checkpoint.weights[f"r.{name}"],
@@ -103,10 +103,6 @@ class Whole:
                 "begins": lambda: flags[1],
             }[node.op]()
         evaluate([*self.stages.once, *self.stages.before], self.values, compute)
-
-    def _sources(self) -> set[Node]:
-        every = [node for nodes in self.stages for node in nodes] + self.program.results
-        return {n for node in every for n in (node, *node.nodes) if not n.args and n.op != "state"}
 
     def given(self, nodes: list[Node]) -> dict:
         return {node: self.values[node] for node in nodes}
@@ -181,8 +177,7 @@ def test_the_gradient_of_the_loop_is_that_of_the_tape(cell, options):
     kept, _ = whole.run(derived.kept, whole.given(s.constants), whole.given(s.leaves), whole.state)
     g = derived.stages
     values = whole.given(s.constants) | whole.given(s.leaves) | kept
-    every = [*g.once, *g.before, *g.loop, *g.after, *derived.program.results]
-    for node in {n for e in every for n in (e, *e.nodes) if n.op in ("seed", "zeros")}:
+    for node in g.sources:
         values[node] = seeds[node.options[0]] if node.op == "seed" else np.zeros((TIME, BATCH, node.size))
     evaluate([*g.once, *g.before], values, compute)
     back, first = loop(

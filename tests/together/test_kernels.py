@@ -17,7 +17,7 @@ def test_torch_runs_its_fused_kernel_on_the_native_path_alone(id):
     import torch
 
     case = CASES[id]
-    for path in ("native", "generic"):
+    for path in ("native", "fused", "generic"):
         net = backends.get("torch").load(case.checkpoint, path=path)
         with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU]) as profile:
             net(**case.call)
@@ -56,8 +56,9 @@ def test_onnxruntime_has_the_node(id):
 def test_numbers_of_the_paths_differ_in_the_last_bits_only():
     """Two paths are two computations: where they gave the same bits everywhere, one of them would not be run."""
     case = CASES["lstm-bidirectional-mask"]
-    native, generic = (
+    native, fused, generic = (
         np.asarray(backends.get("torch").load(case.checkpoint, path=path)(**case.call)[0])
-        for path in ("native", "generic")
+        for path in ("native", "fused", "generic")
     )
     assert 0 < np.abs(native - generic).max() < 1e-6
+    assert 0 < np.abs(fused - generic).max() < 1e-6

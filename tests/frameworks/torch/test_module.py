@@ -7,8 +7,21 @@ import pytest
 import torch
 
 import rnnspec.backends.torch as backend
-from rnnspec import GRU, LSTM, RNN, Dense, Dropout, Embedding, Model, Recurrent, SpecError, Stack, UnsupportedError
-from rnnspec.backends.torch import kernels, lstm
+from rnnspec import (
+    GRU,
+    LSTM,
+    RNN,
+    UGRNN,
+    Dense,
+    Dropout,
+    Embedding,
+    Model,
+    Recurrent,
+    SpecError,
+    Stack,
+    UnsupportedError,
+)
+from rnnspec.backends.torch import fused, kernels
 from rnnspec.backends.torch.ops import TorchOps
 from rnnspec.cells import CellDropout, LayerNorm, Zoneout
 from rnnspec.reference import Net
@@ -61,28 +74,46 @@ def test_paths_say_what_runs_and_why():
         Recurrent(name="b", cell=GRU(units=3, reset_after=False)),
         Recurrent(name="c", cell=RNN(units=3, activation="sigmoid")),
         Recurrent(name="d", cell=Stack(cells=(LSTM(units=3), RNN(units=2)))),
+        Recurrent(name="e", cell=Stack(cells=(UGRNN(units=3), RNN(units=2)))),
     )
     checkpoint = random_checkpoint(Model(inputs=3, layers=layers))
     assert backend.load(checkpoint).paths() == {
         "a": "native: torch.lstm",
-        "b": "generic: torch's GRU resets after the product",
-        "c": "generic: torch has no RNN with activation sigmoid",
+        "b": "fused: torch's GRU resets after the product",
+        "c": "fused: torch has no RNN with activation sigmoid",
         "d": "native: torch.lstm + torch.rnn_tanh",
+        "e": "native: torch.rnn_tanh; fused: torch has no UGRNN",
     }
-    assert set(backend.load(checkpoint, path="generic").paths().values()) >= {"generic: asked for"}
+    assert set(backend.load(checkpoint, path="fused").paths().values()) >= {"fused: asked for"}
+    assert set(backend.load(checkpoint, path="generic").paths().values()) == {"generic: asked for"}
     with pytest.raises(UnsupportedError, match="layer 'b': no native path: torch's GRU resets after the product"):
         backend.load(checkpoint, path="native")
-    with pytest.raises(SpecError, match="path: expected 'auto' or one of native, generic, found 'fast'"):
+    with pytest.raises(SpecError, match="path: expected 'auto' or one of native, fused, generic, found 'fast'"):
         backend.load(checkpoint, path="fast")
 
 
-@pytest.mark.parametrize("path", ["native", "generic"])
+@pytest.mark.parametrize("path", backend.PATHS)
 def test_the_path_that_runs_is_the_one_that_was_chosen(path, monkeypatch):
     calls = []
     lstm = torch.lstm
     monkeypatch.setitem(kernels._FUNCTIONS, "torch.lstm", lambda *args: calls.append("lstm") or lstm(*args))
     backend.load(one_layer(LSTM(units=4)), path=path)(X, lengths=[6, 0, 3, 2])
     assert calls == (["lstm"] if path == "native" else [])
+
+
+@pytest.mark.parametrize("cell", [LSTM(units=4, peephole=True), UGRNN(units=4)], ids=repr)
+def test_the_generic_path_is_step_and_the_fused_one_is_traced_once(cell, monkeypatch):
+    calls, step = [], type(cell).step
+    monkeypatch.setattr(type(cell), "step", lambda *args: calls.append(type(args[1]).__name__) or step(*args))
+    fused.plan.cache_clear()
+    checkpoint = one_layer(cell)
+    for path, expected in (("generic", ["TorchOps"] * 12), ("fused", ["Tracer"]), ("auto", [])):
+        calls.clear()
+        net = backend.load(checkpoint, path=path).train()
+        for _ in range(2):
+            net(torch.tensor(X))[0].sum().backward()
+        assert calls == expected, path
+        assert net.paths()["r"].startswith(path if path != "auto" else "fused")
 
 
 MASK = np.array([[1, 0, 1, 1, 0, 1], [0] * 6, [1] * 6, [0, 1, 1, 0, 0, 0]], bool)
@@ -109,7 +140,7 @@ def both(model, y, state):
 def assert_equals_reference(checkpoint, **given):
     expected = Net(checkpoint, "float64")(X, **given)
     expected = {**checkpoint.model.named(expected[0]), **expected[1]}
-    for path in ("auto", "generic"):
+    for path in ("auto", "fused", "generic"):
         found = both(checkpoint.model, *backend.load(checkpoint, dtype="float64", path=path)(X, **given))
         assert found.keys() == expected.keys()
         for name in expected:
@@ -153,7 +184,7 @@ def test_seeded_noise_is_that_of_the_reference(cell):
     layers = (Dropout(name="d", rate=0.3), Recurrent(name="r", cell=cell, direction="bidirectional"))
     checkpoint = random_checkpoint(Model(inputs=3, layers=layers))
     reference = Net(checkpoint, "float64", training=True, seed=2**33 + 5)
-    for path in ("auto", "generic"):
+    for path in ("auto", "fused", "generic"):
         reference._calls = 0
         net = backend.load(checkpoint, dtype="float64", path=path, seed=2**33 + 5)
         net(X)  # not in training: not counted
@@ -191,7 +222,7 @@ def test_the_gradients_by_hand_are_those_of_autograd(cell, given, monkeypatch):
         return torch.autograd.grad(sum(g.square().sum() for g in gradients(create_graph=True)), variables[:1])
 
     by_hand = *gradients(), *second()
-    monkeypatch.setattr(lstm, "fits", lambda cell, x: False)
+    monkeypatch.setattr(fused, "fits", lambda x: False)
     for found, expected in zip(by_hand, (*gradients(), *second()), strict=True):
         torch.testing.assert_close(found, expected, rtol=1e-10, atol=1e-10)
 
@@ -205,6 +236,22 @@ def test_arrays_are_inference_and_tensors_record():
     y, _ = net(torch.tensor(X))
     assert y.requires_grad
     assert net.train()(X)[0].requires_grad
+
+
+def test_given_states_are_turned_into_the_dtype_of_the_network():
+    net = backend.load(one_layer(LSTM(units=4)))
+    state = {name: torch.tensor(RNG.standard_normal((4, size))) for name, size in net.model.states().items()}
+    assert {value.dtype for value in state.values()} == {torch.float64}
+    y, new = net(torch.tensor(X), state=state)
+    expected, final = Net(backend.checkpoint(net), "float64")(X, state={k: v.numpy() for k, v in state.items()})
+    assert {y.dtype, *(value.dtype for value in new.values())} == {torch.float32}
+    np.testing.assert_allclose(y.detach(), expected, atol=1e-6)
+    for name in final:
+        np.testing.assert_allclose(new[name].detach(), final[name], atol=1e-6)
+    whole = {name: torch.ones(4, size, dtype=torch.int32) for name, size in net.model.states().items()}
+    torch.testing.assert_close(net(X, state=whole)[0], net(X, state={k: v.float() for k, v in whole.items()})[0])
+    with pytest.raises(SpecError, match=r"state: 'r\.c': expected numbers"):
+        net(torch.tensor(X), state=state | {"r.c": state["r.c"].to(torch.complex64)})
 
 
 def test_return_state_false_gives_the_output_alone():
@@ -224,7 +271,7 @@ def test_moving_to_another_dtype():
     assert backend.checkpoint(net).dtype == "float64"
 
 
-@pytest.mark.parametrize("path", ["native", "generic"])
+@pytest.mark.parametrize("path", backend.PATHS)
 def test_no_steps_at_all(path):
     for direction in ("forward", "bidirectional"):
         net = backend.load(one_layer(LSTM(units=4), direction=direction), path=path)
@@ -271,7 +318,7 @@ def test_the_step_compiles():
         torch.testing.assert_close(new[name], new_eager[name])
 
 
-@pytest.mark.parametrize("path", ["native", "generic"])
+@pytest.mark.parametrize("path", backend.PATHS)
 @pytest.mark.parametrize("cell", [LSTM(units=2), GRU(units=2, reset_after=True), RNN(units=2)], ids=repr)
 def test_gradcheck(cell, path):
     net = backend.load(one_layer(cell, direction="bidirectional"), dtype="float64", path=path).train()
@@ -329,7 +376,7 @@ def test_dense_before_and_after():
     np.testing.assert_allclose(backend.load(checkpoint)(X, lengths=[6, 0, 3, 2])[0], expected, atol=1e-6)
 
 
-@pytest.mark.parametrize("path", ["native", "generic"])
+@pytest.mark.parametrize("path", backend.PATHS)
 def test_time_major_only_turns_the_boundary(path):
     checkpoint = one_layer(LSTM(units=4), direction="bidirectional")
     state = {name: RNG.standard_normal((4, size)) for name, size in checkpoint.model.states().items()}
