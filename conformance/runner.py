@@ -8,6 +8,7 @@ from pathlib import Path
 from rnnspec.checkpoint import Checkpoint
 from rnnspec.conformance.case import Case, as_call
 from rnnspec.conformance.check import Check
+from rnnspec.conformance.everything import check_expected
 from rnnspec.conformance.exchange import Exchange
 from rnnspec.conformance.invalid import Invalid
 from rnnspec.conformance.protocol import Protocol
@@ -56,6 +57,7 @@ def run(case: Case | Invalid | Protocol | Check, variant: Variant) -> Result:
     """One case on one variant; any exception other than UnsupportedError is a failure."""
     if isinstance(case, Check):
         return run_check(case)
+    check_expected(variant.declared)
     if isinstance(case, Invalid):
         return _refused(case, variant)
     exchange = Exchange(case.case if isinstance(case, Protocol) else case, variant)

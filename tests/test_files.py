@@ -215,12 +215,13 @@ DECLARATIONS = (
 @pytest.mark.parametrize(("text", "says"), DECLARATIONS)
 def test_damaged_declarations(text, says, tmp_path):
     from rnnspec.conformance.declaration import declaration
+    from rnnspec.conformance.everything import check_expected
 
     module = ModuleType("backend")
     module.__file__ = str(tmp_path / "backend.py")
     (tmp_path / "backend.conformance.json").write_text(text)
     with pytest.raises(SpecError, match=says) as refusal:
-        declaration(module)
+        check_expected(declaration(module))
     assert str(refusal.value).isprintable()
     assert "backend.conformance.json" in str(refusal.value)
 

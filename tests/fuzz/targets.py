@@ -20,6 +20,7 @@ from rnnspec.backends import numpy as reference
 from rnnspec.cli.info import tensors
 from rnnspec.conformance import vectors
 from rnnspec.conformance.declaration import declaration
+from rnnspec.conformance.everything import check_expected
 from rnnspec.diagnosis.hints import hints
 from tests.files import FOLDER
 from tests.fuzz.mutations import Strategy, changed_archive, changed_json, changed_model
@@ -54,7 +55,7 @@ def _declaration(path: Path) -> None:
     module = ModuleType("backend")
     module.__file__ = str(path.with_name("backend.py"))
     shutil.copy(path, path.with_name("backend.conformance.json"))
-    declaration(module)
+    check_expected(declaration(module))
 
 
 def _backends() -> list[bytes]:
