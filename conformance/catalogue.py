@@ -1,4 +1,4 @@
-"""What is tried: `python -m rnnspec.conformance.vectors` draws each case once and keeps it on disk.
+"""What is tried: `python -m rnnspec.conformance.write` draws each case once and keeps it on disk.
 
 Cases are only added: those that are on disk do not change.
 """
@@ -12,10 +12,11 @@ import msgspec
 from rnnspec.cells import GRU, LSTM, RNN, Cell, CellDropout, Residual, Stack
 from rnnspec.conformance.case import INPUTS, MASK, RAGGED, RESET, ZERO, Case
 from rnnspec.conformance.chains import case
+from rnnspec.conformance.configurations import CELLS, FUNCTIONS, NOISY, UNITS
 from rnnspec.conformance.extremes import extremes
 from rnnspec.conformance.fields import fields
+from rnnspec.conformance.kinds import kinds
 from rnnspec.conformance.kinks import kinks
-from rnnspec.conformance.options import CELLS, FUNCTIONS, NOISY, UNITS
 from rnnspec.conformance.sizes import sizes
 from rnnspec.layers import Dense, Dropout, Embedding, Recurrent
 
@@ -47,6 +48,7 @@ def catalogue() -> Iterator[Case]:
     yield from sizes()
     yield from fields()
     yield from kinks()
+    yield from kinds()
 
 
 def _sequences() -> Iterator[Case]:

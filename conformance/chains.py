@@ -1,8 +1,8 @@
 """A case of a chain of layers: what it cites of itself, and how it is called in words."""
 
 from rnnspec.conformance.case import INPUTS, RAGGED, ZERO, Case, draw
+from rnnspec.conformance.configurations import of_cell
 from rnnspec.conformance.features import features
-from rnnspec.conformance.options import OF_CELL
 from rnnspec.layers import Embedding, Layer, Recurrent
 from rnnspec.model import Model
 
@@ -15,7 +15,8 @@ def case(id: str, clauses: str, *layers: Layer, **call) -> Case:
     model = Model(inputs=None if ids else inputs, layers=layers, padding=call.pop("padding", None))
     cited = clauses.split()
     for feature in sorted(features(model)):
-        cited += OF_CELL.get(feature.removeprefix("cell."), "").split() if feature.startswith("cell.") else []
+        room, _, tag = feature.partition(".")
+        cited += of_cell(tag) if room == "cell" and "." not in tag else []
         cited += ["GRU-2"] * (feature == "cell.gru.reset_after=false") + ["GRU-3"] * (
             feature == "cell.gru.reset_after=true"
         )

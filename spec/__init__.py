@@ -1,7 +1,8 @@
 """rnnspec: one recurrent model, one file, every runtime, the same numbers.
 
-`import rnnspec` needs NumPy, msgspec and safetensors only; each framework is imported by its backend. The names below
-are imported when first used (PEP 562), so that the command line answers before NumPy has loaded.
+`import rnnspec` needs NumPy, msgspec and safetensors only; each framework is imported by its backend. The names below,
+and every cell of `rnnspec.cells`, are imported when first used (PEP 562), so that the command line answers before NumPy
+has loaded.
 """
 
 from importlib import import_module
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from rnnspec.version import __version__
 
 if TYPE_CHECKING:
+    from rnnspec import cells
     from rnnspec.activations import (
         Affine,
         Celu,
@@ -22,121 +24,60 @@ if TYPE_CHECKING:
         SoftShrink,
         ThresholdedRelu,
     )
-    from rnnspec.cells import (
-        GRU,
-        LSTM,
-        MGU,
-        NAS,
-        RNN,
-        SRU,
-        UGRNN,
-        CausalConvolution,
-        Cell,
-        CellDropout,
-        IndRNN,
-        Intersection,
-        LayerNorm,
-        Residual,
-        Stack,
-        TimeFreqLSTM,
-        WaveNet,
-        Zoneout,
-    )
+    from rnnspec.cells import *  # noqa: F403 (what `__all__` says there, for type checkers)
     from rnnspec.checkpoint import SPEC_VERSION, Checkpoint, load
     from rnnspec.errors import SpecError, UnsupportedError
     from rnnspec.layers import Dense, Dropout, Embedding, Layer, Recurrent
     from rnnspec.model import Model
 
-_HOME = {
-    "rnnspec.activations": (
+    __all__ = [
+        "SPEC_VERSION",
         "Affine",
         "Celu",
+        "Checkpoint",
+        "Dense",
+        "Dropout",
         "Elu",
+        "Embedding",
         "Function",
         "HardShrink",
         "HardSigmoid",
+        "Layer",
         "LeakyRelu",
+        "Model",
+        "Recurrent",
         "ScaledTanh",
         "SoftShrink",
+        "SpecError",
         "ThresholdedRelu",
-    ),
-    "rnnspec.cells": (
-        "GRU",
-        "LSTM",
-        "MGU",
-        "NAS",
-        "RNN",
-        "SRU",
-        "UGRNN",
-        "CausalConvolution",
-        "Cell",
-        "CellDropout",
-        "IndRNN",
-        "Intersection",
-        "LayerNorm",
-        "Residual",
-        "Stack",
-        "TimeFreqLSTM",
-        "WaveNet",
-        "Zoneout",
-    ),
-    "rnnspec.checkpoint": ("SPEC_VERSION", "Checkpoint", "load"),
-    "rnnspec.errors": ("SpecError", "UnsupportedError"),
-    "rnnspec.layers": ("Dense", "Dropout", "Embedding", "Layer", "Recurrent"),
-    "rnnspec.model": ("Model",),
-}
-_MODULE = {name: module for module, names in _HOME.items() for name in names}
+        "UnsupportedError",
+        "__version__",
+        "load",
+    ]
+    __all__ += cells.__all__
 
-__all__ = [
-    "GRU",
-    "LSTM",
-    "MGU",
-    "NAS",
-    "RNN",
-    "SPEC_VERSION",
-    "SRU",
-    "UGRNN",
-    "Affine",
-    "CausalConvolution",
-    "Cell",
-    "CellDropout",
-    "Celu",
-    "Checkpoint",
-    "Dense",
-    "Dropout",
-    "Elu",
-    "Embedding",
-    "Function",
-    "HardShrink",
-    "HardSigmoid",
-    "IndRNN",
-    "Intersection",
-    "Layer",
-    "LayerNorm",
-    "LeakyRelu",
-    "Model",
-    "Recurrent",
-    "Residual",
-    "ScaledTanh",
-    "SoftShrink",
-    "SpecError",
-    "Stack",
-    "ThresholdedRelu",
-    "TimeFreqLSTM",
-    "UnsupportedError",
-    "WaveNet",
-    "Zoneout",
-    "__version__",
-    "load",
-]
+_HOME = {
+    "activations": "Affine Celu Elu Function HardShrink HardSigmoid LeakyRelu ScaledTanh SoftShrink ThresholdedRelu",
+    "checkpoint": "SPEC_VERSION Checkpoint load",
+    "errors": "SpecError UnsupportedError",
+    "layers": "Dense Dropout Embedding Layer Recurrent",
+    "model": "Model",
+}
+_MODULE = {name: module for module, names in _HOME.items() for name in names.split()}
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _MODULE:
+    if name == "__all__":
+        return __dir__()
+    if name not in _MODULE and not (name[:1].isupper() and name in _cells()):  # a module asks too, while it is imported
         raise AttributeError(f"module 'rnnspec' has no attribute {name!r}")
-    value = globals()[name] = getattr(import_module(_MODULE[name]), name)
+    value = globals()[name] = getattr(import_module(f"rnnspec.{_MODULE.get(name, 'cells')}"), name)
     return value
 
 
 def __dir__() -> list[str]:
-    return __all__
+    return sorted([*_MODULE, *_cells(), "__version__"])
+
+
+def _cells() -> list[str]:
+    return import_module("rnnspec.cells").__all__

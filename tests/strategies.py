@@ -1,17 +1,15 @@
 """Random models from the whole configuration space, and calls of them, for Hypothesis."""
 
+from functools import partial
+
 import numpy as np
 from hypothesis import strategies as st
 
 from rnnspec import (
     GRU,
     LSTM,
-    MGU,
-    NAS,
     RNN,
-    SRU,
     UGRNN,
-    CausalConvolution,
     Cell,
     CellDropout,
     Checkpoint,
@@ -19,18 +17,17 @@ from rnnspec import (
     Dropout,
     Embedding,
     HardSigmoid,
-    IndRNN,
-    Intersection,
     LayerNorm,
     LeakyRelu,
     Model,
     Recurrent,
     Residual,
     Stack,
-    TimeFreqLSTM,
-    WaveNet,
     Zoneout,
 )
+from rnnspec.cells.gated import Gated
+from rnnspec.cells.wrapper import Wrapper
+from rnnspec.config import specified
 
 sizes = st.integers(1, 5)
 gates = st.sampled_from(["sigmoid", HardSigmoid(alpha=0.2, beta=0.5)])
@@ -80,29 +77,44 @@ def lstms(draw) -> LSTM:
     )
 
 
+OF_FIELD = {
+    "units": sizes,
+    "residual": sizes,
+    "skip": sizes,
+    "projection": st.none() | sizes,
+    "width": st.integers(2, 3),
+    "dilation": st.integers(1, 3),
+    "dilations": st.sampled_from([(1,), (1, 2)]),
+    "feature_size": st.just(1),
+    "frequency_skip": sizes,
+    "activation": acts,
+    "gate_activation": gates,
+    "clip_cell": limits,
+    "bias": st.booleans(),
+    "gated": st.booleans(),
+    "peephole": st.booleans(),
+    "reset_after": st.booleans(),
+}
+
+
+def of_fields(kind: type[Cell], **drawn) -> st.SearchStrategy[Cell]:
+    """Cells of a kind, each field by its name; those that are not here, or drawn before, keep their defaults."""
+    names = [name for name in kind.__struct_fields__ if name in OF_FIELD and name not in drawn]
+    return st.builds(kind, **{name: OF_FIELD[name] for name in names}, **{k: st.just(v) for k, v in drawn.items()})
+
+
 def simple_cells() -> st.SearchStrategy[Cell]:
     """Cells that stand alone."""
-    b = st.booleans()
+    plain = [kind for kind in specified(Cell).values() if not issubclass(kind, (Gated, Wrapper, Stack))]
     return st.one_of(
-        gated().flatmap(lambda fields: st.builds(RNN, **{k: st.just(v) for k, v in fields.items()}, activation=acts)),
         lstms(),
-        gated(over_all=False).flatmap(
-            lambda fields: st.builds(
-                GRU, **{k: st.just(v) for k, v in fields.items()}, reset_after=b, gate_activation=gates, activation=acts
-            )
-        ),
-        gated().flatmap(lambda fields: st.builds(UGRNN, **{k: st.just(v) for k, v in fields.items()}, activation=acts)),
-        st.builds(MGU, units=sizes, bias=b, activation=acts),
-        st.builds(IndRNN, units=sizes, bias=b, activation=acts),
-        st.builds(NAS, units=sizes, bias=b, projection=st.none() | sizes),
-        st.builds(SRU, units=sizes, bias=b, activation=acts),
-        st.builds(Intersection, units=sizes, activation=acts),
-        st.builds(
-            TimeFreqLSTM, units=sizes, feature_size=st.just(1), frequency_skip=sizes, peephole=b, clip_cell=limits
-        ),
-        st.builds(CausalConvolution, units=sizes, width=st.integers(2, 3), dilation=st.integers(1, 3), gated=b, bias=b),
-        st.builds(WaveNet, residual=sizes, skip=sizes, dilations=st.sampled_from([(1,), (1, 2)])),
+        *(gated(over_all=kind is not GRU).flatmap(partial(gated_of, kind)) for kind in (RNN, GRU, UGRNN)),
+        *map(of_fields, plain),
     )
+
+
+def gated_of(kind: type[Cell], fields: dict) -> st.SearchStrategy[Cell]:
+    return of_fields(kind, **fields)
 
 
 @st.composite

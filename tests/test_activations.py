@@ -7,7 +7,7 @@ import pytest
 
 from rnnspec import RNN, Dense, HardSigmoid, LeakyRelu, Model, SpecError
 from rnnspec.activations import activate
-from rnnspec.conformance.options import FUNCTIONS
+from rnnspec.conformance.configurations import FUNCTIONS
 from rnnspec.reference.ops import NumpyOps
 
 

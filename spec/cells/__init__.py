@@ -7,6 +7,7 @@ from rnnspec.cells.gru import GRU
 from rnnspec.cells.indrnn import IndRNN
 from rnnspec.cells.intersection import Intersection
 from rnnspec.cells.layer_norm import LayerNorm
+from rnnspec.cells.ligru import LiGRU
 from rnnspec.cells.lstm import LSTM
 from rnnspec.cells.mgu import MGU
 from rnnspec.cells.nas import NAS
@@ -33,6 +34,7 @@ __all__ = [
     "IndRNN",
     "Intersection",
     "LayerNorm",
+    "LiGRU",
     "Residual",
     "Stack",
     "TimeFreqLSTM",
