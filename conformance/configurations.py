@@ -145,7 +145,9 @@ _OF_CELL = {
 
 def of_cell(tag: str) -> list[str]:
     """The clauses that every case with a cell of this kind tries."""
-    return (_OF_CELL.get(tag) or " ".join(re.findall(r"\b[A-Z]+-\d+\b", specified(Cell)[tag].__doc__ or ""))).split()
+    if tag in _OF_CELL:
+        return _OF_CELL[tag].split()
+    return re.findall(r"\b[A-Z]+-\d+\b", specified(Cell)[tag].__doc__ or "")  # type: ignore[type-abstract]
 
 
 # Noise, which training draws.

@@ -1,6 +1,7 @@
 """Cases of a kind of cell: every field, every option of a layer, every kind of call, in as few models as hold them."""
 
 from collections.abc import Iterator
+from typing import Any
 
 from rnnspec.cells import Cell
 from rnnspec.conformance.case import MASK, RAGGED, RESET, ZERO, Case
@@ -21,7 +22,7 @@ def _of(name: str, plain: Cell, *others: Cell) -> Iterator[Case]:
 
     different = [layer(k, other, backward_cell=plain) for k, other in enumerate(others)]
     yield case(f"{name}-both", "", *different, lengths=ZERO, state=True)
-    kept = {"learned_state": True, "padded_output": "hold"}
+    kept: dict[str, Any] = {"learned_state": True, "padded_output": "hold"}
     merged = layer(0, merge="sum", **kept), layer(1, merge="mul", reverse_output=True), layer(2, merge="ave", **kept)
     clauses = "UNROLL-8 UNROLL-9 UNROLL-10 UNROLL-11 UNROLL-12"
     yield case(f"{name}-merges", clauses, *merged, mask=MASK, reset=RESET, time_major=True, pulled=("y",))

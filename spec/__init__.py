@@ -8,53 +8,31 @@ has loaded.
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from rnnspec.version import __version__
+from rnnspec.version import __version__ as __version__
 
-if TYPE_CHECKING:
-    from rnnspec import cells
-    from rnnspec.activations import (
-        Affine,
-        Celu,
-        Elu,
-        Function,
-        HardShrink,
-        HardSigmoid,
-        LeakyRelu,
-        ScaledTanh,
-        SoftShrink,
-        ThresholdedRelu,
-    )
-    from rnnspec.cells import *  # noqa: F403 (what `__all__` says there, for type checkers)
-    from rnnspec.checkpoint import SPEC_VERSION, Checkpoint, load
-    from rnnspec.errors import SpecError, UnsupportedError
-    from rnnspec.layers import Dense, Dropout, Embedding, Layer, Recurrent
-    from rnnspec.model import Model
-
-    __all__ = [
-        "SPEC_VERSION",
-        "Affine",
-        "Celu",
-        "Checkpoint",
-        "Dense",
-        "Dropout",
-        "Elu",
-        "Embedding",
-        "Function",
-        "HardShrink",
-        "HardSigmoid",
-        "Layer",
-        "LeakyRelu",
-        "Model",
-        "Recurrent",
-        "ScaledTanh",
-        "SoftShrink",
-        "SpecError",
-        "ThresholdedRelu",
-        "UnsupportedError",
-        "__version__",
-        "load",
-    ]
-    __all__ += cells.__all__
+if TYPE_CHECKING:  # `as`: type checkers take them for public
+    from rnnspec.activations import Affine as Affine
+    from rnnspec.activations import Celu as Celu
+    from rnnspec.activations import Elu as Elu
+    from rnnspec.activations import Function as Function
+    from rnnspec.activations import HardShrink as HardShrink
+    from rnnspec.activations import HardSigmoid as HardSigmoid
+    from rnnspec.activations import LeakyRelu as LeakyRelu
+    from rnnspec.activations import ScaledTanh as ScaledTanh
+    from rnnspec.activations import SoftShrink as SoftShrink
+    from rnnspec.activations import ThresholdedRelu as ThresholdedRelu
+    from rnnspec.cells import *  # noqa: F403
+    from rnnspec.checkpoint import SPEC_VERSION as SPEC_VERSION
+    from rnnspec.checkpoint import Checkpoint as Checkpoint
+    from rnnspec.checkpoint import load as load
+    from rnnspec.errors import SpecError as SpecError
+    from rnnspec.errors import UnsupportedError as UnsupportedError
+    from rnnspec.layers import Dense as Dense
+    from rnnspec.layers import Dropout as Dropout
+    from rnnspec.layers import Embedding as Embedding
+    from rnnspec.layers import Layer as Layer
+    from rnnspec.layers import Recurrent as Recurrent
+    from rnnspec.model import Model as Model
 
 _HOME = {
     "activations": "Affine Celu Elu Function HardShrink HardSigmoid LeakyRelu ScaledTanh SoftShrink ThresholdedRelu",
