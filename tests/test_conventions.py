@@ -137,7 +137,6 @@ _ORDERS = ("ifco", "ifgo", "icfo", "ijfo", "iofc", "jfo", "zrh", "rzh", "rzn", "
 # What looks alike, and is ours: the equations and derivatives of our own operations, inputs of cases, axes.
 OURS = (
     "spec/activations.py",
-    "backends/fused/partials.py",
     "backends/tensorflow/fused_rnn.py",
     "conformance/",
     "convert/saved_model/loops.py",
@@ -166,6 +165,8 @@ def _is_table_of_activations(node: ast.AST) -> bool:
     """{"Tanh": "tanh", "Relu": "relu", "Elu": Elu}: three names or more of activations, each with a meaning."""
     if not isinstance(node, ast.Dict):
         return False
+    if {"add", "mul"} <= {key.value for key in node.keys if isinstance(key, ast.Constant)}:
+        return False  # our own operations, and what becomes of each
     meant = [
         key.value.lower().replace("_", "")
         for key, value in zip(node.keys, node.values, strict=True)
