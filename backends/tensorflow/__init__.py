@@ -1,7 +1,7 @@
 """TensorFlow: the model as a trainable `keras.Model`.
 
-Which path a layer takes, Keras's own layer, a fused loop of ours or the generic loop over the cell's `step`, is
-`net.paths()`, and can be forced with `path="native"`, `"fused"` or `"generic"`.
+Which path a layer takes, Keras's own layer, our fused loop with a gradient derived from the cell's `step`, or a plain
+loop over `step`, is `net.paths()`, and can be forced with `path="native"`, `"fused"` or `"generic"`.
 """
 
 from rnnspec import backends

@@ -73,7 +73,7 @@ class Net(keras.Model):
         self.built = True
 
     def paths(self) -> dict[str, str]:
-        """Recurrent layer → the paths of its cells, with what or why; calls with `reset` are generic."""
+        """Recurrent layer → the paths of its cells, with what or why; calls with `reset` are never native."""
         stock, fused = self.program.stock, self.program.fused
         return {x.name: describe(x, stock, fused) for x in self.model.layers if isinstance(x, Recurrent)}
 
@@ -85,13 +85,13 @@ class Net(keras.Model):
 
         Raises:
             SpecError: x, lengths, mask, state or reset do not fit the model (INPUT-1 to INPUT-5).
-            UnsupportedError: `path="native"` or `"fused"`, and a reset; or a child forked from where it was loaded.
+            UnsupportedError: `path="native"`, and a reset; or a child forked from where it was loaded.
             tf.errors.InvalidArgumentError: the same, where values are known only when a graph runs.
         """
         forks.check("tensorflow")
         given = arguments.separate(self.model, x, lengths, mask, state, reset)
-        if "reset" in given and self.path_option in ("native", "fused"):
-            raise UnsupportedError(f"reset: the {self.path_option} path never begins anew; use path='auto'")
+        if "reset" in given and self.path_option == "native":
+            raise UnsupportedError("reset: the native path never begins anew; use path='auto'")
         if arguments.symbolic(given):
             return super().__call__(given, **options)
         attached = getattr(given["x"], "_keras_mask", None)
@@ -191,9 +191,9 @@ def load(
 
     Args:
         dtype: "float32" or "float64".
-        path: "native" takes Keras's own layers; "fused" our loops with gradients of their own, for plain RNN and GRU,
-            and LSTM without or with peepholes, layer norm and `clip_cell`; "generic" each cell's `step`; "auto" the
-            fastest that each cell has: native on a GPU, where it is cuDNN, fused on a CPU, else generic.
+        path: "native" takes Keras's own layers; "fused" one loop of ours for every cell, with a gradient derived from
+            its `step`; "generic" a plain loop over `step` under TensorFlow's own gradient; "auto" the fastest that each
+            cell has: native on a GPU, where it is cuDNN, else fused.
         time_major: x and sequence outputs are (time, batch, …).
         return_state: with False, calls return the output alone, as `fit` needs it.
         seed: of noise in training, the same in every framework: the n-th training call, counted from 0, draws what the

@@ -19,9 +19,12 @@ class TensorFlowOps:
     `stock` holds Keras's layers by place; `fused` lets cells run their fused loops; `noise` is for training.
     """
 
-    def __init__(self, stock: dict[str, keras.layers.RNN], fused: bool, noise: Noise | None = None) -> None:
+    def __init__(
+        self, stock: dict[str, keras.layers.RNN], fused: bool, noise: Noise | None = None, keeps: bool = False
+    ) -> None:
         self.stock = stock
         self.fused = fused
+        self.keeps = keeps
         self.training = noise is not None
         self.place = ""
         self._noise = noise

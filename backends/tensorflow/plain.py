@@ -19,19 +19,6 @@ def parts(cell: Cell, place: str = "") -> Iterator[tuple[str, Cell]]:
             yield place, cell
 
 
-def variant(cell: Cell) -> bool:
-    """Whether the cell is an LSTM with no other options than peepholes, layer norm and a clipped cell state."""
-    if type(cell) is not LSTM:
-        return False
-    return cell == LSTM(
-        units=cell.units,
-        bias=cell.bias,
-        peephole=cell.peephole,
-        layer_norm=cell.layer_norm,
-        clip_cell=cell.clip_cell,
-    )
-
-
 def obstacle(cell: Cell) -> str | None:
     """Why the cell is not a plain RNN, LSTM or GRU; None where it is."""
     match cell:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 import tensorflow as tf
 
 from rnnspec.backends.tensorflow.arguments import Given, specs
+from rnnspec.backends.tensorflow.derivative import recording
 from rnnspec.backends.tensorflow.kernels import Stock
 from rnnspec.backends.tensorflow.noise import Noise
 from rnnspec.backends.tensorflow.ops import TensorFlowOps
@@ -21,8 +22,8 @@ Results = tuple[tf.Tensor, dict[str, tf.Tensor]]
 class Program:
     """What a network computes from weights and checked arguments, both by name.
 
-    `stock`: place → Keras's layer for the cell there, where it takes the native path; `fused`: whether other cells may
-    take fused loops; `seeded`: whether noise is the specification's own (DROP-3). No function holds a variable, so
+    `stock`: place → Keras's layer for the cell there, where it takes the native path; `fused`: whether other cells
+    take the fused loop; `seeded`: whether noise is the specification's own (DROP-3). No function holds a variable, so
     gradients reach whatever the weights came from.
     """
 
@@ -37,8 +38,16 @@ class Program:
 
     def sequence(self, weights: Weights, given: Given) -> Results:
         """Whole sequences."""
+        return self._sequence(weights, given, False)
+
+    def recorded(self, weights: Weights, given: Given) -> Results:
+        """Whole sequences, whose loops keep what their gradients will read: inside a graph no tape says so."""
+        return self._sequence(weights, given, True)
+
+    def _sequence(self, weights: Weights, given: Given, keeps: bool) -> Results:
         x = _swap(given["x"]) if self.time_major else given["x"]
-        ops = TensorFlowOps(self.stock, self.fused, Noise(given["seed"], self.seeded) if "seed" in given else None)
+        noise = Noise(given["seed"], self.seeded) if "seed" in given else None
+        ops = TensorFlowOps(self.stock, self.fused, noise, keeps)
         valid = Valid(given.get("lengths"), given.get("mask"), given.get("reset"))
         p = self.model.by_layer(weights)
         y, new = self.model.apply(ops, p, x, valid, self._state(p, given, x))
@@ -50,7 +59,8 @@ class Program:
         return self.model.step(TensorFlowOps(self.stock, self.fused), p, x, self._state(p, given, x))
 
     def run(self, weights: Weights, given: Given, step: bool = False) -> Results:
-        """The same; eagerly as a graph, one for each set of arguments, traced once for all batch sizes and lengths.
+        """The same; eagerly as a graph, one for each set of arguments, traced once for all batch sizes and lengths, and
+        once more for gradients.
 
         Making a graph costs about as much as running a hundred steps without one, so none is made before those have
         been run: nobody pays more than twice what would have been best.
@@ -64,7 +74,10 @@ class Program:
         if time and steps <= FEW and tf.size(given["x"]):  # Keras refuses no rows without a graph
             self._steps[key] = steps
             return function(weights, given)
+        keeps = not step and recording([*weights.values(), *given.values()])
+        key = (*key, keeps)
         if key not in self._graphs:
+            function = self.recorded if keeps else function
             shapes = {name: tf.TensorSpec(tensor.shape, tensor.dtype) for name, tensor in weights.items()}
             signature = [shapes, specs(self.model, self.dtype, given, step)]
             graph = tf.function(function, input_signature=signature, autograph=False)

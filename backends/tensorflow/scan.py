@@ -15,12 +15,13 @@ def scan(
     states: Tensors,
     zeros: Tensors,
     reverse: bool,
+    views: bool = True,
 ) -> tuple[list[tf.Tensor], tuple[tf.Tensor, ...]]:
     """Run `states, values = step(inputs at t, states)` over time → the values of all steps, the last states.
 
     inputs and values are (time, …); time and batch may be free; `zeros` are shaped like the values of one step.
-    Gradients are the caller's business. Inputs are read as x[t]: a slice along the first axis is a view, where a
-    TensorArray would copy its input.
+    With `views`, inputs are read as x[t], which is a view; without, from a TensorArray, a copy, whose gradient costs no
+    more than it does.
     """
     steps = inputs[0].shape[0]
     if steps == 1 or tf.executing_eagerly():  # needs no loop of TensorFlow's, which would slice x step by step
@@ -34,11 +35,13 @@ def scan(
     if steps is None:
         steps = tf.shape(inputs[0])[0]
 
+    reads = [x.__getitem__ if views else tf.TensorArray(x.dtype, steps).unstack(x).read for x in inputs]
+
     def rounds(count: int):
         def body(i, states, arrays):
             for _ in range(count):
                 t = steps - 1 - i if reverse else i
-                new, values = step([x[t] for x in inputs], states)
+                new, values = step([read(t) for read in reads], states)
                 for before, after in zip(states, new, strict=True):
                     after.set_shape(before.shape)
                 arrays = [array.write(t, value) for array, value in zip(arrays, values, strict=True)]

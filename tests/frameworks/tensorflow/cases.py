@@ -30,7 +30,7 @@ class Around(Wrapper, tag="around", frozen=True, kw_only=True):
         return self.cell.step(ops, p, projected, state)
 
 
-VARIANTS = {  # cells that take the generic loop, or take it in part
+VARIANTS = {  # cells that Keras does not have
     "char_rnn": LSTM.preset("char_rnn", 5),
     "torch": LSTM.preset("torch", 5),
     "haste": LSTM.preset("haste", 5),
