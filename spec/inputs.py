@@ -201,10 +201,11 @@ def check_state(sizes: Mapping[str, int], state: Mapping[str, Any], batch: int |
     for name, size in sizes.items():
         if name not in state:
             raise SpecError(f"state: {name!r} is missing; give all states, or none for zeros")
-        shape = tuple(state[name].shape)
-        known = len(shape) == 2 and shape[1] in (size, None) and (batch is None or shape[0] in (batch, None))
+        shape = state[name].shape
+        known = shape == (batch, size)  # mostly; else some of it may be unknown
+        known = known or (len(shape) == 2 and shape[1] in (size, None) and (batch is None or shape[0] in (batch, None)))
         if not known:
-            raise SpecError(f"state: {name!r}: expected shape ({batch or 'batch'}, {size}), found {shape}")
+            raise SpecError(f"state: {name!r}: expected shape ({batch or 'batch'}, {size}), found {tuple(shape)}")
 
 
 def check_cotangents(shapes: Mapping[str, tuple[int, ...]], cotangents: Mapping[str, tuple[int, ...]]) -> None:

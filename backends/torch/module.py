@@ -12,7 +12,8 @@ from torch import Tensor, nn
 from rnnspec import inputs
 from rnnspec.backends.torch import kernels
 from rnnspec.backends.torch.arguments import Arrays, as_tensor
-from rnnspec.backends.torch.ops import TorchOps
+from rnnspec.backends.torch.direct import Direct, serves
+from rnnspec.backends.torch.ops import NATIVE, TorchOps
 from rnnspec.checkpoint import Checkpoint, as_checkpoint
 from rnnspec.errors import SpecError
 from rnnspec.layers import Recurrent
@@ -52,6 +53,7 @@ class Net(nn.Module):
                 # Not add_module: it refuses names of methods, and "forward" is a direction.
                 module = module._modules.setdefault(part, _Scope())
             module._parameters[last] = nn.Parameter(torch.tensor(checkpoint.weights[name], dtype=kind))
+        self._direct = {layer.name: Direct(layer.cell) for layer in self.model.layers if serves(layer)}
         if path == "native":
             for layer in self.model.layers:
                 if isinstance(layer, Recurrent):
@@ -78,7 +80,7 @@ class Net(nn.Module):
         """
         if not isinstance(x, Tensor):
             return self._record(self.forward, x, lengths, mask, state, reset)
-        arrays = Arrays(self._anchor)
+        arrays = Arrays(self._buffers["_anchor"])
         x, valid, given = self._arguments.of_call(arrays, x, lengths, mask, state, reset)
         if self.time_major:
             x = x.transpose(0, 1)
@@ -99,7 +101,7 @@ class Net(nn.Module):
         """
         if not isinstance(x_t, Tensor):
             return self._record(self.step, x_t, state)
-        x_t, given = self._arguments.of_step(Arrays(self._anchor), x_t, state)
+        x_t, given = self._arguments.of_step(Arrays(self._buffers["_anchor"]), x_t, state)
         weights = self._weights()
         given = self._start(x_t.shape[0], weights) if given is None else given
         return self.model.step(self._ops(), weights, x_t, given)
@@ -108,7 +110,8 @@ class Net(nn.Module):
         """Operations for one call, of which only those in training count."""
         if self.seed is not None:  # torch.compile would compile anew for every number
             self._calls += self.training
-        return TorchOps(self.training, self.path, self.seed, self._calls - 1)
+        direct = self._direct if self.path in NATIVE else {}
+        return TorchOps(self.training, self.path, self.seed, self._calls - 1, direct)
 
     def _turned(self, y: Tensor) -> Tensor:
         return y.transpose(0, 1) if self.time_major and y.ndim == 3 else y
@@ -128,7 +131,8 @@ class Net(nn.Module):
 
     def _weights(self) -> ByLayer:
         # Read anew at every call: functional_call and parametrizations exchange the parameters.
-        return {layer.name: _collect(self._modules.get(layer.name)) for layer in self.model.layers}
+        modules = self._modules
+        return {layer.name: _collect(modules.get(layer.name)) for layer in self.model.layers}
 
 
 class _Scope(nn.Module):

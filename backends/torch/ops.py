@@ -1,6 +1,8 @@
 """`rnnspec.ops.Ops` in PyTorch."""
 
 import copy
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Self
 
 import torch
@@ -8,19 +10,30 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from rnnspec.backends.torch import compute, kernel_step, kernels, loop, noise
+from rnnspec.backends.torch.direct import Direct
 from rnnspec.backends.torch.steps import steps
 from rnnspec.ops import States
 from rnnspec.valid import Valid
 
 NATIVE = ("auto", "native")  # the paths on which torch's own layers run
+_ALL = Valid()
 
 
 class TorchOps:
     """One call's operations. `path` is "auto" or one of `PATHS`; with `training`, noise is keyed by `seed` and the
-    number of the `call`, or without a seed drawn from torch's generator."""
+    number of the `call`, or without a seed drawn from torch's generator. `direct`: the layers that need nothing but a
+    function of torch, by name."""
 
-    def __init__(self, training: bool = False, path: str = "auto", seed: int | None = None, call: int = 0) -> None:
+    def __init__(
+        self,
+        training: bool = False,
+        path: str = "auto",
+        seed: int | None = None,
+        call: int = 0,
+        direct: Mapping[str, Direct] = MappingProxyType({}),
+    ) -> None:
         self.training = training
+        self.direct = direct
         self.path = path
         self.t = 0
         self._seed = seed
@@ -96,6 +109,9 @@ class TorchOps:
     def recurrent(
         self, layer, p: dict[str, Tensor], x: Tensor, valid: Valid, state: States
     ) -> tuple[list[Tensor], States]:
+        if valid == _ALL and x.shape[1] and not x.is_cuda and (direct := self.direct.get(layer.name)):
+            y, new = direct.sequence(p, x, state)
+            return [y], new
         if self.path == "native":
             kernels.insist(layer, valid, self.training)
         x = self.masked(x, valid)
@@ -104,6 +120,8 @@ class TorchOps:
         return layer.unroll(self, p, x, valid, state)
 
     def recurrent_step(self, layer, p: dict[str, Tensor], x: Tensor, state: States) -> tuple[Tensor, States]:
+        if layer.name in self.direct:
+            return self.direct[layer.name].step(p, x, state)
         if self.path in NATIVE and kernel_step.fits(layer.cell, self.training):
             return kernel_step.step(layer.cell, p, x, state)
         return layer.cell_step(self, p, x, state)

@@ -1,6 +1,7 @@
 """What is particular to PyTorch: modules, state dicts, training, gradients, dtypes, arrays and tensors."""
 
 import copy
+import io
 
 import numpy as np
 import pytest
@@ -305,6 +306,47 @@ def test_functional_call_and_deepcopy_use_their_own_weights():
     np.testing.assert_allclose(y, backend.load(two)(X)[0], atol=1e-6)
     other.load_state_dict(weights)
     np.testing.assert_allclose(net(X)[0], backend.load(one)(X)[0], atol=0)
+
+
+def _exchanged(net, change):
+    """The network after its weights were changed in one of the ways that torch has."""
+    kernel = net.r.recurrent_kernel
+    if change == "in place":
+        for tensor in net.parameters():
+            tensor.mul_(-1.5)
+    if change == "past the version":  # which torch does not count
+        for tensor in net.parameters():
+            tensor.data.mul_(-1.5)
+    if change == "memory":
+        kernel.data = kernel.data * -1.5
+    if change == "parameter":
+        net.r.recurrent_kernel = torch.nn.Parameter(kernel * -1.5)
+    if change == "dtype":
+        return net.to(torch.float64)
+    if change == "pickle":
+        file = io.BytesIO()
+        torch.save(net, file)
+        net = torch.load(io.BytesIO(file.getvalue()), weights_only=False)
+        net.r.recurrent_kernel.mul_(-1.5)
+    return net
+
+
+@pytest.mark.parametrize("mode", [torch.no_grad, torch.inference_mode])
+@pytest.mark.parametrize("change", ["in place", "past the version", "memory", "parameter", "dtype", "pickle"])
+@pytest.mark.parametrize("cell", [LSTM(units=4), GRU(units=4, reset_after=True), RNN(units=4, bias=False)], ids=repr)
+def test_what_is_kept_of_weights_follows_them(cell, change, mode):
+    net = backend.load(one_layer(cell))
+    with mode():
+        before, _ = net(X)
+    with torch.no_grad():
+        net.step(X[:, 0])
+        net = _exchanged(net, change)
+        after, _ = net(X)
+        step, _ = net.step(X[:, 0])
+    assert change == "dtype" or (after - before).abs().max() > 1e-2
+    expected, _ = Net(backend.checkpoint(net))(X)
+    np.testing.assert_allclose(after, expected, atol=1e-6)
+    np.testing.assert_allclose(step, expected[:, 0], atol=1e-6)
 
 
 def test_the_step_compiles():
