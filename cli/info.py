@@ -43,13 +43,14 @@ def info(model: Path, as_json: bool, paths: bool) -> None:
 
 def tensors(checkpoint) -> list[dict]:
     """One row per tensor, and per gate where it has a gate axis."""
+    from rnnspec.cells.tree import joined, plain
     from rnnspec.layers import Recurrent
 
     gates: dict[str, tuple[str, ...]] = {}
     for layer in checkpoint.model.layers:
         if isinstance(layer, Recurrent):
             for prefix, (cell, _) in layer.directions.items():
-                for place, inner in cells(cell, f"{layer.name}.{prefix}".rstrip(".")):
+                for place, inner in plain(cell, joined(layer.name, prefix)).items():
                     gates |= {f"{place}.{name}": inner.gates for name in ("kernel", "recurrent_kernel", "bias")}
     rows = []
     for name in checkpoint.model.parameters():
@@ -61,17 +62,6 @@ def tensors(checkpoint) -> list[dict]:
             row = {"tensor": name, "gate": gate, "shape": list(part.shape)}
             rows.append(row | {key: float(value) for key, value in numbers.items()})
     return rows
-
-
-def cells(cell, place: str):
-    """Each plain cell below `cell` with the place of its tensors."""
-    from rnnspec.cells import Stack
-
-    if isinstance(cell, Stack):
-        for k, inner in enumerate(cell.cells):
-            yield from cells(inner, f"{place}.cells.{k}")
-    else:
-        yield place, cell
 
 
 def show(report: dict) -> None:

@@ -5,8 +5,8 @@ from functools import partial
 
 import msgspec
 
-from rnnspec.cells import LSTM, Cell, Residual, Stack, Zoneout
-from rnnspec.cells.wrapper import Wrapper
+from rnnspec.cells import LSTM, Cell, Residual, Zoneout
+from rnnspec.cells.tree import inside, with_inside
 from rnnspec.diagnosis.change import Changed, Mistake, PartMistake
 from rnnspec.diagnosis.trial import Arrays, Trial, with_part
 from rnnspec.layers import Recurrent
@@ -56,11 +56,8 @@ def _without(kind: type, layer, p: Arrays) -> Changed:
 
 def _bare(kind: type, cell: Cell) -> Cell:
     """The cell without wrappers of one kind."""
-    if isinstance(cell, Stack):
-        return with_fields(cell, cells=tuple(_bare(kind, inner) for inner in cell.cells))
-    if isinstance(cell, Wrapper):
-        return _bare(kind, cell.cell) if isinstance(cell, kind) else with_fields(cell, cell=_bare(kind, cell.cell))
-    return cell
+    below = [_bare(kind, each) for each in inside(cell).values()]
+    return below[0] if isinstance(cell, kind) else with_inside(cell, below)
 
 
 def last_layer_mistakes(trial: Trial) -> Iterator[Mistake]:

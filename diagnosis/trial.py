@@ -1,6 +1,6 @@
 """A model and one call of it, to be changed and run again."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Self
 
@@ -8,8 +8,8 @@ import msgspec
 import numpy as np
 
 from rnnspec import accuracy
-from rnnspec.cells import Cell, Stack
-from rnnspec.cells.wrapper import Wrapper
+from rnnspec.cells import Cell
+from rnnspec.cells.tree import inside, joined, plain, with_inside
 from rnnspec.config import Config
 from rnnspec.layers import Recurrent
 from rnnspec.model import Model
@@ -105,18 +105,8 @@ def parts(model: Model) -> dict[str, Config]:
         found[layer.name] = layer
         if isinstance(layer, Recurrent):
             for prefix, (cell, _) in layer.directions.items():
-                found |= dict(_plain(cell, f"{layer.name}.{prefix}"))
+                found |= {f"{layer.name}.{place}": each for place, each in plain(cell, prefix).items()}
     return found
-
-
-def _plain(cell: Cell, place: str) -> Iterator[tuple[str, Cell]]:
-    if isinstance(cell, Stack):
-        for k, inner in enumerate(cell.cells):
-            yield from _plain(inner, f"{place}{'' if place.endswith('.') else '.'}cells.{k}")
-    elif isinstance(cell, Wrapper):
-        yield from _plain(cell.cell, place)
-    else:
-        yield place, cell
 
 
 def weights_of(weights: Mapping[str, np.ndarray], place: str) -> Arrays:
@@ -138,19 +128,17 @@ def _with(layer: Any, place: str, part: Any) -> Any:
         return part
     if not place.startswith(layer.name + "."):
         return layer
-    cells = [_cell(cell, f"{layer.name}.{prefix}", place, part) for prefix, (cell, _) in layer.directions.items()]
+    below = place.removeprefix(f"{layer.name}.")
+    cells = [_cell(cell, prefix, below, part) for prefix, (cell, _) in layer.directions.items()]
     backward = cells[1] if len(cells) == 2 and cells[1] != cells[0] else None
     return msgspec.structs.replace(layer, cell=cells[0], backward_cell=backward)
 
 
 def _cell(cell: Cell, here: str, place: str, part: Any) -> Cell:
-    if isinstance(cell, Stack):
-        dot = "" if here.endswith(".") else "."
-        inner = [_cell(each, f"{here}{dot}cells.{k}", place, part) for k, each in enumerate(cell.cells)]
-        return msgspec.structs.replace(cell, cells=tuple(inner))
-    if isinstance(cell, Wrapper):
-        return msgspec.structs.replace(cell, cell=_cell(cell.cell, here, place, part))
-    return part if here == place else cell
+    below = inside(cell)
+    if not below:
+        return part if here == place else cell
+    return with_inside(cell, [_cell(each, joined(here, name), place, part) for name, each in below.items()])
 
 
 def _double(arrays: Mapping[str, np.ndarray]) -> Arrays:

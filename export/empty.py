@@ -25,7 +25,7 @@ def call(graph: Graph, x: Value) -> Call:
     lacking = graph.node("Max", [lacking, graph.integer(0)], (2,))
     steps, rows = graph.node("Split", [lacking, graph.integers(1, 1)], (1,), (1,), axis=0)
     some = graph.node("Greater", [graph.slice(sizes, 0, 1, 1), graph.integer(0)], (1,))
-    graph.shared(("some",), lambda: some)
+    graph.shared(("some", x.shape[0]), lambda: some)
     return Call(sizes, (steps, rows))
 
 
@@ -59,7 +59,7 @@ def cut(graph: Graph, call: Call, value: Value) -> Value:
     return graph.node("Slice", [value, graph.integers(0), rows, graph.integers(0)], value.shape)
 
 
-def kept(graph: Graph, value: Value, otherwise: Value) -> Value:
-    """A value where there is a step, else another."""
-    some = graph.shared(("some",), lambda: None)
+def kept(graph: Graph, time: str | int, value: Value, otherwise: Value) -> Value:
+    """A value where the axis `time` has a step, else another."""
+    some = graph.shared(("some", time), lambda: None)
     return value if some is None else graph.node("Where", [some, value, otherwise], value.shape)

@@ -156,7 +156,7 @@ def trace(
         start = started(graph, model, start, graph.unsqueeze(sequences.sizes(graph, x)[1], 0))
         y, new = model.apply(ops, p, x, valid, start)
         if valid.all:
-            new = {name: empty.kept(graph, value, start[name]) for name, value in new.items()}
+            new = {name: empty.kept(graph, x.shape[0], value, start[name]) for name, value in new.items()}
         y = tuple(empty.cut(graph, call, part) for part in y) if model.separate else empty.cut(graph, call, y)
         new = {name: empty.cut(graph, call, value) for name, value in new.items()}
     for name, array in checkpoint.weights.items():

@@ -69,14 +69,15 @@ def _nonempty(graph: Graph, lengths: Value) -> Value:
     """(batch, 1): whether the row has a valid step."""
     none = graph.constant(np.zeros((), "int32"), "no_steps")
     return graph.shared(
-        ("nonempty",), lambda: graph.unsqueeze(graph.node("Greater", [lengths, none], lengths.shape), 1)
+        ("nonempty", lengths.name), lambda: graph.unsqueeze(graph.node("Greater", [lengths, none], lengths.shape), 1)
     )
 
 
 def _total(graph: Graph, marked: sequences.Order) -> Value:
     """(batch,): how many steps are valid."""
     return graph.shared(
-        ("total",), lambda: graph.node("Cast", [graph.squeeze(marked.total, 0)], marked.total.shape[1:], to=_INT32)
+        ("total", marked.total.name),
+        lambda: graph.node("Cast", [graph.squeeze(marked.total, 0)], marked.total.shape[1:], to=_INT32),
     )
 
 

@@ -1,6 +1,7 @@
 """Which steps count, as nodes: masks, the order of the valid steps, and what is taken at them.
 
-Sequences are (time, batch, …) inside the graph.
+Sequences are (time, batch, …) inside the graph. What several layers need is shared under the names of the values that
+it is made of, or of the axes where it is their size alone.
 """
 
 from typing import NamedTuple
@@ -28,11 +29,11 @@ def valid_steps(graph: Graph, valid: Valid, x: Value) -> Value | None:
     """(time, batch): whether the step is valid; None if all are. x (time, batch, …) has the sizes."""
     if valid.mask is not None:
         mask = valid.mask
-        return graph.shared(("valid",), lambda: graph.transpose(mask, 1, 0))
+        return graph.shared(("valid", mask.name), lambda: graph.transpose(mask, 1, 0))
     if valid.lengths is None:
         return None
     lengths = valid.lengths
-    return graph.shared(("valid",), lambda: _before(graph, lengths, x))
+    return graph.shared(("valid", lengths.name, x.shape[0]), lambda: _before(graph, lengths, x))
 
 
 def unpadded(graph: Graph, x: Value, padding: float, valid: Valid) -> Valid:
@@ -61,7 +62,7 @@ def begins(graph: Graph, valid: Valid, reverse: bool) -> Value | None:
     if valid.reset is None:
         return None
     reset = valid.reset
-    forward = graph.shared(("reset",), lambda: graph.transpose(reset, 1, 0))
+    forward = graph.shared(("reset", reset.name), lambda: graph.transpose(reset, 1, 0))
     if not reverse:
         return forward
 
@@ -72,7 +73,7 @@ def begins(graph: Graph, valid: Valid, reverse: bool) -> Value | None:
         longer = graph.node("Concat", [forward, no], ("time+1", forward.shape[1]), axis=0)
         return graph.slice(longer, 1, _END, forward.shape[0])
 
-    return graph.shared(("begins",), shifted)
+    return graph.shared(("begins", reset.name), shifted)
 
 
 def markers(graph: Graph, valid: Valid, x: Value, reverse: bool) -> Value | None:
@@ -80,7 +81,7 @@ def markers(graph: Graph, valid: Valid, x: Value, reverse: bool) -> Value | None
     steps, new = valid_steps(graph, valid, x), begins(graph, valid, reverse)
     if steps is None or new is None:
         return steps
-    return graph.shared(("markers", reverse), lambda: graph.node("Or", [steps, new], steps.shape))
+    return graph.shared(("markers", steps.name, new.name), lambda: graph.node("Or", [steps, new], steps.shape))
 
 
 def order(graph: Graph, marked: Value, reverse: bool) -> Order:
@@ -146,7 +147,7 @@ def hold(graph: Graph, y: Value, valid: Valid, reverse: bool) -> Value:
 
 def last(graph: Graph, y: Value, valid: Valid, reverse: bool) -> Value:
     """(batch, outputs) at the last marker visited, 0 where there is none (UNROLL-7)."""
-    marked = markers(graph, valid, y, reverse)
+    time, marked = y.shape[0], markers(graph, valid, y, reverse)
     if marked is None:
         y = graph.slice(y, 0, 1, 1) if reverse else graph.slice(y, -1, _END, 1)
     else:
@@ -154,7 +155,7 @@ def last(graph: Graph, y: Value, valid: Valid, reverse: bool) -> Value:
         final = graph.node("Equal", [sequence.visited, sequence.total], marked.shape)
         y = masked(graph, y, graph.node("And", [marked, final], marked.shape))
     y = graph.node("ReduceSum", [y, graph.integers(0)], y.shape[1:], keepdims=0)  # of one step, or of none
-    return y if marked is not None else empty.kept(graph, y, graph.scalar(0))
+    return y if marked is not None else empty.kept(graph, time, y, graph.scalar(0))
 
 
 def flip(graph: Graph, y: Value) -> Value:
@@ -168,7 +169,7 @@ def sizes(graph: Graph, x: Value) -> tuple[Value, Value]:
         shape = graph.node("Shape", [x], (len(x.shape),))
         return tuple(graph.node("Gather", [shape, graph.integer(i)], (), axis=0) for i in (0, 1))
 
-    return graph.shared(("sizes",), make)
+    return graph.shared(("sizes", *x.shape[:2]), make)
 
 
 def time_index(graph: Graph, x: Value) -> Value:
@@ -179,7 +180,7 @@ def time_index(graph: Graph, x: Value) -> Value:
         steps = graph.node("Range", [graph.integer(0), time, graph.integer(1)], (x.shape[0],))
         return graph.unsqueeze(steps, 1)
 
-    return graph.shared(("time",), make)
+    return graph.shared(("time", x.shape[0]), make)
 
 
 _INT64 = 7  # onnx.TensorProto.INT64

@@ -11,11 +11,11 @@ from rnnspec.ops import grouped, under
 from rnnspec.reference.ops import NumpyOps
 
 
-def learned(model: Model) -> set[str]:
-    """The states that start from what was learned, where none are given."""
+def learned(model: Model) -> list[str]:
+    """The states that start from what was learned, where none are given, in the order of the layers."""
     of = grouped(model.states())
     layers = [layer for layer in model.layers if isinstance(layer, Recurrent) and layer.learned_state]
-    return {name for layer in layers for name in under(layer.name, of.get(layer.name, {}))}
+    return [name for layer in layers for name in under(layer.name, of.get(layer.name, {}))]
 
 
 def initial_states(checkpoint: Checkpoint) -> dict[str, np.ndarray]:
@@ -28,9 +28,9 @@ def initial_states(checkpoint: Checkpoint) -> dict[str, np.ndarray]:
 
 def started(graph: Graph, model: Model, state: dict[str, Value], rows: Value | None) -> dict[str, Value]:
     """States of as many rows as x has, which are `rows`, a list of one number: those that may be one for all, too."""
-    started = dict(state)
+    new = dict(state)
     for name in learned(model) if rows is not None else ():
         size = int(state[name].shape[1])
         shape = graph.node("Concat", [rows, graph.integers(size)], (2,), axis=0)
-        started[name] = graph.node("Expand", [state[name], shape], ("batch", size))
-    return started
+        new[name] = graph.node("Expand", [state[name], shape], ("batch", size))
+    return new

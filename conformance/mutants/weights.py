@@ -55,23 +55,14 @@ def _in_all(kind: type[Cell], change: Change, leaves: tuple[str, ...] = ()) -> C
 
 def cells(checkpoint: Checkpoint) -> Iterator[tuple[str, Cell]]:
     """Every plain cell with the prefix of its tensors."""
-    from rnnspec.cells import Stack
-    from rnnspec.cells.wrapper import Wrapper
+    from rnnspec.cells.tree import joined, plain
     from rnnspec.layers import Recurrent
-
-    def inside(place: str, cell: Cell) -> Iterator[tuple[str, Cell]]:
-        while isinstance(cell, Wrapper):
-            cell = cell.cell
-        if isinstance(cell, Stack):
-            for k, inner in enumerate(cell.cells):
-                yield from inside(f"{place}cells.{k}.", inner)
-        else:
-            yield place, cell
 
     for layer in checkpoint.model.layers:
         if isinstance(layer, Recurrent):
             for prefix, (cell, _) in layer.directions.items():
-                yield from inside(f"{layer.name}.{prefix}." if prefix else f"{layer.name}.", cell)
+                for place, each in plain(cell, joined(layer.name, prefix)).items():
+                    yield f"{place}.", each
 
 
 def _ordered(order: tuple[int, ...]) -> Change:

@@ -33,7 +33,7 @@ class Storage:
 
 
 @dataclass(frozen=True, eq=False)
-class Tensor:
+class StoredTensor:
     """A view of a storage. `dtype`, as torch calls it, where the storage does not say it."""
 
     storage: Storage
@@ -72,7 +72,7 @@ _OTHERS = re.compile(
 )
 _PYTHON_2 = {"__builtin__": "builtins"}
 _MARK = object()
-_SCALARS = (str, bytes, int, float, type(None), Name, Storage, Tensor, Other)
+_SCALARS = (str, bytes, int, float, type(None), Name, Storage, StoredTensor, Other)
 
 
 class Pickle:
@@ -187,7 +187,7 @@ class Pickle:
         """What a call would make."""
         if name in _TENSORS:
             return self.tensor(arguments)
-        if name in _AROUND and arguments and isinstance(arguments[0], Tensor | Other):
+        if name in _AROUND and arguments and isinstance(arguments[0], StoredTensor | Other):
             return arguments[0]
         if name == _SUBCLASS and len(arguments) > 2 and isinstance(arguments[0], Name):
             inner, _, inside = arguments[:3]
@@ -214,7 +214,7 @@ class Pickle:
         self.update([each for pair in pairs for each in pair])
         return self.stack.pop()
 
-    def tensor(self, arguments: tuple[Any, ...]) -> Tensor:
+    def tensor(self, arguments: tuple[Any, ...]) -> StoredTensor:
         """(storage, offset, shape, strides, …); in version 3 the seventh is the dtype."""
         storage, offset, shape, strides = (*arguments, None, None, None, None)[:4]
         counts = (offset, *shape, *strides) if isinstance(shape, tuple) and isinstance(strides, tuple) else (None,)
@@ -223,7 +223,7 @@ class Pickle:
         if len(shape) != len(strides):
             self.damaged("a tensor with more or fewer strides than axes")
         dtype = arguments[6].name if len(arguments) > 6 and isinstance(arguments[6], Name) else None
-        return Tensor(storage, offset, shape, strides, dtype)
+        return StoredTensor(storage, offset, shape, strides, dtype)
 
     def stored(self) -> None:
         """("storage", type, key, location, size, view), in place of the numbers; view: None, or (key, start, size)."""
@@ -240,7 +240,7 @@ class Pickle:
     def built(self) -> None:
         """Attributes of an object, which are none of its numbers."""
         self.pop()
-        self.top((dict, Tensor, Other))
+        self.top((dict, StoredTensor, Other))
 
 
 def _is_view(rest: tuple[Any, ...]) -> bool:

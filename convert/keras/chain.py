@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from rnnspec.convert.keras.graph import Call, Tensor, calls
+from rnnspec.convert.keras.graph import Call, KerasTensor, calls
 from rnnspec.convert.keras.outputs import outputs
 from rnnspec.convert.keras.path import around, needed, returned, takers, whole
 from rnnspec.convert.keras.saved import JOINS, MODELS, READABLE, RECURRENT, Saved
@@ -91,7 +91,7 @@ def _chain(model: Saved, part: str | None, wanted: list[int] | None) -> Chain:
         known = [name for name, call in graph.items() if call.layer.kind != "InputLayer"]
         raise SpecError(f"{model.where}: --part {part}: no such layer; there are {', '.join(known)}")
     links: list[Link] = []
-    results: dict[Tensor, Result] = {}
+    results: dict[KerasTensor, Result] = {}
     everything: list[Result] | None = None
     source = graph[names[0]].data[0].layer if graph[names[0]].data else None
     for k, name in enumerate(names):
@@ -155,7 +155,7 @@ def _features(layer: Saved) -> int | None:
     return shape[-1] if isinstance(shape, list) and len(shape) > 2 and type(shape[-1]) is int else None
 
 
-def _padding(graph: dict[str, Call], layer: Saved, mask: Tensor, source: str | None) -> float | None:
+def _padding(graph: dict[str, Call], layer: Saved, mask: KerasTensor, source: str | None) -> float | None:
     """What a mask looks for in the chain's input, `Any(NotEqual(input, number))` as Keras 3 writes it down.
 
     None for a mask that comes from elsewhere.

@@ -11,7 +11,7 @@ _PLACES = {"Softmax": ("inputs", "mask")} | dict.fromkeys(RECURRENT, ("inputs", 
 _INPUTS = ("inputs", "sequences", "sequence", "x", "x1", "x2", "xs")
 
 
-class Tensor(NamedTuple):
+class KerasTensor(NamedTuple):
     """Output number `output` of a call of a layer."""
 
     layer: str
@@ -31,9 +31,9 @@ class Call:
     """
 
     layer: Saved
-    data: list[Tensor] = field(default_factory=list)
-    states: list[Tensor] = field(default_factory=list)
-    mask: Tensor | None = None
+    data: list[KerasTensor] = field(default_factory=list)
+    states: list[KerasTensor] = field(default_factory=list)
+    mask: KerasTensor | None = None
     training: bool | None = None
     numbers: list[Any] = field(default_factory=list)
     other: list[str] = field(default_factory=list)
@@ -51,7 +51,7 @@ def calls(model: Saved) -> dict[str, Call]:
         if layer.name in found:
             raise SpecError(f"{layer.where}: two layers have this name; rename one")
         if model.kind == "Sequential":
-            found[layer.name] = Call(layer, [Tensor(name, 0, 0) for name in list(found)[-1:]])
+            found[layer.name] = Call(layer, [KerasTensor(name, 0, 0) for name in list(found)[-1:]])
         elif len(layer.nodes) > 1:
             raise UnsupportedError(f"{layer.where}: is called {len(layer.nodes)} times; shared layers have no equal")
         else:
@@ -95,9 +95,9 @@ def _call(layer: Saved, node: Any) -> Call:
     )
 
 
-def tensors(value: Any) -> list[Tensor]:
+def tensors(value: Any) -> list[KerasTensor]:
     """All references to tensors in a nest of arguments, in order."""
-    return [Tensor(*leaf) for leaf in _leaves(value) if isinstance(leaf, list)]
+    return [KerasTensor(*leaf) for leaf in _leaves(value) if isinstance(leaf, list)]
 
 
 def _constants(value: Any) -> list[Any]:

@@ -21,7 +21,7 @@ _MOST = 7  # layers whose order is tried
 
 
 @dataclass
-class Block:
+class Inferred:
     """A layer: its name, the configuration that its variables show, its features in and out."""
 
     name: str
@@ -75,18 +75,18 @@ class Finder:
         if other:
             raise SpecError(f"{self.source}: what {', '.join(other)} does is not in a file of weights; {_ASK}")
 
-    def block(self, name: str, variables: list[tuple[str, np.ndarray]]) -> Block:
+    def block(self, name: str, variables: list[tuple[str, np.ndarray]]) -> Inferred:
         """A layer of these variables, in Keras's order: `…/recurrent_kernel_1:0`."""
         leaves = [leaf_of(variable) for variable, _ in variables]
         arrays = [array for _, array in variables]
         if leaves == ["embeddings"] and arrays[0].ndim == 2:
             config = {"input_dim": arrays[0].shape[0], "output_dim": arrays[0].shape[1]}
-            return Block(name, _layer("Embedding", name, config), None, arrays[0].shape[1])
+            return Inferred(name, _layer("Embedding", name, config), None, arrays[0].shape[1])
         if leaves in (["kernel", "bias"], ["kernel"]) and arrays[0].ndim == 2:
             act = self.request.settings.get(name, "activation", "linear")
             self.request.note(f"{name}: activation is not in the source: {act}")
             config = {"units": arrays[0].shape[1], "use_bias": len(leaves) == 2, "activation": act}
-            return Block(name, _layer("Dense", name, config), *arrays[0].shape)
+            return Inferred(name, _layer("Dense", name, config), *arrays[0].shape)
         both = [[v for v in variables if f"/{side}_" in v[0]] for side in ("forward", "backward")]
         if all(both):
             merge = self.request.settings.get(name, "merge", "concat", also=("merge_mode",))
@@ -99,7 +99,7 @@ class Finder:
                 "merge_mode": None if merge == "none" else merge,
             }
             outputs = forward.outputs + (backward.outputs if merge in ("concat", "none") else 0)
-            return Block(name, _layer("Bidirectional", name, config), forward.inputs, outputs)
+            return Inferred(name, _layer("Bidirectional", name, config), forward.inputs, outputs)
         starts = [k for k, leaf in enumerate(leaves) if leaf == "kernel"] + [len(leaves)]
         cells = [self.cell(name, leaves[a:b], arrays[a:b]) for a, b in pairwise(starts)]
         if not cells or starts[0] or arrays[0].ndim != 2:
@@ -108,9 +108,10 @@ class Finder:
         units = cells[-1]["config"]["units"]
         if len(cells) == 1 and cells[0]["class_name"] != "LayerNormRNN":
             config = cells[0]["config"]
-            return Block(name, _layer(cells[0]["class_name"], name, config | {"return_sequences": True}), inputs, units)
+            made = _layer(cells[0]["class_name"], name, config | {"return_sequences": True})
+            return Inferred(name, made, inputs, units)
         members = [{**cell, "class_name": cell["class_name"] + "Cell"} for cell in cells]
-        return Block(name, _layer("RNN", name, {"cell": members, "return_sequences": True}), inputs, units)
+        return Inferred(name, _layer("RNN", name, {"cell": members, "return_sequences": True}), inputs, units)
 
     def cell(self, name: str, leaves: list[str], arrays: list[np.ndarray]) -> dict[str, Any]:
         """The configuration of one cell; a kernel's columns are a block of units for each gate."""
@@ -134,7 +135,7 @@ class Finder:
             )
         return {"class_name": kind, "config": config}
 
-    def paths(self, arrays: dict[str, np.ndarray]) -> Iterator[Block]:
+    def paths(self, arrays: dict[str, np.ndarray]) -> Iterator[Inferred]:
         """The layers in Keras 3's format, `layers/lstm_1/cell/vars/0`, each class by its numbers."""
         found: dict[tuple[str, int], list[tuple[str, np.ndarray]]] = {}
         for path, array in arrays.items():
@@ -155,7 +156,7 @@ class Finder:
                 block.config = _layer("TimeDistributed", block.name, {"layer": block.config})
             yield block
 
-    def ordered(self, blocks: list[Block]) -> list[Block]:
+    def ordered(self, blocks: list[Inferred]) -> list[Inferred]:
         """The one order in which the sizes fit, the layers of a class by their numbers."""
         if len(blocks) > _MOST:
             raise SpecError(f"{self.source}: {len(blocks)} layers in an order that is nowhere; {_ASK}")
@@ -182,7 +183,7 @@ def _busy(file: KerasFile, layer: str) -> bool:
     return any(path.startswith(f"layers/{layer}/") and "seed_generator" not in path for path in file.arrays)
 
 
-def _alike(kinds: dict[str, str], one: Block, two: Block) -> bool:
+def _alike(kinds: dict[str, str], one: Inferred, two: Inferred) -> bool:
     return one is not two and kinds[one.name] == kinds[two.name]
 
 

@@ -1,16 +1,16 @@
 """Which layers of a Keras model's graph are a chain."""
 
-from rnnspec.convert.keras.graph import Call, Tensor, tensors
+from rnnspec.convert.keras.graph import Call, KerasTensor, tensors
 from rnnspec.convert.keras.outputs import sequences
 from rnnspec.convert.keras.saved import JOINS, MODELS, READABLE, RECURRENT, Saved
 from rnnspec.errors import SpecError, UnsupportedError
 
 
-def returned(model: Saved, graph: dict[str, Call], wanted: list[int] | None) -> list[Tensor]:
+def returned(model: Saved, graph: dict[str, Call], wanted: list[int] | None) -> list[KerasTensor]:
     """The tensors that the model returns, or those of them that are wanted."""
     if model.kind == "Sequential":
-        return [Tensor(name, 0, number) for name in list(graph)[-1:] for number in wanted or [0]]
-    ends = tensors(model.config.get("output_layers")) or [Tensor(name, 0, 0) for name in list(graph)[-1:]]
+        return [KerasTensor(name, 0, number) for name in list(graph)[-1:] for number in wanted or [0]]
+    ends = tensors(model.config.get("output_layers")) or [KerasTensor(name, 0, 0) for name in list(graph)[-1:]]
     for end in ends:
         if end.layer not in graph:
             raise SpecError(f"{model.where}: the output is of {end.layer!r}, but there is no such layer")
@@ -22,7 +22,7 @@ def returned(model: Saved, graph: dict[str, Call], wanted: list[int] | None) -> 
     return ends if wanted is None else [ends[number] for number in wanted]
 
 
-def needed(model: Saved, graph: dict[str, Call], ends: list[Tensor]) -> dict[str, Call]:
+def needed(model: Saved, graph: dict[str, Call], ends: list[KerasTensor]) -> dict[str, Call]:
     """The layers that the outputs need for their data and states; Keras 3's masks are not among them."""
     waiting = [end.layer for end in ends]
     needed = set()
@@ -33,7 +33,7 @@ def needed(model: Saved, graph: dict[str, Call], ends: list[Tensor]) -> dict[str
     return {name: call for name, call in graph.items() if name in needed}
 
 
-def whole(model: Saved, graph: dict[str, Call], ends: list[Tensor]) -> list[str]:
+def whole(model: Saved, graph: dict[str, Call], ends: list[KerasTensor]) -> list[str]:
     """All layers but the inputs, which must be a chain."""
     names = [name for name, call in graph.items() if call.layer.kind != "InputLayer"]
     if not names:
@@ -51,7 +51,7 @@ def whole(model: Saved, graph: dict[str, Call], ends: list[Tensor]) -> list[str]
     return found
 
 
-def _obstacle(graph: dict[str, Call], taking: list[str], name: str, ends: list[Tensor]) -> str | None:
+def _obstacle(graph: dict[str, Call], taking: list[str], name: str, ends: list[KerasTensor]) -> str | None:
     """Why there is no chain at that layer."""
     call = graph[name]
     for state in call.states:
@@ -82,7 +82,7 @@ def _before(call: Call) -> str | None:
     return call.data[0].layer if one else None
 
 
-def _is_output(layer: Saved, ends: list[Tensor]) -> bool:
+def _is_output(layer: Saved, ends: list[KerasTensor]) -> bool:
     """Whether the model returns what the layer hands on, and not just its states."""
     numbers = [end.output for end in ends if end.layer == layer.name and layer.kind not in MODELS]
     return any(number < sequences(layer) for number in numbers) if layer.kind in RECURRENT else bool(numbers)

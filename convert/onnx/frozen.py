@@ -13,7 +13,7 @@ from onnx import AttributeProto
 
 from rnnspec.convert.onnx.graph import RECURRENT, Node
 from rnnspec.convert.onnx.sizes import Sizes
-from rnnspec.convert.onnx.streams import Kind, Misfit, Tensor
+from rnnspec.convert.onnx.streams import Kind, Misfit, Traced
 from rnnspec.errors import UnsupportedError
 
 Axes = tuple[str, ...]
@@ -41,7 +41,7 @@ class Frozen:
         """Whether a value still has an axis of time, or may have."""
         return not {"time", UNKNOWN}.isdisjoint(self.axes.get(name, (UNKNOWN,)))
 
-    def follow(self, node: Node, inputs: list[Tensor | None], results: list[Tensor], opset: int) -> None:
+    def follow(self, node: Node, inputs: list[Traced | None], results: list[Traced], opset: int) -> None:
         """Enter what a node gives.
 
         Raises:
@@ -65,7 +65,7 @@ class Frozen:
             if result.kind is Kind.ELEMENTS:
                 self.axes[output] = self._after(node, inputs, given, result.array.shape)
 
-    def _after(self, node: Node, inputs: list[Tensor | None], given: "_Value", shape: tuple[int, ...]) -> Axes:
+    def _after(self, node: Node, inputs: list[Traced | None], given: "_Value", shape: tuple[int, ...]) -> Axes:
         axes, rank = given.axes, len(given.shape)
         if node.kind in RECURRENT:
             if len(shape) == 4:
@@ -157,7 +157,7 @@ def _gaps(old: tuple[int, ...], new: tuple[int, ...]) -> Iterator[tuple[list[int
         start, begin = mine[-1] + 1, yours[-1] + 1
 
 
-def _by_size(node: Node, inputs: list[Tensor | None], results: list[Tensor]) -> bool:
+def _by_size(node: Node, inputs: list[Traced | None], results: list[Traced]) -> bool:
     """Whether the node does something else where more axes have one place: a Squeeze without axes; a Reshape to 1, that
     joins or parts others.
     """
@@ -167,7 +167,7 @@ def _by_size(node: Node, inputs: list[Tensor | None], results: list[Tensor]) -> 
     return node.kind == "Squeeze" and not _numbers(node, inputs, 1, "axes")
 
 
-def _along(node: Node, inputs: list[Tensor | None], given: _Value, opset: int) -> list[int]:
+def _along(node: Node, inputs: list[Traced | None], given: _Value, opset: int) -> list[int]:
     """The axes along which a node picks, joins or normalises."""
     rank = len(given.shape)
     if node.kind in _ONE_AXIS:
@@ -184,12 +184,12 @@ def _along(node: Node, inputs: list[Tensor | None], given: _Value, opset: int) -
     return _listed(node, inputs, rank) if node.kind.startswith("Reduce") else []
 
 
-def _squeezed(node: Node, inputs: list[Tensor | None], given: _Value) -> list[int]:
+def _squeezed(node: Node, inputs: list[Traced | None], given: _Value) -> list[int]:
     rank = len(given.shape)
     return _listed(node, inputs, rank) or [k for k, size in enumerate(given.shape) if size == 1]
 
 
-def _sliced(node: Node, inputs: list[Tensor | None], rank: int) -> list[int]:
+def _sliced(node: Node, inputs: list[Traced | None], rank: int) -> list[int]:
     """The axes of which a Slice does not take all."""
     starts, ends, axes, steps = (
         _numbers(node, inputs, place, name)
@@ -205,11 +205,11 @@ def _sliced(node: Node, inputs: list[Tensor | None], rank: int) -> list[int]:
     ]
 
 
-def _listed(node: Node, inputs: list[Tensor | None], rank: int) -> list[int]:
+def _listed(node: Node, inputs: list[Traced | None], rank: int) -> list[int]:
     """The `axes` of a node, an input or an attribute."""
     return [axis + rank * (axis < 0) for axis in _numbers(node, inputs, 1, "axes")]
 
 
-def _numbers(node: Node, inputs: list[Tensor | None], place: int, name: str) -> list[int]:
+def _numbers(node: Node, inputs: list[Traced | None], place: int, name: str) -> list[int]:
     tensor = inputs[place] if place < len(inputs) else None
     return node.get(name, AttributeProto.INTS, []) if tensor is None else tensor.array.ravel().tolist()

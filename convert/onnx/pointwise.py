@@ -9,14 +9,14 @@ from rnnspec.activations import Activation
 from rnnspec.conventions.onnx import OVER_FEATURES
 from rnnspec.convert.onnx import activations
 from rnnspec.convert.onnx.graph import Node
-from rnnspec.convert.onnx.streams import Both, Dense, Embedded, Kind, Run, Source, Stream, Streams, Tensor
+from rnnspec.convert.onnx.streams import Both, Dense, Embedded, Kind, Run, Source, Stream, Streams, Traced
 from rnnspec.errors import SpecError, UnsupportedError
 
 _MERGES = {"Add": "sum", "Sum": "sum", "ReduceSum": "sum", "Mul": "mul", "Mean": "ave", "ReduceMean": "ave"}
 KINDS = ("MatMul", "Gemm", "Sub", "Div", *_MERGES, *activations.NODES)
 
 
-def compute(node: Node, inputs: list[Tensor | None], streams: Streams, opset: int) -> np.ndarray:
+def compute(node: Node, inputs: list[Traced | None], streams: Streams, opset: int) -> np.ndarray:
     """The elements that a node of `KINDS` gives, at least one of whose inputs holds elements.
 
     Raises:
@@ -48,7 +48,7 @@ def embedded(node: Node, table: np.ndarray, ids: np.ndarray, streams: Streams) -
     return _at(stream, positions)
 
 
-def _product(node: Node, inputs: list[Tensor | None], streams: Streams) -> np.ndarray:
+def _product(node: Node, inputs: list[Traced | None], streams: Streams) -> np.ndarray:
     x, kernel, *rest = inputs
     gemm = node.kind == "Gemm"
     bias = rest[0] if rest else None
@@ -73,7 +73,7 @@ def _product(node: Node, inputs: list[Tensor | None], streams: Streams) -> np.nd
     return _at(dense, positions)
 
 
-def _with_constant(node: Node, inputs: list[Tensor | None], x: np.ndarray, streams: Streams) -> np.ndarray:
+def _with_constant(node: Node, inputs: list[Traced | None], x: np.ndarray, streams: Streams) -> np.ndarray:
     """A bias; or the half of a sum, which is the mean of two directions."""
     present = [tensor for tensor in inputs if tensor is not None]
     constant = next((tensor for tensor in present if tensor.kind is not Kind.ELEMENTS), None)
@@ -92,7 +92,7 @@ def _with_constant(node: Node, inputs: list[Tensor | None], x: np.ndarray, strea
     raise UnsupportedError(f"{node}: with a constant {constant.array.shape}, which is no layer of ours")
 
 
-def _over_features(node: Node, bias: Tensor, units: int) -> np.ndarray:
+def _over_features(node: Node, bias: Traced, units: int) -> np.ndarray:
     array = bias.array
     if array.size != 1 and (array.shape[-1] != units or array.size != units):
         raise UnsupportedError(f"{node}: adds {array.shape}, where a bias has {units} numbers, one per feature")
@@ -122,7 +122,7 @@ def _like(dense: Dense, streams: Streams, **changes) -> Dense:
     return streams.add(replace(dense, numbers=streams.new(*dense.numbers.shape), **changes))
 
 
-def _apart(node: Node, inputs: list[Tensor | None], x: np.ndarray) -> list[np.ndarray]:
+def _apart(node: Node, inputs: list[Traced | None], x: np.ndarray) -> list[np.ndarray]:
     """The two directions, of which the node gives sum or mean."""
     given = inputs[1].array.ravel().tolist() if len(inputs) > 1 and inputs[1] is not None else None
     axes = given or node.get("axes", AttributeProto.INTS, [])

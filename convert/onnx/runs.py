@@ -8,7 +8,7 @@ import numpy as np
 from rnnspec.convert.onnx import recurrent
 from rnnspec.convert.onnx.graph import INITIAL_H, SEQUENCE_LENS, B, Node, P, R, W, X
 from rnnspec.convert.onnx.sizes import Roles, Sizes
-from rnnspec.convert.onnx.streams import Given, Kind, Memory, Misfit, Run, Stream, Streams, Tensor, Unclear
+from rnnspec.convert.onnx.streams import Given, Kind, Memory, Misfit, Run, Stream, Streams, Traced, Unclear
 from rnnspec.convert.request import Request
 from rnnspec.errors import SpecError, UnsupportedError
 
@@ -37,7 +37,7 @@ class RecurrentNodes:
     request: Request
     ragged: dict[Node, bool] = field(default_factory=dict)
 
-    def run(self, node: Node, inputs: list[Tensor | None]) -> list[Tensor]:
+    def run(self, node: Node, inputs: list[Traced | None]) -> list[Traced]:
         """One run per direction → Y, Y_h and for an LSTM Y_c.
 
         Raises:
@@ -82,9 +82,9 @@ class RecurrentNodes:
         arrays = [np.stack(y, 1), *(np.stack(states) for states in (y_h, y_c) if states)]
         if batchwise:
             arrays = [arrays[0].transpose(2, 0, 1, 3), *(array.swapaxes(0, 1) for array in arrays[1:])]
-        return [Tensor(array, Kind.ELEMENTS) for array in arrays]
+        return [Traced(array, Kind.ELEMENTS) for array in arrays]
 
-    def _visits(self, node: Node, stream: Stream, positions: np.ndarray, given: Tensor | None) -> Visits:
+    def _visits(self, node: Node, stream: Stream, positions: np.ndarray, given: Traced | None) -> Visits:
         time, batch = positions.shape
         if not stream.sequence or stream.numbers.shape[:2] != (batch, time):
             raise Unclear(f"{node}: reads {time} steps of {batch} rows, not the whole sequence of {stream}")
@@ -109,13 +109,13 @@ class RecurrentNodes:
                 return Visits(np.broadcast_to(order, steps.shape), expected, flipped, lengths)
         raise UnsupportedError(f"{node}: X is not the sequence of {stream}, forward or backward; no layer of ours")
 
-    def _complete(self, lengths: Tensor, time: int) -> bool:
+    def _complete(self, lengths: Traced, time: int) -> bool:
         """Whether lengths only say that every step counts: nobody gives them, and they are as large as the input."""
         by_size = lengths.kind is Kind.SIZES or "time" in self.sizes.declared
         return not self.role.lengths and by_size and bool((lengths.array == time).all())
 
     def _start(
-        self, node: Node, place: int, tensor: Tensor | None, direction: int, visits: Visits, units: int
+        self, node: Node, place: int, tensor: Traced | None, direction: int, visits: Visits, units: int
     ) -> np.ndarray | str:
         """The initial state of one direction (units,), or who gives it at run time."""
         where = f"{node}: initial_{'h' if place == INITIAL_H else 'c'}"

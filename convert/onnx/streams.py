@@ -35,7 +35,7 @@ class Kind(Enum):
     ELEMENTS = "elements"
 
 
-class Tensor(NamedTuple):
+class Traced(NamedTuple):
     array: np.ndarray
     kind: Kind
 

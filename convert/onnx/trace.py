@@ -9,7 +9,7 @@ from rnnspec.convert.onnx.frozen import OTHER, Frozen
 from rnnspec.convert.onnx.graph import RECURRENT, Graph, Node
 from rnnspec.convert.onnx.runs import RecurrentNodes
 from rnnspec.convert.onnx.sizes import Roles, Sizes
-from rnnspec.convert.onnx.streams import Given, Kind, Source, Streams, Tensor
+from rnnspec.convert.onnx.streams import Given, Kind, Source, Streams, Traced
 from rnnspec.convert.request import Request
 from rnnspec.errors import SpecError, UnsupportedError
 
@@ -23,7 +23,7 @@ class Trace:
         constants = sum(array.size for array in graph.constants.values())
         self.left = max(limits.TRACED, limits.TRACED_RATIO * constants)  # elements that may still be computed
         self.streams = Streams(graph.where, self.left)
-        self.values = {name: Tensor(array, Kind.WEIGHTS) for name, array in graph.constants.items()}
+        self.values = {name: Traced(array, Kind.WEIGHTS) for name, array in graph.constants.items()}
         self.frozen = Frozen(sizes)
         self.recurrent = RecurrentNodes(role, sizes, self.streams, self.request)
         self.reached = 0
@@ -53,20 +53,20 @@ class Trace:
         x = self.streams.add(Source(name=role.x, numbers=self.streams.new(sizes.batch, sizes.time, features)))
         array = x.numbers.swapaxes(0, 1) if sizes.axes[0] == "time" else x.numbers
         array = array.reshape(*array.shape[: len(sizes.axes) - 1], -1, *([] if role.ids else [features]))
-        self.values[role.x] = Tensor(array, Kind.ELEMENTS)
+        self.values[role.x] = Traced(array, Kind.ELEMENTS)
         self.frozen.enter(role.x, (*sizes.axes, *([] if role.ids else [OTHER])))
         for name in role.lengths:
             lengths = sizes.lengths().astype(self.graph.inputs[name].dtype)
-            self.values[name] = Tensor(lengths, Kind.SIZES)
+            self.values[name] = Traced(lengths, Kind.SIZES)
         for name in role.states:
             shape = self.graph.inputs[name].shape
             if shape is None:
                 raise SpecError(f"{self.graph.where}: input {name!r}: its shape is not declared; export the model anew")
             given = self.streams.add(Given(name, self.streams.new(*sizes.shape(shape))))
-            self.values[name] = Tensor(given.numbers, Kind.ELEMENTS)
+            self.values[name] = Traced(given.numbers, Kind.ELEMENTS)
             self.frozen.enter(name, (OTHER,) * len(shape))
 
-    def _results(self, node: Node, inputs: list[Tensor | None]) -> list[Tensor]:
+    def _results(self, node: Node, inputs: list[Traced | None]) -> list[Traced]:
         """What a node gives, by what it does: it runs a cell, or moves, measures, reckons, or acts on each step."""
         for name, tensor in zip(node.inputs, inputs, strict=True):
             if name in self.graph.inputs and tensor is None:
@@ -79,7 +79,7 @@ class Trace:
         if node.kind == "Identity" and first is not None:
             return [first]
         if node.kind in ("Shape", "Size") and first is not None:
-            return [Tensor(_measured(node, first.array), Kind.SIZES)]
+            return [Traced(_measured(node, first.array), Kind.SIZES)]
         if node.kind == "Dropout" and first is not None:
             return [self._dropout(node, inputs, first)]
         if Kind.ELEMENTS not in kinds:
@@ -91,21 +91,21 @@ class Trace:
             table, ids = arrays
             assert table is not None
             assert ids is not None
-            return [Tensor(pointwise.embedded(node, table, ids, self.streams), Kind.ELEMENTS)]
+            return [Traced(pointwise.embedded(node, table, ids, self.streams), Kind.ELEMENTS)]
         elif node.kind in STRUCTURAL and Kind.ELEMENTS not in kinds[_held(node) :]:
             if set(kinds[: _held(node)]) != {Kind.ELEMENTS}:
                 raise UnsupportedError(f"{node}: joins the output of a layer with constants; no layer of ours")
             return self._evaluated(node, arrays, Kind.ELEMENTS)
         elif node.kind in pointwise.KINDS:
-            return [Tensor(pointwise.compute(node, inputs, self.streams, self.graph.opset), Kind.ELEMENTS)]
+            return [Traced(pointwise.compute(node, inputs, self.streams, self.graph.opset), Kind.ELEMENTS)]
         raise UnsupportedError(f"{node}: none of the operators that a chain of our layers is read from")
 
-    def _evaluated(self, node: Node, arrays: list[np.ndarray | None], kind: Kind) -> list[Tensor]:
+    def _evaluated(self, node: Node, arrays: list[np.ndarray | None], kind: Kind) -> list[Traced]:
         results = evaluate.evaluate(node, arrays, self.graph.opset, self.left)
         self.left -= sum(array.size for array in results)
-        return [Tensor(array, kind) for array in results]
+        return [Traced(array, kind) for array in results]
 
-    def _dropout(self, node: Node, inputs: list[Tensor | None], first: Tensor) -> Tensor:
+    def _dropout(self, node: Node, inputs: list[Traced | None], first: Traced) -> Traced:
         training = inputs[2] if len(inputs) > 2 else None
         if training is not None and training.array.any():
             raise UnsupportedError(f"{node}: is in training mode; export the model in evaluation mode")

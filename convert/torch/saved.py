@@ -10,7 +10,7 @@ from zipfile import ZipFile
 import numpy as np
 
 from rnnspec.archives import check_shape, check_unpacked, is_zip, member, open_zip
-from rnnspec.convert.formats.pickles import Other, Pickle, Storage, Tensor
+from rnnspec.convert.formats.pickles import Other, Pickle, Storage, StoredTensor
 from rnnspec.convert.request import Request
 from rnnspec.convert.torch.files import from_bfloat16
 from rnnspec.convert.variables import some
@@ -118,7 +118,7 @@ def _weights(
     return arrays, beside
 
 
-def _dtype(tensor: Tensor | Other, where: str) -> np.dtype:
+def _dtype(tensor: StoredTensor | Other, where: str) -> np.dtype:
     """The type of a tensor's numbers, of a shape that an array can have."""
     if isinstance(tensor, Other):
         raise UnsupportedError(f"{where}: expected a dense tensor, found {tensor.name}")
@@ -128,11 +128,11 @@ def _dtype(tensor: Tensor | Other, where: str) -> np.dtype:
     return np.dtype(_DTYPES[kind])
 
 
-def _kind(tensor: Tensor) -> str:
+def _kind(tensor: StoredTensor) -> str:
     return tensor.storage.kind if tensor.dtype is None else tensor.dtype
 
 
-def _view(tensor: Tensor, numbers: np.ndarray, where: str) -> np.ndarray:
+def _view(tensor: StoredTensor, numbers: np.ndarray, where: str) -> np.ndarray:
     """The tensor's part of a storage, no copy."""
     sizes = list(zip(tensor.shape, tensor.strides, strict=True))
     if 0 in tensor.shape:
@@ -177,7 +177,7 @@ def _is_state_dict(value: Any) -> bool:
 
 
 def _is_tensor(value: Any) -> bool:
-    return isinstance(value, Tensor) or (isinstance(value, Other) and value.is_tensor)
+    return isinstance(value, StoredTensor) or (isinstance(value, Other) and value.is_tensor)
 
 
 def _reason(key: str, value: Any) -> str:
