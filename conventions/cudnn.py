@@ -18,8 +18,8 @@ class LSTM:
 
     @staticmethod
     def to_ours(kernel, recurrent_kernel, bias, **options) -> Part:
-        turned = (_by_columns(array, 4) for array in (kernel, recurrent_kernel))
-        return keras.LSTM.to_ours(*turned, bias.reshape(2, -1).sum(0), **options)
+        kernel, recurrent_kernel = _by_columns(kernel, 4), _by_columns(recurrent_kernel, 4)
+        return keras.LSTM.to_ours(kernel, recurrent_kernel, bias.reshape(2, -1).sum(0), **options)
 
     @staticmethod
     def to_theirs(weights: Arrays) -> Arrays:
@@ -32,8 +32,8 @@ class GRU:
 
     @staticmethod
     def to_ours(kernel, recurrent_kernel, bias, **options) -> Part:
-        turned = (_by_columns(array, 3) for array in (kernel, recurrent_kernel))
-        return keras.GRU.to_ours(*turned, bias.reshape(2, -1), **options)
+        kernel, recurrent_kernel = _by_columns(kernel, 3), _by_columns(recurrent_kernel, 3)
+        return keras.GRU.to_ours(kernel, recurrent_kernel, bias.reshape(2, -1), **options)
 
     @staticmethod
     def to_theirs(weights: Arrays) -> Arrays:

@@ -134,9 +134,7 @@ class LNSimpleRNN:
     `LayerNormalization` [γ, β], then φ."""
 
     @staticmethod
-    def to_ours(
-        gamma, beta, kernel, recurrent_kernel, bias=None, epsilon=1e-3, activation: Activation = "tanh"
-    ) -> Part:
+    def to_ours(gamma, beta, kernel, recurrent_kernel, bias=None, *, epsilon=1e-3, activation="tanh") -> Part:
         _, weights = SimpleRNN.to_ours(kernel, recurrent_kernel, bias)
         weights |= {"gates_gamma": gamma[None], "gates_beta": beta[None]}
         norm = LayerNorm(gates="joint", over="gate", epsilon=epsilon)
@@ -157,7 +155,8 @@ def _bias(gates: Gates, bias: np.ndarray | None) -> Arrays:
 
 
 def _both(gates: Gates, biases: np.ndarray) -> Arrays:
-    return added(*(gates.to_ours(bias) for bias in biases), reset_after=True)
+    of_input, of_recurrence = biases
+    return added(gates.to_ours(of_input), gates.to_ours(of_recurrence), reset_after=True)
 
 
 def _to_theirs(gates: Gates, weights: Arrays) -> Arrays:

@@ -109,8 +109,10 @@ def adds(B: np.ndarray, reset_after: bool) -> bool:
 
 
 def _to_ours(gates: Gates, W: np.ndarray, R: np.ndarray, B: np.ndarray | None, reset_after: bool = False) -> Arrays:
-    biases = {} if B is None else added(*(gates.to_ours(bias) for bias in B.reshape(2, -1)), reset_after=reset_after)
-    return gates.kernels(W, R) | biases
+    if B is None:
+        return gates.kernels(W, R)
+    of_input, of_recurrence = B.reshape(2, -1)
+    return gates.kernels(W, R) | added(gates.to_ours(of_input), gates.to_ours(of_recurrence), reset_after)
 
 
 def _to_theirs(gates: Gates, weights: Arrays) -> Arrays:
@@ -153,7 +155,7 @@ def from_cell(name: str, alpha: float | None, beta: float | None) -> Activation:
 
 def in_cell(activation: Activation) -> tuple[str, float | None, float | None] | None:
     """Ours → the name in `IN_CELLS`, alpha and beta, None for those that it has not; None if there is none."""
-    full = _WITH_NUMBERS.get(activation, activation)  # type: ignore[call-overload]
+    full = _WITH_NUMBERS.get(activation, activation)
     kind = full if isinstance(full, str) else type(full)
     name = next((name for name, known in IN_CELLS.items() if known.ours == kind), None)
     return None if name is None else (name, getattr(full, "alpha", None), getattr(full, "beta", None))
@@ -198,7 +200,7 @@ def of_node(kind: str, numbers: Mapping[str, float], tanh: bool = False) -> Acti
     ours, defaults = ACTIVATIONS[kind]
     if ours is not None:
         return _of(ours, **numbers)
-    given = [numbers.get(name) for name in defaults]
+    given = [numbers.get(name, math.nan) for name in defaults]
     if kind == "Selu":
         return "selu" if np.allclose(given, list(defaults.values())) else None
     if kind == "Gelu":

@@ -20,6 +20,7 @@ from rnnspec import cells
 from rnnspec.activations import Activation, Celu, Elu, HardShrink, HardSigmoid, LeakyRelu, SoftShrink
 from rnnspec.conventions.gates import LSTM_GATES, Arrays, Gates, Part, added, parted, rows
 
+NONLINEARITIES: tuple[Any, ...] = ("tanh", "relu")  # of `nn.RNN`, the first by default
 LEAVES = ("weight_ih", "weight_hh", "bias_ih", "bias_hh", "weight_hr")
 
 

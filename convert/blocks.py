@@ -50,23 +50,9 @@ def start_of(place: str, count: int) -> str:
     return place if count > len(ends) else place[: ends[count - 1]]
 
 
-def names(places: Iterable[str], separator: str, dropped: tuple[str, ...]) -> dict[str, str]:
-    """Place in the source → our name: its parts joined by "_", without those that all places begin with and those that
-    say nothing (`dropped`); "rnn" if nothing is left.
-    """
-    paths = {place: [part for part in place.split(separator) if part not in dropped] for place in places}
-    depth = shared(list(paths.values()))
-    return {place: _name("_".join(path[depth:])) for place, path in paths.items()}
-
-
 def shared(paths: list[list[str]]) -> int:
     """How many parts all paths begin with; the last part of a path is its own."""
     if not paths:
         return 0
     ends = zip(min(paths), max(paths), strict=False)  # what these begin with, all between them do
     return max(0, min(sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], ends)), *(len(p) - 1 for p in paths)))
-
-
-def _name(text: str) -> str:
-    text = re.sub(r"[^A-Za-z0-9_-]", "_", text) or "rnn"
-    return text if re.match("[A-Za-z_]", text) else f"layer_{text}"

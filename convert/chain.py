@@ -6,11 +6,11 @@ from pathlib import Path
 from rnnspec import limits, strict_json
 from rnnspec.convert import roles
 from rnnspec.convert.blocks import Block, parts_of, places_of
+from rnnspec.convert.layers import features_of
 from rnnspec.convert.order import Order, in_order, search
 from rnnspec.convert.request import Request, WithWeights
 from rnnspec.convert.variables import some
 from rnnspec.errors import SpecError
-from rnnspec.layers import Embedding
 
 
 def in_part(request: Request, names: Iterable[str], separator: str, where: str) -> dict[str, str]:
@@ -78,10 +78,7 @@ def note_chain(places: list[str], request: Request) -> None:
 
 def inputs(layers: list[WithWeights]) -> int | None:
     """Features that the first layer takes; None for ids."""
-    layer, weights = layers[0]
-    if isinstance(layer, Embedding):
-        return None
-    return next(array.shape[-1] for name, array in weights.items() if name.split(".")[-1] == "kernel")
+    return features_of(*layers[0])
 
 
 def _configured(config: Path, places: list[str], ours: Mapping[str, str]) -> dict[str, str]:

@@ -1,8 +1,12 @@
 """Layers with their weights."""
 
+from msgspec.structs import replace
+
 from rnnspec import Dense, Embedding, Recurrent, Stack
-from rnnspec.conventions.gates import Part
+from rnnspec.activations import Activation
+from rnnspec.conventions.gates import Arrays, Part
 from rnnspec.convert.request import WithWeights
+from rnnspec.layers import Layer
 from rnnspec.ops import under
 
 
@@ -36,3 +40,18 @@ def dense(kernel, bias=None, name="head", activation="linear") -> WithWeights:
 def embedding(table, name="embedding") -> WithWeights:
     """`tf.nn.embedding_lookup`, Keras `Embedding`, `nn.Embedding`: (vocabulary, units)."""
     return Embedding(name=name, vocabulary=table.shape[0], units=table.shape[1]), {"embeddings": table}
+
+
+def activated(layer: WithWeights, activation: Activation) -> WithWeights | None:
+    """A linear dense layer with what follows it; None where there is no place for an activation."""
+    before, weights = layer
+    if not isinstance(before, Dense) or before.activation != "linear":
+        return None
+    return replace(before, activation=activation), weights
+
+
+def features_of(layer: Layer, weights: Arrays) -> int | None:
+    """Features that go into a layer with these weights; None for ids."""
+    if isinstance(layer, Embedding):
+        return None
+    return next(array.shape[-1] for name, array in weights.items() if name.split(".")[-1] == "kernel")

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 
-import msgspec
 import torch
 from torch import Tensor, nn
 
@@ -10,9 +9,9 @@ from rnnspec.activations import activate
 from rnnspec.backends.torch.ops import TorchOps
 from rnnspec.checkpoint import Checkpoint
 from rnnspec.conventions.torch import ACTIVATIONS
-from rnnspec.convert.blocks import names
 from rnnspec.convert.chain import inputs, note_chain
-from rnnspec.convert.layers import dense, embedding
+from rnnspec.convert.layers import activated, dense, embedding
+from rnnspec.convert.names import names
 from rnnspec.convert.request import Network, Request, WithWeights, assemble
 from rnnspec.convert.torch.files import to_numpy
 from rnnspec.convert.torch.modules import Stock, modules
@@ -112,10 +111,10 @@ def _activated(before: list[WithWeights], leaf: nn.Module, where: str) -> WithWe
     activation = _ACTIVATIONS[type(leaf)](leaf)
     if activation is None:
         raise UnsupportedError(f"{where}: {leaf} is no activation of ours")
-    layer, weights = before[0] if before else (None, {})
-    if not isinstance(layer, Dense) or layer.activation != "linear":
+    followed = activated(before[0], activation) if before else None
+    if followed is None:
         raise UnsupportedError(f"{where}: {leaf} does not follow a linear layer; ours have no other place for it")
-    return msgspec.structs.replace(layer, activation=activation), weights
+    return followed
 
 
 def to_native(checkpoint: Checkpoint) -> nn.Module:

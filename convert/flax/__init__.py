@@ -24,11 +24,12 @@ from rnnspec.archives import arrays, is_zip
 from rnnspec.cells import RNN
 from rnnspec.convert import chain
 from rnnspec.convert.assumed import assumed, dense_activation, merge
-from rnnspec.convert.blocks import Block, names
+from rnnspec.convert.blocks import Block
 from rnnspec.convert.flax.cells import FlaxCell, recognise
 from rnnspec.convert.flax.files import read_msgpack
 from rnnspec.convert.flax.states import parameters
 from rnnspec.convert.layers import bidirectional, dense, embedding, recurrent
+from rnnspec.convert.names import names
 from rnnspec.convert.order import search
 from rnnspec.convert.request import Network, Request, WithWeights
 from rnnspec.convert.variables import Variables

@@ -122,15 +122,14 @@ class Cells:
         recurrent = self.variables[cell.variables["recurrent_kernel"]]
         units = recurrent.shape[1] if recurrent.ndim == 2 else 1
         shapes = {"kernel": (inputs, units), "recurrent_kernel": (units, units)}
-        rnn = [self.take(cell, n, *shapes.get(n, (units,))) for n in cell.variables if n not in ("gamma", "beta")]
-        norm = [self.take(cell, name, units) for name in ("gamma", "beta")]
+        arrays = {name: self.take(cell, name, *shapes.get(name, (units,))) for name in cell.variables}
         epsilon = self.request.settings.get(place, "epsilon", 1e-3)
         act = self.activation(cell, place)
         self.request.note(
             f"{place}: {cell.kind} is not Keras's own: by its variables taken for SimpleRNNCell(activation=None), "
             f"LayerNormalization(epsilon={epsilon}), then {act}"
         )
-        return keras.LNSimpleRNN.to_ours(*norm, *rnn, epsilon=epsilon, activation=act)
+        return keras.LNSimpleRNN.to_ours(**arrays, epsilon=epsilon, activation=act)
 
     def _with_dropout(self, cell: Saved, part: Part) -> Part:
         rates = {ours: cell.get(theirs, (int, float), 0.0) for ours, theirs in _RATES.items()}

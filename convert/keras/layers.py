@@ -1,19 +1,17 @@
 """Keras's layers → ours."""
 
 import json
-import re
 from typing import Any
 
-import msgspec
-
-from rnnspec import Dense, Dropout, Embedding
+from rnnspec import Dropout, Embedding
 from rnnspec.convert.keras import activations
 from rnnspec.convert.keras.cells import Cells
 from rnnspec.convert.keras.chain import Chain, Link
 from rnnspec.convert.keras.masks import Masks
 from rnnspec.convert.keras.outputs import Taken, directions, taken
 from rnnspec.convert.keras.saved import ACTIVATIONS, RECURRENT, Saved
-from rnnspec.convert.layers import bidirectional, recurrent
+from rnnspec.convert.layers import activated, bidirectional, dense, embedding, features_of, recurrent
+from rnnspec.convert.names import valid
 from rnnspec.convert.request import Network, WithWeights
 from rnnspec.errors import SpecError, UnsupportedError
 
@@ -65,9 +63,9 @@ class Layers:
             self.request.note(f"the outputs of the source are, in its order: {', '.join(found)}")
 
     def _inputs(self, where: str, features: int | None) -> int:
-        kernels = (weights for _, weights in self.found if weights)
-        if weights := next(kernels, None):
-            return _inputs_of(weights)
+        first = next((found for found in self.found if found[1]), None)
+        if first and (found := features_of(*first)) is not None:
+            return found
         if features is None:
             raise SpecError(f"{where}: the number of features of the input is nowhere; give batch_shape in the JSON")
         return features
@@ -130,8 +128,7 @@ class Layers:
 
     def _name(self, saved: Saved) -> str:
         """Keras's name, made valid, and unique where a model inside of a model has the same."""
-        name = re.sub(r"[^A-Za-z0-9_-]", "_", saved.name)
-        name = name if re.match(r"[A-Za-z_]", name) else f"_{name}"
+        name = valid(saved.name, digit="_")
         taken = {layer.name for layer, _ in self.found}
         while name in taken:
             name += "_"
@@ -142,14 +139,13 @@ class Layers:
     def _add(self, layer, weights) -> None:
         self.found.append((layer, weights))
         if weights:
-            self.features = layer.outputs(None if isinstance(layer, Embedding) else _inputs_of(weights))
+            self.features = layer.outputs(features_of(layer, weights))
 
     def _dense(self, saved: Saved) -> None:
         kernel = self.cells.take(saved, "kernel", self.features, saved.size("units"))
-        bias = {"bias": self.cells.take(saved, "bias", kernel.shape[1])} if "bias" in saved.variables else {}
+        bias = self.cells.take(saved, "bias", kernel.shape[1]) if "bias" in saved.variables else None
         act = activations.activation(saved.config.get("activation"), self.version, saved.where)
-        layer = Dense(name=self._name(saved), units=kernel.shape[1], activation=act, bias=bool(bias))
-        self._add(layer, {"kernel": kernel.T, **bias})
+        self._add(*dense(kernel, bias, self._name(saved), act))
 
     def _embedding(self, saved: Saved) -> None:
         if self.found or self.masks.number is not None:
@@ -157,8 +153,7 @@ class Layers:
         table = self.cells.take(saved, "embeddings", saved.size("input_dim"), saved.size("output_dim"))
         if saved.get("mask_zero", bool, False):
             self.masks.make(0)
-        layer = Embedding(name=self._name(saved), vocabulary=table.shape[0], units=table.shape[1])
-        self._add(layer, {"embeddings": table})
+        self._add(*embedding(table, self._name(saved)))
 
     def _activation(self, link: Link, saved: Saved) -> None:
         """A layer of its own becomes the activation of the dense layer before it."""
@@ -168,10 +163,10 @@ class Layers:
         act = activations.of_layer(saved, self.version)
         if act == "linear":
             return
-        layer, weights = self.found[-1] if self.found else (None, {})
-        if not isinstance(layer, Dense) or layer.activation != "linear":
+        followed = activated(self.found[-1], act) if self.found else None
+        if followed is None:
             raise UnsupportedError(f"{saved.where}: an activation by itself; only after a linear Dense it has an equal")
-        self.found[-1] = msgspec.structs.replace(layer, activation=act), weights
+        self.found[-1] = followed
 
     def _recurrent(self, link: Link, saved: Saved) -> None:
         name = self._name(saved)
@@ -266,8 +261,3 @@ def _backward(layer: Saved) -> bool:
 def _options(layer: Saved) -> dict[str, bool]:
     names = ("return_sequences", "go_backwards", "zero_output_for_mask", "time_major")
     return {name: layer.get(name, bool, False) for name in names}
-
-
-def _inputs_of(weights: dict) -> int:
-    """The features that a layer with these weights takes."""
-    return next(array.shape[-1] for name, array in weights.items() if name.endswith("kernel"))

@@ -1,9 +1,9 @@
 """Names of layers, from those of their nodes."""
 
 import re
-from collections import Counter
 
 from rnnspec import limits
+from rnnspec.convert.names import unique, valid
 from rnnspec.convert.onnx.streams import Both, Dense, Embedded, Run, Stream
 
 _KINDS = "RNN|GRU|LSTM|MatMul|Gemm|Gather|Add|BiasAdd|Tensordot"
@@ -18,15 +18,9 @@ def layer_names(streams: list[Stream]) -> list[str]:
     while (scoped := [path for path in paths if len(path) > 1]) and len({path[0] for path in scoped}) == 1:
         paths = [path[1:] if len(path) > 1 else path for path in paths]
     names: dict[str, None] = {}
-    numbers: Counter[str] = Counter()
     for stream, path in zip(streams, paths, strict=True):
         name = re.sub(r"[^A-Za-z0-9_-]", "_", "_".join(path)).removeprefix("node_").strip("_-") or _kind(stream)
-        name = name if re.match("[A-Za-z_]", name) else f"layer_{name}"
-        unique = name
-        while unique in names:
-            numbers[name] += 1
-            unique = f"{name}_{numbers[name]}"
-        names[unique] = None
+        names[unique(valid(name), names)] = None
     return list(names)
 
 

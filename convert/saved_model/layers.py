@@ -1,13 +1,12 @@
 """Layers in the graph of a SavedModel, followed from an output back to the input."""
 
-import re
 from dataclasses import dataclass, field
 
 import msgspec
 
-from rnnspec import Dense, Embedding
 from rnnspec.activations import Activation
-from rnnspec.convert.layers import bidirectional, recurrent
+from rnnspec.convert import layers
+from rnnspec.convert.names import unique, valid
 from rnnspec.convert.request import Request, WithWeights
 from rnnspec.convert.saved_model.expressions import activation, integers, match
 from rnnspec.convert.saved_model.graph import Operation, Tensor
@@ -50,19 +49,14 @@ class Chain:
     @property
     def inputs(self) -> int | None:
         """Features per step, None for ids."""
-        layer, weights = self.layers[0]
-        kernel = next((array for name, array in weights.items() if name.endswith("kernel")), None)
-        return None if isinstance(layer, Embedding) or kernel is None else kernel.shape[-1]
+        return layers.features_of(*self.layers[0])
 
     def rename(self, request: Request) -> None:
         """Give layers of one name, or one layer that is there twice, names of their own."""
         names: set[str] = set()
         for k, (layer, weights) in enumerate(self.layers):
-            name = layer.name
-            if name in names:
-                name = next(
-                    new for new in (f"{layer.name}_{n}" for n in range(1, len(self.layers) + 1)) if new not in names
-                )
+            name = unique(layer.name, names)
+            if name != layer.name:
                 request.note(f"there is a layer {layer.name!r} already: the later one is {name!r}")
                 self.layers[k] = msgspec.structs.replace(layer, name=name), weights
             names.add(name)
@@ -106,14 +100,8 @@ class Reader(Loops):
         phi, kernel, bias, x = found
         array, offset = self.weight(kernel), None if bias is None else self.weight(bias)
         assert array is not None
-        layer = Dense(
-            name=named(self.path(kernel)[: -2 if each else -1], "dense"),
-            units=array.shape[1],
-            activation=phi,
-            bias=bias is not None,
-        )
-        weights = {"kernel": array.T} | ({} if offset is None else {"bias": offset})
-        chain.layers.insert(0, (layer, weights))
+        name = named(self.path(kernel)[: -2 if each else -1], "dense")
+        chain.layers.insert(0, layers.dense(array, offset, name, phi))
         chain.source = x
         return True
 
@@ -166,8 +154,7 @@ class Reader(Loops):
         if wrapped := match(ids, ("SelectV2", ("Less", "ids", 0.0), ("AddV2", "ids", "size"), "ids")):
             ids = wrapped["ids"]
         name = named(self.path(y.inputs[0])[:-1], "embedding")
-        layer = Embedding(name=name, vocabulary=table.shape[0], units=table.shape[1])
-        chain.layers.insert(0, (layer, {"embeddings": table}))
+        chain.layers.insert(0, layers.embedding(table, name))
         chain.source = ids
         return True
 
@@ -193,7 +180,7 @@ class Reader(Loops):
             "reverse_output": unrolled.backward == (turned is None) and not last,
             "padded_output": "hold" if self.holds(name, unrolled) else "zero",
         }
-        self.add(chain, recurrent(unrolled.part, name, last=last, **options), unrolled)
+        self.add(chain, layers.recurrent(unrolled.part, name, last=last, **options), unrolled)
         return True
 
     def holds(self, name: str, unrolled: Unrolled) -> bool:
@@ -225,7 +212,7 @@ class Reader(Loops):
             return False
         hold = "hold" if a.hold and not last else "zero"
         name = named(a.path[:-1], "bidirectional")
-        layer = bidirectional(a.part, b.part, name, last=last, merge=merge, padded_output=hold)
+        layer = layers.bidirectional(a.part, b.part, name, last=last, merge=merge, padded_output=hold)
         a.states += b.states
         chain.loops.add(other)
         self.add(chain, layer, a)
@@ -243,8 +230,7 @@ class Reader(Loops):
 
 def named(path: list[str], otherwise: str) -> str:
     """A layer's name from the last part of its path."""
-    name = re.sub(r"[^A-Za-z0-9_-]", "_", path[-1] if path else otherwise)
-    return name if re.match("[A-Za-z_]", name) else f"_{name}"
+    return valid(path[-1] if path else otherwise, digit="_")
 
 
 def given(tensor: Tensor) -> Tensor:

@@ -18,8 +18,9 @@ from pathlib import Path
 from rnnspec.conventions.torch import LEAVES
 from rnnspec.convert import chain
 from rnnspec.convert.assumed import assumed, dense_activation
-from rnnspec.convert.blocks import Block, names
+from rnnspec.convert.blocks import Block
 from rnnspec.convert.layers import dense, embedding
+from rnnspec.convert.names import names
 from rnnspec.convert.request import Network, Request, WithWeights
 from rnnspec.convert.torch.files import read_safetensors
 from rnnspec.convert.torch.recurrent import Stacked

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 from rnnspec.conventions import torch
 from rnnspec.conventions.gates import Part
@@ -84,9 +85,10 @@ class Stacked:
             request.note(
                 f"{name}: nn.RNN's nonlinearity is not in the file; tanh; --set {name}.activation=relu for relu"
             )
-        if chosen not in (None, "tanh", "relu"):
+        if chosen not in (None, *torch.NONLINEARITIES):
             raise SpecError(f"--set {name}.activation: nn.RNN has tanh and relu, found {chosen!r}")
-        return partial(torch.RNN.to_ours, activation=chosen or "tanh")
+        activation: Any = chosen or torch.NONLINEARITIES[0]
+        return partial(torch.RNN.to_ours, activation=activation)
 
     def _take(self, suffix: str, inputs: int):
         shapes = {"weight_ih": (self._rows, inputs), "weight_hh": (self._rows, self._each)}

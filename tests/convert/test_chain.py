@@ -10,9 +10,10 @@ from rnnspec import SpecError, UnsupportedError, limits
 from rnnspec.conventions.keras import SimpleRNN
 from rnnspec.convert import order, roles
 from rnnspec.convert.assumed import assumed
-from rnnspec.convert.blocks import Block, names, parts_of
+from rnnspec.convert.blocks import Block, parts_of
 from rnnspec.convert.chain import chained
 from rnnspec.convert.layers import dense, recurrent
+from rnnspec.convert.names import names
 from rnnspec.convert.request import Request
 from rnnspec.convert.settings import Settings
 
