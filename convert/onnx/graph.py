@@ -26,12 +26,13 @@ class Input:
 
 
 class Node:
-    """A node; `str(node)` is how messages call it."""
+    """A node; `str(node)` is how messages call it, `label` what a layer that it becomes is called."""
 
     def __init__(self, proto: onnx.NodeProto, where: str) -> None:
         self.proto = proto
         self.kind = proto.op_type
         self.name = proto.name
+        self.label = proto.name or proto.op_type
         self.inputs = list(proto.input)
         self.outputs = list(proto.output)
         self._text = f"{where}: node {proto.name or next(iter(proto.output), '')!r} ({proto.op_type})"

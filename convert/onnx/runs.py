@@ -70,7 +70,7 @@ class RecurrentNodes:
                 for name, place in zip(part[0].states(1), node.state_places(), strict=True)
             }
             run = self.streams.add(Run(
-                name=node.name or node.kind, numbers=self.streams.new(*stream.numbers.shape[:2], units),
+                name=node.label, numbers=self.streams.new(*stream.numbers.shape[:2], units),
                 before=stream, final=np.zeros_like(visits.lengths) if backward else visits.lengths - 1,
                 part=part, backward=backward, starts=starts,
             ))  # fmt: skip

@@ -3,6 +3,11 @@
 The graph is run with numbers in place of values: every element of an input and of what a layer gives has a number of
 its own. Transposing, reshaping, slicing and joining only move them; so, wherever a layer reads, the numbers say what it
 reads, whichever way they came. `batch` and `time` are small sizes, tried in place of the symbolic ones.
+
+    x (batch 2, time 3, features 2)    [[[0, 1], [2, 3], [4, 5]], [[6, 7], [8, 9], [10, 11]]]
+    Transpose(x), as LSTM reads it     [[[0, 1], [6, 7]], [[2, 3], [8, 9]], [[4, 5], [10, 11]]]
+
+The LSTM at step 1 of row 0 reads 2 and 3: both features of that step of x. Its own output has the numbers from 12 on.
 """
 
 import math
@@ -36,6 +41,8 @@ class Kind(Enum):
 
 
 class Traced(NamedTuple):
+    """A tensor of the graph at the sizes that are tried."""
+
     array: np.ndarray
     kind: Kind
 
@@ -87,6 +94,10 @@ class Stream:
     @property
     def depth(self) -> int:
         return 0 if self.before is None else self.before.depth + 1
+
+    def at(self, positions: np.ndarray) -> np.ndarray:
+        """The numbers (…, features) at positions row · time + step, as `Streams.read` gives them."""
+        return self.numbers.reshape(-1, self.features)[positions]
 
     def at_final(self) -> np.ndarray:
         """The numbers (batch, 1, features) at the last step visited."""
