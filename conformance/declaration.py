@@ -73,7 +73,7 @@ def declaration(module: ModuleType) -> Declaration:
     """What the backend declares; nothing where there is no file.
 
     Raises:
-        SpecError: the file is not such JSON.
+        SpecError: the file is not JSON of this form.
     """
     file = getattr(module, "__file__", None)
     if file is None:

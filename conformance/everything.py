@@ -18,7 +18,7 @@ def cases() -> tuple[Case | Invalid | Protocol, ...]:
 
 
 def check_expected(declared: Declaration) -> None:
-    """Raise SpecError where an expected failure is of no case that there is."""
+    """Raise SpecError if an expected failure names a case that does not exist."""
     for entry in declared.expected_failures:
         if not any(fnmatchcase(case.id, entry.case) for case in cases()):
             raise SpecError(f"{declared.where}: expected_failures: there is no case {entry.case!r}; take the entry out")

@@ -16,7 +16,7 @@ _SIZES = {"name", "units", "inputs", "vocabulary"}
 def features(model: Model) -> set[str]:
     """`layer.dense`, `cell.lstm`, and every field that is not its default: `cell.lstm.peephole=true`,
     `cell.lstm.layer_norm.cell=carry`, `layer.recurrent.direction=backward`; numbers without their value:
-    `cell.lstm.clip_cell`. Sizes and names are none.
+    `cell.lstm.clip_cell`. Sizes and names are not features.
     """
     found = {"model.padding"} if model.padding is not None else set()
     for layer in model.layers:

@@ -50,7 +50,7 @@ def vjp(
     has the gradient 0.
 
     Raises:
-        SpecError: the cotangents have not the names and shapes of the results, or the call does not fit.
+        SpecError: the cotangents do not have the names and shapes of the results, or the call does not fit.
     """
     tape = Tape()
     results, arguments = _traced(tape, checkpoint, call, training, seed, calls=calls)

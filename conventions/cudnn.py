@@ -41,7 +41,7 @@ class GRU:
 
 
 def _by_columns(matrices: np.ndarray, gates: int) -> np.ndarray:
-    """Matrices (units, inputs), whose numbers stand in columns for (inputs, units) → (inputs, gates · units)."""
+    """Matrices (units, inputs), that hold the numbers of (inputs, units) column by column → (inputs, gates · units)."""
     units = matrices.shape[1] // gates
     return np.hstack([m.ravel().reshape(units, -1).T for m in np.split(matrices, gates, axis=1)])
 

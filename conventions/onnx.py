@@ -154,7 +154,7 @@ def from_cell(name: str, alpha: float | None, beta: float | None) -> Activation:
 
 
 def in_cell(activation: Activation) -> tuple[str, float | None, float | None] | None:
-    """Ours → the name in `IN_CELLS`, alpha and beta, None for those that it has not; None if there is none."""
+    """Ours → the name in `IN_CELLS`, alpha and beta (None: it has none); None if ONNX has no such activation."""
     full = _WITH_NUMBERS.get(activation, activation)
     kind = full if isinstance(full, str) else type(full)
     name = next((name for name, known in IN_CELLS.items() if known.ours == kind), None)

@@ -59,7 +59,7 @@ def convert(
     format = format or format_of(source)
     settings = settings if isinstance(settings, Settings) else Settings(settings)
     request = Request(settings, Path(config) if config is not None else None, ema, part)
-    with _placed(source, request), np.errstate(all="ignore"):  # numbers that are none are refused in the end
+    with _placed(source, request), np.errstate(all="ignore"):  # NaN and infinity are refused in the end
         found = importlib.import_module(f"rnnspec.convert.{format}").read(source, request)
         if not isinstance(found, Checkpoint):
             found = assemble(found, request, format, source.name)

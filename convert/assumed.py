@@ -16,14 +16,14 @@ from rnnspec.layers import Dense, Recurrent
 def assumed(
     layers: Sequence[WithWeights], request: Request, own: Mapping[str, Container[str]] | None = None
 ) -> list[WithWeights]:
-    """The layers with what the user sets, and notes on what nobody says.
+    """The layers with what the user sets, and notes on what neither the file nor the user says.
 
     Settings of recurrent layers, by their names or for all of them: `direction` and `reverse_output` where there is one
     direction, `residual` (what goes in is added to what comes out, step by step), and of the last one
     `return_sequences`. `own`: name → those that the reader asks about itself.
 
     Raises:
-        SpecError: a value that there is not.
+        SpecError: there is no such value.
     """
     done = list(layers)
     recurrent = {}

@@ -93,7 +93,7 @@ def _configured(config: Path, places: list[str], ours: Mapping[str, str]) -> dic
 
 
 def _found(blocks: list[Block], source: list[str] | None, where: str) -> tuple[list[Order], str]:
-    """The readings of the only order, or of that of the source, and what is to be said where that is not the same."""
+    """The readings of the only order, or of that of the source, and a note where the two differ."""
     orders, complete = search(blocks)
     several = len({tuple(block.place for block in order) for order in orders}) > 1 or not complete
     if source and (found := in_order(blocks, source)):

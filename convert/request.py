@@ -20,8 +20,8 @@ class Request:
     """What the user asked for, and the notes that the reader makes.
 
     `config`: a file that says what the source does not; `ema`: take moving averages in place of the variables that they
-    average; `part`: the chain inside a model that is not one. A reader that has no use for one of them leaves it be:
-    what nobody looked at is an error.
+    average; `part`: the chain inside a model that is not one. A reader does not look at an option that it has no
+    use for, and an option that nobody looked at is an error.
     """
 
     settings: Settings = field(default_factory=Settings)
@@ -39,7 +39,7 @@ class Request:
     def note(self, text: str, about: str = "") -> None:
         """Something that the reader assumed or changed, in words for the user.
 
-        `about`: a layer or place of which it is true; those of one text are named together.
+        `about`: the layer or place that it is about; notes with the same text become one, which names them all.
         """
         self._notes.setdefault(text, {}).update({about: None} if about else {})
 

@@ -42,7 +42,7 @@ NEVER = _set("""
     attention attentions attn att attend attender alignment align pointer skip shortcut residual highway bridge gate
     gates gating res aux auxiliary ptr
 """)
-# What is none unless it comes last: a head may be called so, and a layer of attention too.
+# These are no role unless they come last: a head may be called so, and a layer of attention too.
 LAST_ALONE = _set("score scores scorer energy energies query key")
 DECODER = _set("decoder decoders dec decode decoding reconstruct reconstruction")
 # What tells a layer from others of its kind that come before or after it, besides numbers; and what says nothing.

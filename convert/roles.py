@@ -1,4 +1,4 @@
-"""What names say against a chain: roles that stand beside each other, and not behind each other.
+"""What names say against a chain: roles that run beside each other, not one after the other.
 
 A source that holds weights alone is taken as a chain where the features fit. Sizes are often equal by chance, in two
 towers or in an encoder and its decoder, and then names are all that tells. The words of `role_words` name roles; they
@@ -137,7 +137,7 @@ def _said(words: list[str]) -> frozenset[str]:
 
 def _words(places: list[str], part: str | None) -> dict[str, list[str]]:
     """Place → the words in its name, in small letters, but for the parts that all names begin with, and for the words
-    of `part`. `lstm`, `gru` and `rnn` are none. A whole network with its number is a word too, `tower1`.
+    of `part`. `lstm`, `gru` and `rnn` are no such words. A whole network with its number is a word too, `tower1`.
     """
     paths = paths_of(places)
     skipped = shared(list(paths.values()))

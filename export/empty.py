@@ -1,7 +1,7 @@
 """Calls without a row, or without a step.
 
 ONNX Runtime's RNN, GRU and LSTM nodes end the process at no rows, or give other states at no steps, and its Scan wants
-a step. So the graph computes with a row and a step more where there are none, and cuts what it gives.
+a step. So where there are none, the graph computes with one row and one step more, and cuts the results.
 """
 
 from typing import NamedTuple

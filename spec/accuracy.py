@@ -64,6 +64,6 @@ def allowed(dtype: str, terms: int, steps: int, condition: float, looseness: str
 def allowed_in(
     model: Model, rough: Mapping[str, np.ndarray], exact: Mapping[str, np.ndarray], steps: int, dtype: str = "float32"
 ) -> float:
-    """`allowed` for a call of which the reference's answers are known, `rough` in float32 and `exact` in float64."""
+    """`allowed` for a call whose answers from the reference are known, `rough` in float32 and `exact` in float64."""
     k = terms(model)
     return allowed(dtype, k, steps, condition(worst(rough, exact)[1], k, steps))

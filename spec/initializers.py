@@ -1,6 +1,6 @@
 """Starting values, drawn in float64 so that every backend begins with the same numbers (INIT-1, INIT-3).
 
-Here and in the cells the generator's type stands in quotes: naming it would import `numpy.random`.
+Here and in the cells the type of the generator is in quotes: its bare name would import `numpy.random`.
 """
 
 import numpy as np

@@ -43,7 +43,7 @@ def regular(path: str | os.PathLike) -> Path:
 
     Raises:
         FileNotFoundError: there is no such file.
-        SpecError: it is a folder, a pipe or a device, or the path is none.
+        SpecError: it is a folder, a pipe or a device, or the path is not a path.
     """
     try:
         mode = os.stat(path).st_mode

@@ -35,7 +35,7 @@ def schema() -> dict[str, Any]:
 
 
 def text() -> str:
-    """`schema.json`, as it stands in the repository."""
+    """`schema.json`, as the repository has it."""
     return json.dumps(schema(), indent=2, sort_keys=True) + "\n"
 
 

@@ -238,7 +238,7 @@ class Pickle:
         self.stack.append(storage)
 
     def built(self) -> None:
-        """Attributes of an object, which are none of its numbers."""
+        """Attributes of an object, which hold no numbers of it."""
         self.pop()
         self.top((dict, StoredTensor, Other))
 

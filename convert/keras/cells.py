@@ -118,7 +118,7 @@ class Cells:
         return bias is not None and bias.shape == (length,)
 
     def _layer_norm(self, cell: Saved, inputs: int | None, place: str) -> Part:
-        """Géron's `LNSimpleRNNCell`, of which the source holds no code: its variables say what it is."""
+        """Géron's `LNSimpleRNNCell`, whose code is not in the source: its variables say what it is."""
         recurrent = self.variables[cell.variables["recurrent_kernel"]]
         units = recurrent.shape[1] if recurrent.ndim == 2 else 1
         shapes = {"kernel": (inputs, units), "recurrent_kernel": (units, units)}

@@ -19,7 +19,7 @@ class Link:
         padding: the number that the mask written down for it looks for.
         masked: the layer that gives it a mask of other origin.
         training: whether it is told to train, and not only where the model does.
-        source: the layer before it, of the first link, where that is not the input.
+        source: for the first link, the layer before it, if that is not the input.
         gives: the numbers of its outputs that the next layer takes; of the last link None.
         join: how these are joined.
         axis: over which they are joined, if they are concatenated.

@@ -37,7 +37,7 @@ def infer(file: KerasFile, source: str, request: Request) -> dict[str, Any]:
 
     Raises:
         SpecError: there is no such order, or more than one; or a layer is not one of the few that show what they are,
-            be it one without variables.
+            for example because it has no variables.
     """
     find = Finder(source, request)
     find.check_idle(file)

@@ -224,7 +224,7 @@ class Layers:
             )
 
     def _one(self, saved: Saved, layers: list[Saved], goes_on: Taken, made: dict[str, Any]) -> None:
-        """One direction, be it of a `Bidirectional`, which turns what its second layer returns."""
+        """One direction, by itself or of a `Bidirectional`, which reverses what its second layer returns."""
         layer = layers[goes_on.direction or 0]
         part = self.cells.read(layer.inner["cell"], self.features, made["name"])
         backward = _backward(layer)

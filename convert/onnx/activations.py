@@ -55,7 +55,7 @@ def of_node(node: Node, shape: tuple[int, ...], numbers: list[np.ndarray | None]
     """The activation that a node of `NODES` is, for elements of a shape; `numbers`: its other inputs.
 
     Raises:
-        UnsupportedError: it is none of ours.
+        UnsupportedError: we have no such activation.
     """
     given = {name: node.number(name, default) for name, default in theirs.ACTIVATIONS[node.kind][1].items()}
     if node.kind in theirs.OVER_FEATURES:

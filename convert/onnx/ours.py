@@ -138,7 +138,7 @@ def _numbered(architecture: Model, group: dict[str, slice]) -> Checkpoint:
             flat[part] = np.arange(number, number + part.stop - part.start)
             number += part.stop - part.start
         weights[name] = flat.reshape(shape)
-    return Checkpoint(architecture, weights, allow_nonfinite=True)  # nobody has to look whether they are finite
+    return Checkpoint(architecture, weights, allow_nonfinite=True)  # the exporter wrote them: they were checked then
 
 
 class _Plain(Graph):

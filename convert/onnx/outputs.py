@@ -31,8 +31,8 @@ class Output(NamedTuple):
 
 
 def split(trace: Trace, names: list[str]) -> tuple[Output, dict[str, States]]:
-    """The output that is y, the first that can be and is not a mere state if there are others; and the outputs that are
-    final states of its layers, which every model of ours gives beside y.
+    """The output that is y: the first that can be, and a mere state only if there is nothing else; and the outputs that
+    are final states of its layers, which every model of ours gives beside y.
 
     Raises:
         UnsupportedError: no output can be y; another is neither the same nor such a state.

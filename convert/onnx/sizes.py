@@ -40,7 +40,7 @@ class Sizes:
     symbols: dict[str, int] = field(default_factory=dict)
 
     def lengths(self) -> np.ndarray:
-        """Of the rows, all different where there are enough steps; the last is complete, if it is not the only one."""
+        """Of each row: all different if there are enough steps, the last one complete unless it is the only row."""
         return np.maximum(1, self.time - (np.arange(self.batch) + 1) % max(2, self.batch))
 
     def shape(self, declared: tuple[Dimension, ...]) -> tuple[int, ...]:

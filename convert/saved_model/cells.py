@@ -31,7 +31,7 @@ class FoundCell:
 
 
 def cell(y: Tensor, weight: Weight) -> FoundCell | None:
-    """The cell whose output is y; None where it is none of Keras's."""
+    """The cell whose output is y; None if Keras has no such cell."""
     return lstm(y, weight) or gru(y, weight) or rnn(y, weight)
 
 

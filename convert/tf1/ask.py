@@ -10,7 +10,7 @@ from rnnspec.errors import SpecError
 
 
 def noted(said: dict[str, list[str]], request: Request) -> None:
-    """Note what was assumed, places of which the same holds together."""
+    """Note what was assumed; places with the same assumption share a note."""
     for place, each in said.items():
         request.note(f"{'; '.join(each)}: no checkpoint holds these; the defaults are TensorFlow's", place)
 

@@ -20,7 +20,7 @@ def weights_among(
 ) -> tuple[dict[str, np.ndarray], dict[str, str], list[str]]:
     """The variables; name → why it is no weight of the model; the variables without an average where `--ema` asks.
 
-    With `--ema` the moving averages stand in the place of the variables that they average.
+    With `--ema` the moving averages replace the variables that they average.
 
     Raises:
         SpecError: `--ema`, and there are no averages; or there are only averages, and no `--ema`.

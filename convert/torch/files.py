@@ -20,7 +20,7 @@ def read_safetensors(path: Path) -> dict[str, np.ndarray]:
 
 
 def from_bfloat16(bits: np.ndarray) -> np.ndarray:
-    """bfloat16, as 16-bit integers, in float32, of which it is the upper half."""
+    """bfloat16, given as 16-bit integers, in float32: it is the upper half of one."""
     return (bits.astype(np.uint32) << 16).view(np.float32)
 
 
