@@ -1,14 +1,15 @@
 """Keras 2 and 3 → ours, with h5py and JSON: no code of the file is run, and no Keras is needed.
 
 `files` gives what is in a file; `saved.read_config` makes a tree of its configuration; `locate.by_path` and
-`locate.by_order` say which variable is which; `chain.chain` puts the layers in order; `network.network_of` reads them.
+`locate.by_order` say which variable is which; `chain.chain_of` puts the layers in order; `network.network_of` reads
+them.
 """
 
 from pathlib import Path
 
 from rnnspec.convert.keras import saved_model
 from rnnspec.convert.keras.files import read_file, read_json
-from rnnspec.convert.keras.infer import infer
+from rnnspec.convert.keras.infer import inferred
 from rnnspec.convert.keras.locate import by_order, by_path, has_variables
 from rnnspec.convert.keras.network import network_of, version_of
 from rnnspec.convert.keras.ours import as_keras, with_layers
@@ -39,7 +40,7 @@ def read(source: Path, request: Request) -> Network:
     known = file.version if where == str(source) or ours else None
     version = version_of(config, known, where, request, groups=file.groups is not None)
     if config is None:
-        config = infer(file, where, request)
+        config = inferred(file, where, request)
     model = read_config(config, where)
     if file.groups is None:
         by_path(model, "", variables)

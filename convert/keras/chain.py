@@ -50,7 +50,7 @@ class Chain:
     results: list[Result] | None
 
 
-def chain(model: Saved, part: str | None = None) -> Chain:
+def chain_of(model: Saved, part: str | None = None) -> Chain:
     """The layers in order, from the input to the output, models inside of models spread out.
 
     `part` names a layer: the chain is then from the input, or the last layer before that ours does not have, to that

@@ -64,7 +64,13 @@ def calls(model: Saved) -> dict[str, Call]:
 
 
 def _call(layer: Saved, node: Any) -> Call:
-    """One of `inbound_nodes`: `[[name, call, index, kwargs], …]` in Keras 2, `{"args": …, "kwargs": …}` in Keras 3."""
+    """One of `inbound_nodes`. Where `rnn` takes what `x` gives, with a state that `h` gives, it is
+
+        [["x", 0, 0, {}], ["h", 0, 0, {}]]                                                                  in Keras 2
+        {"args": [tensor of ["x", 0, 0]], "kwargs": {"initial_state": [tensor of ["h", 0, 0]]}}             in Keras 3
+
+    and a tensor in Keras 3 is {"class_name": "__keras_tensor__", "config": {"keras_history": ["x", 0, 0], …}}.
+    """
     if isinstance(node, dict):
         arguments, named = node.get("args", []), node.get("kwargs", {})
         if (places := _PLACES.get(layer.kind)) and isinstance(arguments, list) and isinstance(named, dict):
@@ -78,7 +84,7 @@ def _call(layer: Saved, node: Any) -> Call:
     given = {name: named.pop(name, None) for name in ("mask", "initial_state", "training")}
     inputs = [[named.pop(name) for name in _INPUTS if name in named], arguments]
     data, states, masks = tensors(inputs), tensors(given["initial_state"]), tensors(given["mask"])
-    if layer.kind in RECURRENT:
+    if layer.kind in RECURRENT:  # Keras 2 joins the states to the data, in one list
         data, states = data[:1], data[1:] + states
     other = [name for name, value in named.items() if value is not None]
     other += [f"{name} in numbers" for name in ("mask", "initial_state") if _constants(given[name])]

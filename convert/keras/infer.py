@@ -30,7 +30,7 @@ class Inferred:
     outputs: int
 
 
-def infer(file: KerasFile, source: str, request: Request) -> dict[str, Any]:
+def inferred(file: KerasFile, source: str, request: Request) -> dict[str, Any]:
     """A Sequential's JSON. What neither names nor shapes tell is left out of it, or assumed with a note.
 
     Layers come in the order of the file; in Keras 3's format, which has none, in the one order that their sizes allow.

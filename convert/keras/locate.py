@@ -15,7 +15,7 @@ _TRAINING = re.compile(rf"(?:(?:layers|{_OLD})/[^/]+/)*(optimizer|metrics)/(?:[^
 
 
 def of_training(name: str) -> str | None:
-    """Whose a variable is that was saved for more training, and is of no layer."""
+    """Whose variable it is, if it was saved for further training and belongs to no layer."""
     found = _TRAINING.fullmatch(name)
     if name.startswith(("optimizer_weights/", "optimizer/")) or (found and found[1] == "optimizer"):
         return "the optimiser's"
@@ -28,7 +28,12 @@ def has_variables(saved: Saved) -> bool:
 
 
 def by_path(saved: Saved, prefix: str, variables: Mapping[str, np.ndarray]) -> None:
-    """Fill in `variables` from the paths of Keras 3: `layers/lstm_1/cell/vars/0` (keras/src/saving/saving_lib.py).
+    """Fill in `variables` from the paths of Keras 3 (keras/src/saving/saving_lib.py).
+
+        layers/lstm/cell/vars/0      the kernel of the first LSTM
+        layers/lstm/cell/vars/1      its recurrent kernel
+        layers/dense/vars/0          the kernel of the first Dense, wherever it stands among the LSTMs
+        layers/lstm_1/cell/vars/0    the kernel of the second LSTM
 
     The members of a list are numbered within their class; where numbers are left out, their order counts.
 
@@ -79,6 +84,9 @@ def _custom_by_path(cell: Saved, prefix: str, variables: Mapping[str, np.ndarray
 
 def by_order(saved: Saved, names: Iterable[str]) -> None:
     """Fill in `variables` of a layer from its `weight_names` in Keras 2's files, trainable ones before frozen ones.
+
+        ["rnn/forward_lstm/kernel:0", "rnn/forward_lstm/recurrent_kernel:0", "rnn/forward_lstm/bias:0",
+         "rnn/backward_lstm/kernel:0", …]
 
     Raises:
         SpecError: the next name is of another variable than the layer has.

@@ -4,7 +4,7 @@ from typing import Any
 
 from rnnspec.conventions.keras import Version
 from rnnspec.convert.keras.cells import Cells
-from rnnspec.convert.keras.chain import chain
+from rnnspec.convert.keras.chain import chain_of
 from rnnspec.convert.keras.layers import Layers
 from rnnspec.convert.keras.locate import of_training
 from rnnspec.convert.keras.saved import Saved
@@ -35,7 +35,7 @@ def network_of(model: Saved, variables: Variables, version: Version, request: Re
     `alone`: whether it is one layer by itself, which is called with any mask.
     """
     part = request.look("part")
-    found = Layers(Cells(variables, version, request), alone).network(chain(model, part))
+    found = Layers(Cells(variables, version, request), alone).network(chain_of(model, part))
     for name in variables.left():
         if reason := of_training(name):
             variables.ignore(name, reason)

@@ -86,7 +86,16 @@ class Saved:
 
 
 def read_config(data: Any, where: str) -> Saved:
-    """The tree of a model's, layer's or cell's JSON: `{"class_name": …, "config": …}`.
+    """The tree of a model's, layer's or cell's JSON.
+
+        {"class_name": "Sequential", "config": {"layers": [
+          {"class_name": "Embedding", "config": {…}},        layers/embedding       ("embeddings",)
+          {"class_name": "Bidirectional", "config": {        layers/bidirectional   ()
+            "layer": {"class_name": "LSTM", …}}}]}}            forward_layer        ()
+                                                                 cell               ("kernel", …, "bias")
+                                                               backward_layer       …
+
+    On the right is the tree: the place of each `Saved` in the one above it, and its `leaves`.
 
     Raises:
         SpecError: it is no such thing.

@@ -2,6 +2,11 @@
 
 Which axis is which cannot be seen from the elements there. So it is followed from node to node; and an operator that
 acts along such an axis is refused, since with more steps it would mean something else.
+
+    x (1, batch, 3)         time, batch, other
+    Transpose(x)            other, batch, time
+    Concat(x, x, axis=2)    time, batch, other          along features, whatever the number of steps: it may stay
+    Concat(x, x, axis=0)    refused                     it makes two steps out of one
 """
 
 from collections.abc import Iterable, Iterator

@@ -24,6 +24,9 @@ def affine_blocks(variables: Variables, request: Request, taken: set[str]) -> tu
     """Blocks for the matrices that are left, with the vectors that are left as their biases; place → our name,
     none of those `taken`.
 
+        embedding (9000, 128)                      an embedding, by its name
+        softmax_w (256, 9000), softmax_b (9000,)   a dense layer `softmax`: the names begin alike, and the sizes agree
+
     A matrix without a bias is an embedding if its name or `--set NAME.type=embedding` says so, and otherwise where it
     can be one.
 

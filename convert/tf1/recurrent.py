@@ -41,6 +41,14 @@ Cells = dict[str, list[Member]]  # direction, "fw", "bw" or "" → its cells
 def recurrent_layers(variables: Variables, half: bool, cells: dict[str, str]) -> dict[str, Cells]:
     """Scope → layer.
 
+        rnn/multi_rnn_cell/cell_0/lstm_cell/kernel     rnn: a stack of two cells
+        rnn/multi_rnn_cell/cell_0/lstm_cell/bias
+        rnn/multi_rnn_cell/cell_1/lstm_cell/kernel
+        rnn/multi_rnn_cell/cell_1/lstm_cell/bias
+        birnn/fw/gru_cell/gates/kernel                 birnn: a cell in each direction
+        birnn/fw/gru_cell/candidate/kernel             …
+        birnn/bw/gru_cell/gates/kernel
+
     Args:
         variables: those left are looked at.
         half: whether they are in half precision.

@@ -78,7 +78,12 @@ def innermost(scopes: Iterable[str]) -> list[str]:
 
 
 def placed(scope: str) -> tuple[str, str, tuple[str, ...]]:
-    """The scope of a cell → that of its layer, the direction, and the scopes between the layer and its variables."""
+    """The scope of a cell → that of its layer, the direction, and the scopes between the layer and its variables.
+
+    bidirectional_rnn/fw/lstm_cell         bidirectional_rnn       fw   lstm_cell
+    rnn/multi_rnn_cell/cell_0/lstm_cell    rnn/multi_rnn_cell           multi_rnn_cell, cell_0, lstm_cell
+    rnn/basic_lstm_cell                    rnn/basic_lstm_cell          basic_lstm_cell
+    """
     parts = scope.split("/")
     for k, part in enumerate(parts):
         if found := re.fullmatch(r"(?:(.*)_)?(fw|bw)", part.lower()):
