@@ -72,6 +72,7 @@ class Version(NamedTuple):
         return HardSigmoid(alpha=0.2 if self.major == 2 else 1 / 6, beta=0.5)
 
 
+ACTIVATION: Any = "tanh"  # of every cell
 KERAS_2, KERAS_3 = Version(2, 15), Version(3, 0)
 
 
@@ -82,7 +83,7 @@ class SimpleRNN:
     activations: ClassVar = {"activation": "activation"}  # their argument → ours
 
     @classmethod
-    def to_ours(cls, kernel, recurrent_kernel, bias=None, activation: Activation = "tanh") -> Part:
+    def to_ours(cls, kernel, recurrent_kernel, bias=None, activation: Activation = ACTIVATION) -> Part:
         weights = cls.gates.kernels(kernel, recurrent_kernel) | _bias(cls.gates, bias)
         return cells.RNN(units=len(recurrent_kernel), activation=activation, bias=bias is not None), weights
 
@@ -134,7 +135,7 @@ class LNSimpleRNN:
     `LayerNormalization` [γ, β], then φ."""
 
     @staticmethod
-    def to_ours(gamma, beta, kernel, recurrent_kernel, bias=None, *, epsilon=1e-3, activation="tanh") -> Part:
+    def to_ours(gamma, beta, kernel, recurrent_kernel, bias=None, *, epsilon=1e-3, activation=ACTIVATION) -> Part:
         _, weights = SimpleRNN.to_ours(kernel, recurrent_kernel, bias)
         weights |= {"gates_gamma": gamma[None], "gates_beta": beta[None]}
         norm = LayerNorm(gates="joint", over="gate", epsilon=epsilon)

@@ -5,6 +5,7 @@ tensorflow/contrib/rnn/python/ops/rnn_cell.py; each class says where else).
 |-----------------------------|----------------------------------------|---------|------------------------------|
 | `BasicRNNCell`              | one gate                               | x, h    |                              |
 | `BasicLSTMCell`, `LSTMCell` | i j f o                                | x, h    | `forget_bias` 1 to f         |
+| `CudnnCompatibleLSTMCell`   | i j f o                                | x, h    |                              |
 | with coupled gates          | j f o                                  | x, h    | `forget_bias` 1 to f         |
 | `GRUCell`                   | gates r u; candidate c                 | x, h    |                              |
 | `UGRNNCell`                 | g c                                    | x, h    | `forget_bias` 1 to g         |
@@ -24,10 +25,14 @@ from typing import Any, ClassVar
 import numpy as np
 
 from rnnspec import cells
+from rnnspec.activations import Activation
 from rnnspec.cells import LayerNorm
 from rnnspec.conventions.gates import COUPLED_GATES, LSTM_GATES, Arrays, Gates, Part, columns
 
-FORGET_BIAS = 1.0  # where the user of the cell says nothing
+# Where the user of the cell says nothing
+FORGET_BIAS = 1.0
+ACTIVATION: Activation = "tanh"
+PLUS_RNN_ACTIVATION: Activation = "relu"
 FORGET: dict[type, tuple[str, ...]] = {  # our cell → the gates to which `forget_bias` is added
     cells.LSTM: ("forget",),
     cells.TimeFreqLSTM: ("forget",),
@@ -50,7 +55,7 @@ class BasicRNN:
     gates = columns(cells.RNN.gates, h="hidden")
 
     @classmethod
-    def to_ours(cls, kernel, bias, activation="tanh") -> Part:
+    def to_ours(cls, kernel, bias, activation=ACTIVATION) -> Part:
         return cells.RNN(units=bias.size, activation=activation), _to_ours(cls.gates, kernel, bias)
 
     @classmethod
@@ -67,11 +72,12 @@ class LSTM:
 
     gates = columns(LSTM_GATES, i="input", j="cell", f="forget", o="output")
     peepholes: ClassVar = "ifo"
+    forget_bias: ClassVar = FORGET_BIAS
 
     @classmethod
     def to_ours(
-        cls, kernel, bias=None, forget_bias=FORGET_BIAS, peephole=(), projection=None, norms=(), carry=True,
-        epsilon=None, activation="tanh", **clips,
+        cls, kernel, bias=None, forget_bias=None, peephole=(), projection=None, norms=(), carry=True,
+        epsilon=None, activation=ACTIVATION, **clips,
     ) -> Part:  # fmt: skip
         outputs = None if projection is None else projection.shape[1]
         weights = _to_ours(cls.gates, kernel, bias, outputs)
@@ -80,7 +86,7 @@ class LSTM:
             norm = LayerNorm(gates="joint", over="gate", cell="carry" if carry else "output", epsilon=epsilon)
             gamma, beta = (cls.gates.to_ours(np.concatenate([pair[kind] for pair in norms[:-1]])) for kind in (0, 1))
             weights |= {"gates_gamma": gamma, "gates_beta": beta, "cell_gamma": norms[-1][0], "cell_beta": norms[-1][1]}
-        _forget(weights, cells.LSTM, cls.gates, forget_bias)
+        _forget(weights, cells.LSTM, cls.gates, cls.forget_bias if forget_bias is None else forget_bias)
         if len(peephole):
             weights["peephole"] = np.stack(peephole)
         if outputs:
@@ -99,8 +105,9 @@ class LSTM:
         return cell, weights
 
     @classmethod
-    def to_theirs(cls, weights: Arrays, forget_bias=FORGET_BIAS) -> dict[str, Any]:
-        weights = _forget(dict(weights), cells.LSTM, cls.gates, -forget_bias)
+    def to_theirs(cls, weights: Arrays, forget_bias=None) -> dict[str, Any]:
+        by = cls.forget_bias if forget_bias is None else forget_bias
+        weights = _forget(dict(weights), cells.LSTM, cls.gates, -by)
         theirs: dict[str, Any] = dict(_to_theirs(cls.gates, weights))
         if "gates_beta" in weights:
             of_gates = zip(*(weights[f"gates_{name}"][cls.gates.places] for name in ("gamma", "beta")), strict=True)
@@ -115,6 +122,12 @@ class CoupledLSTM(LSTM):
 
     gates = columns(COUPLED_GATES, j="cell", f="forget", o="output")
     peepholes: ClassVar = "fo"
+
+
+class CudnnCompatibleLSTM(LSTM):
+    """`CudnnCompatibleLSTMCell` (tensorflow/contrib/cudnn_rnn/python/ops/cudnn_rnn_ops.py): `forget_bias` is 0."""
+
+    forget_bias: ClassVar = 0.0
 
 
 class GRU:
@@ -165,7 +178,7 @@ class IndRNN:
     gates = columns(cells.IndRNN.gates, h="hidden")
 
     @classmethod
-    def to_ours(cls, kernel_w, kernel_u, bias, activation="tanh") -> Part:
+    def to_ours(cls, kernel_w, kernel_u, bias, activation=ACTIVATION) -> Part:
         weights = _diagonal(cls.gates, kernel_w, kernel_u, bias)
         return cells.IndRNN(units=bias.size, activation=activation), weights
 
@@ -180,7 +193,7 @@ class IndyLSTM:
     gates = LSTM.gates
 
     @classmethod
-    def to_ours(cls, kernel_w, kernel_u, bias, forget_bias=FORGET_BIAS, activation="tanh") -> Part:
+    def to_ours(cls, kernel_w, kernel_u, bias, forget_bias=FORGET_BIAS, activation=ACTIVATION) -> Part:
         weights = _forget(_diagonal(cls.gates, kernel_w, kernel_u, bias), cells.LSTM, cls.gates, forget_bias)
         options = {"cell_activation": activation, "output_activation": activation}
         return cells.LSTM(units=bias.size // 4, recurrence="diagonal", **options), weights
@@ -217,7 +230,7 @@ class UGRNN:
     gates = columns(cells.UGRNN.gates, g="update", c="new")
 
     @classmethod
-    def to_ours(cls, kernel, bias, forget_bias=FORGET_BIAS, activation="tanh") -> Part:
+    def to_ours(cls, kernel, bias, forget_bias=FORGET_BIAS, activation=ACTIVATION) -> Part:
         weights = _forget(_to_ours(cls.gates, kernel, bias), cells.UGRNN, cls.gates, forget_bias)
         return cells.UGRNN(units=bias.size // 2, activation=activation), weights
 
@@ -252,7 +265,7 @@ class SRU:
     biases = columns(("forget", "reset"), f="forget", r="reset")
 
     @classmethod
-    def to_ours(cls, kernel, bias, activation="tanh") -> Part:
+    def to_ours(cls, kernel, bias, activation=ACTIVATION) -> Part:
         weights = {"kernel": cls.gates.to_ours(kernel), "bias": cls.biases.to_ours(bias)}
         return cells.SRU(units=bias.size // 2, activation=activation), weights
 
@@ -268,7 +281,9 @@ class Intersection:
     gates = columns(cells.Intersection.gates, gh="state_gate", h="state", gy="output_gate", y="output")
 
     @classmethod
-    def to_ours(cls, kernel, bias, in_kernel=None, in_bias=None, forget_bias=FORGET_BIAS, activation="relu") -> Part:
+    def to_ours(
+        cls, kernel, bias, in_kernel=None, in_bias=None, forget_bias=FORGET_BIAS, activation=PLUS_RNN_ACTIVATION
+    ) -> Part:
         weights = _forget(_to_ours(cls.gates, kernel, bias), cells.Intersection, cls.gates, forget_bias)
         if in_kernel is not None:
             weights |= {"input_kernel": in_kernel.T[None], "input_bias": in_bias[None]}

@@ -33,6 +33,7 @@ CELLS = [
     (tf1.LSTM, LSTM(units=3), {}),
     (tf1.LSTM, LSTM(units=3, peephole=True, projection=2), {}),
     (tf1.LSTM, LSTM(units=3, bias=False, layer_norm=_NORM), {"epsilon": 1e-12}),
+    (tf1.CudnnCompatibleLSTM, LSTM(units=3), {}),
     (tf1.CoupledLSTM, LSTM(units=3, peephole=True, coupled_input_forget=True), {}),
     (tf1.CoupledLSTM, LSTM(units=3, bias=False, coupled_input_forget=True, layer_norm=_NORM), {"epsilon": 1e-12}),
     (tf1.GRU, GRU(units=3, reset_after=False), {}),
@@ -106,6 +107,8 @@ def test_tensorflow_1_adds_a_forget_bias_at_run_time() -> None:
     zeros = {"kernel": np.zeros((5, 8)), "bias": np.zeros(8)}
     _, weights = tf1.LSTM.to_ours(**zeros, forget_bias=0.5)
     np.testing.assert_array_equal(weights["bias"], [[0, 0], [0.5, 0.5], [0, 0], [0, 0]])
+    for kind, added in ((tf1.LSTM, 1), (tf1.CudnnCompatibleLSTM, 0)):
+        np.testing.assert_array_equal(kind.to_ours(**zeros)[1]["bias"][1], [added, added])
 
 
 def test_the_recurrent_bias_of_a_gru_stays_apart_in_the_new_gate_alone() -> None:
@@ -137,7 +140,6 @@ _ORDERS = ("ifco", "ifgo", "icfo", "ijfo", "iofc", "jfo", "zrh", "rzh", "rzn", "
 # What looks alike, and is ours: the equations and derivatives of our own operations, inputs of cases, axes.
 OURS = (
     "spec/activations.py",
-    "backends/tensorflow/fused_rnn.py",
     "conformance/",
     "convert/saved_model/loops.py",
 )

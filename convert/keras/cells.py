@@ -62,7 +62,7 @@ class Cells:
 
     def activation(self, cell: Saved, place: str) -> Activation:
         """`activation`, tanh by default."""
-        return self._activation(cell, place, "activation", "activation", "tanh")
+        return self._activation(cell, place, "activation", "activation", keras.ACTIVATION)
 
     def gate_activation(self, cell: Saved, place: str) -> Activation:
         """`recurrent_activation`, whose default depends on the version."""

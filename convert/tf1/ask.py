@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 from typing import Any
 
-from rnnspec.conventions.tf1 import FORGET_BIAS
+from rnnspec.activations import Activation
+from rnnspec.conventions.tf1 import ACTIVATION, FORGET_BIAS
 from rnnspec.convert import assumed
 from rnnspec.convert.request import Request
 from rnnspec.errors import SpecError
@@ -48,7 +49,7 @@ class Ask:
         """What is added to the forget gate at run time."""
         return self._number("forget_bias", self._said("forget_bias", default, ", added to the forget gate"))
 
-    def activation(self, default: str = "tanh", *also: str) -> Any:
+    def activation(self, default: Activation = ACTIVATION, *also: str) -> Any:
         return assumed.activation(self._said("activation", default, "", *also), f"--set activation at {self.place}")
 
     def epsilon(self, default: float) -> float:

@@ -19,7 +19,7 @@ def rnn(v: CellVariables, ask: Ask) -> Found:
     return inputs, tf1.BasicRNN.to_ours(v.take("kernel"), v.take("bias", units), ask.activation())
 
 
-def lstm(v: CellVariables, ask: Ask, kind: type[tf1.LSTM] = tf1.LSTM, forget_bias: float = tf1.FORGET_BIAS) -> Found:
+def lstm(v: CellVariables, ask: Ask, kind: type[tf1.LSTM] = tf1.LSTM) -> Found:
     """Basic, block and fused ones too; with layer norm, or without."""
     gates = len(kind.gates.ours)
     units = v.units("kernel", gates)
@@ -31,7 +31,7 @@ def lstm(v: CellVariables, ask: Ask, kind: type[tf1.LSTM] = tf1.LSTM, forget_bia
         kernel=v.take("kernel"),
         peephole=[v.take(name, units) for name in diagonals] if any(name in v for name in diagonals) else [],
         projection=v.maybe("projection", units, outputs),
-        forget_bias=ask.forget_bias(forget_bias),
+        forget_bias=ask.forget_bias(kind.forget_bias),
         activation=ask.activation(),
         **ask.clips("projection" in v),
     )
@@ -114,7 +114,8 @@ def intersection(v: CellVariables, ask: Ask) -> Found:
     given = "in_projection/kernel" in v
     projection = [v.take("in_projection/kernel", None, units), v.take("in_projection/bias", units)] if given else []
     inputs = len(projection[0]) if projection else units
-    options = {"forget_bias": ask.forget_bias(), "activation": ask.activation("relu", "y_activation")}
+    options = {"forget_bias": ask.forget_bias()}
+    options["activation"] = ask.activation(tf1.PLUS_RNN_ACTIVATION, "y_activation")
     return inputs, tf1.Intersection.to_ours(*arrays, *projection, **options)
 
 
@@ -138,7 +139,7 @@ def timefreq(v: CellVariables, ask: Ask) -> Found:
 KINDS: dict[str, Callable[[CellVariables, Ask], Found]] = {
     "rnn": rnn,
     "lstm": lstm,
-    "cudnn_lstm": partial(lstm, forget_bias=0.0),
+    "cudnn_lstm": partial(lstm, kind=tf1.CudnnCompatibleLSTM),
     "cifg": partial(lstm, kind=tf1.CoupledLSTM),
     "gru": gru,
     "cudnn_gru": cudnn_gru,

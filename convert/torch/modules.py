@@ -160,7 +160,7 @@ def _check(layer: Recurrent) -> None:
         raise UnsupportedError(f"{whose} has no {type(cell).__name__}")
     assert isinstance(cell, RNN | LSTM | GRU)
     variants: dict[str, Any] = {
-        "activation": ("tanh", "relu") if isinstance(cell, RNN) else ("tanh",),
+        "activation": torch.NONLINEARITIES if isinstance(cell, RNN) else ("tanh",),
         "projection": (None, *range(1, cell.units)),
         "reset_after": (True,),
     }
