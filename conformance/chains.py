@@ -1,5 +1,7 @@
 """A case of a chain of layers: what it cites of itself, and how it is called in words."""
 
+from typing import Any
+
 from rnnspec.conformance.case import INPUTS, RAGGED, ZERO, Case, draw
 from rnnspec.conformance.configurations import of_cell
 from rnnspec.conformance.features import features
@@ -7,7 +9,7 @@ from rnnspec.layers import Embedding, Layer, Recurrent
 from rnnspec.model import Model
 
 
-def case(id: str, clauses: str, *layers: Layer, **call) -> Case:
+def case(id: str, clauses: str, *layers: Layer, **call: Any) -> Case:
     """A chain on features, or on ids where an embedding comes first; `inputs` and `padding` are the model's, the rest
     of the call `draw`'s. `comment`: what cannot be seen in the model and the call."""
     ids = isinstance(layers[0], Embedding)

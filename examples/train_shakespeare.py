@@ -9,6 +9,7 @@ it is kept. The vocabulary travels in the file's metadata.
 
 import argparse
 import math
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -33,7 +34,7 @@ def architecture(vocabulary: int, units: int, dropout: float) -> Model:
     )
 
 
-def windows(ids: np.ndarray, streams: int, steps: int, offset: int = 0):
+def windows(ids: np.ndarray, streams: int, steps: int, offset: int = 0) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Yield (inputs, targets), each (streams, steps), from consecutive places of every stream.
 
     Raises:
@@ -50,7 +51,7 @@ def windows(ids: np.ndarray, streams: int, steps: int, offset: int = 0):
         yield x[:, start : start + steps], y[:, start : start + steps]
 
 
-def mean_loss(net, ids: np.ndarray, device: str) -> float:
+def mean_loss(net: backend.Net, ids: np.ndarray, device: str) -> float:
     """Nats per character."""
     net.eval()
     state, losses = None, []
@@ -62,7 +63,7 @@ def mean_loss(net, ids: np.ndarray, device: str) -> float:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("out", type=Path)
     parser.add_argument("--text", type=Path, default=Path(__file__).parent / "shakespeare.txt")
     parser.add_argument("--units", type=int, default=240)

@@ -51,7 +51,7 @@ class Graph:
         self.arrays.setdefault(name, array)
         return Value(self, name, array.shape)
 
-    def node(self, kind: str, inputs: Iterable[Value | None], *shapes: tuple[Dimension, ...], **attributes: Any):
+    def node(self, kind: str, inputs: Iterable[Value | None], *shapes: tuple[Dimension, ...], **attributes: Any) -> Any:
         """Append a node; one output per shape. Returns the Value, or a list of them where there are several."""
         names = [value.name if value is not None else "" for value in inputs]
         while names and not names[-1]:

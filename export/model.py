@@ -5,7 +5,7 @@ import json
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 import onnx
@@ -30,7 +30,7 @@ LARGEST = 2**31 - 2**26  # bytes of weights in one file: protocol buffers end at
 Made = TypeVar("Made", bound=Graph)
 
 
-def export_onnx(checkpoint: Checkpoint, path: str | os.PathLike, **options) -> float:
+def export_onnx(checkpoint: Checkpoint, path: str | os.PathLike, **options: Any) -> float:
     """Write the model as float32 ONNX, after running it in ONNX Runtime against the reference (EXPORT-6).
 
     Args:
@@ -58,7 +58,7 @@ def export_onnx(checkpoint: Checkpoint, path: str | os.PathLike, **options) -> f
     return worst
 
 
-def serialised(checkpoint: Checkpoint, location: str, **options) -> tuple[bytes, dict[str, np.ndarray]]:
+def serialised(checkpoint: Checkpoint, location: str, **options: Any) -> tuple[bytes, dict[str, np.ndarray]]:
     """The bytes of the model; and where one file cannot hold it, the tensors that belong one after the other into a
     file `location` beside it.
 

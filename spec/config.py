@@ -5,7 +5,7 @@ import math
 import sys
 import types
 import typing
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
 from importlib.metadata import entry_points
@@ -24,7 +24,8 @@ _KINDS: list[type["Config"]] = []  # in the order of their definitions; msgspec 
 
 
 class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A node of the architecture. Every field is checked against its type when the object is made.
+    """A node of the architecture. Every field is checked against its type when the object is made; a list is kept
+    as a tuple.
 
     Raises:
         SpecError: a field has the wrong type or an impossible value.
@@ -184,6 +185,7 @@ def _plain(kind: "_Field", value: Any, where: str) -> Any:
             raise SpecError(f"{where}: expected one of {typing.get_args(plain)}, found {quoted(value)}") from None
         reason = str(error)
         raise SpecError(f"{where}: {reason[0].lower()}{reason[1:]}, found {quoted(value)}") from None
+    found = tuple(found) if isinstance(found, list) else found
     for number in found if isinstance(found, tuple) else (found,):
         if isinstance(number, float) and not math.isfinite(number):
             raise SpecError(f"{where}: expected a finite number, found {number}")
@@ -213,7 +215,7 @@ def _fields(cls: type[Config]) -> types.MappingProxyType[str, _Field]:
 
 def _field(kind: Any, required: bool) -> _Field:
     arguments = typing.get_args(kind)
-    if typing.get_origin(kind) is tuple and _is_config(arguments[0]):
+    if typing.get_origin(kind) is Sequence and _is_config(arguments[0]):
         return _Field(arguments[0], None, None, required)
     if _is_config(kind):
         return _Field(None, kind, None, required)

@@ -1,8 +1,9 @@
 """The architecture: a chain of layers."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from math import prod
+from typing import Any
 
 from rnnspec import limits, strict_json
 from rnnspec.config import Config, Size, check_depth
@@ -13,6 +14,7 @@ from rnnspec.ops import Array, Ops, States, grouped, under
 from rnnspec.shown import quoted
 from rnnspec.valid import Valid
 
+Results = Any  # the output and the final states by name; of a network with return_state=False the output alone
 Output = Array  # or two of them, where the last layer has merge="none"
 ByLayer = dict[str, dict[str, Array]]  # layer name → its parameters by their own names
 
@@ -27,7 +29,7 @@ class Model(Config, frozen=True, kw_only=True):
         SpecError: no layers, a name used twice, or layers that do not fit each other.
     """
 
-    layers: tuple[Layer, ...]
+    layers: Sequence[Layer]
     inputs: Size | None = None
     padding: float | None = None
 

@@ -10,6 +10,7 @@ from typing import Any
 import jax
 import numpy as np
 from jax import Array
+from numpy.typing import ArrayLike
 
 from rnnspec import inputs
 from rnnspec.backends import forks
@@ -17,6 +18,7 @@ from rnnspec.backends.jax.arguments import Arrays
 from rnnspec.backends.jax.program import program
 from rnnspec.checkpoint import Checkpoint, as_checkpoint, check_weights
 from rnnspec.errors import SpecError
+from rnnspec.model import Results
 from rnnspec.ops import States
 
 
@@ -52,7 +54,14 @@ class Net:
             weights = {name: checkpoint.weights[name].astype(dtype) for name in self.model.parameters()}
             self.parameters = jax.device_put(weights)  # which compiles nothing, as `jnp.asarray` does for each shape
 
-    def __call__(self, x, lengths=None, mask=None, state: Mapping | None = None, reset=None):
+    def __call__(
+        self,
+        x: ArrayLike,
+        lengths: ArrayLike | None = None,
+        mask: ArrayLike | None = None,
+        state: Mapping[str, ArrayLike] | None = None,
+        reset: ArrayLike | None = None,
+    ) -> Results:
         """Whole sequences: x (batch, time, inputs) or ids (batch, time) → outputs, final states by name.
 
         Raises:
@@ -64,13 +73,13 @@ class Net:
     def apply(
         self,
         parameters: Mapping[str, Any],
-        x,
-        lengths=None,
-        mask=None,
-        state: Mapping | None = None,
-        reset=None,
-        noise=None,
-    ):
+        x: ArrayLike,
+        lengths: ArrayLike | None = None,
+        mask: ArrayLike | None = None,
+        state: Mapping[str, ArrayLike] | None = None,
+        reset: ArrayLike | None = None,
+        noise: int | Array | None = None,
+    ) -> Results:
         """The call as a pure function: outputs, final states by name.
 
         Args:
@@ -91,7 +100,7 @@ class Net:
         )
         return (y, self._in_order(new)) if self.return_state else y
 
-    def step(self, x_t, state: Mapping | None = None):
+    def step(self, x_t: ArrayLike, state: Mapping[str, ArrayLike] | None = None) -> tuple[Array, States]:
         """One time step: x_t (batch, inputs) or ids (batch,) → output (batch, outputs), states by name.
 
         Raises:
@@ -103,7 +112,16 @@ class Net:
             y, new = self._program.step(self.parameters, *self._arguments.of_step(self._arrays, x_t, state))
         return y, self._in_order(new)
 
-    def pull(self, cotangents: dict[str, np.ndarray], x, lengths, mask, state: Mapping | None, reset, training: bool):
+    def pull(
+        self,
+        cotangents: dict[str, np.ndarray],
+        x: ArrayLike,
+        lengths: ArrayLike | None,
+        mask: ArrayLike | None,
+        state: Mapping[str, ArrayLike] | None,
+        reset: ArrayLike | None,
+        training: bool,
+    ) -> tuple[dict[str, Array], dict[str, Array]]:
         """Results, and gradients of Σ cotangent ⊙ result, by name: what `vjp` gives."""
         with self.precise():
             given = self._arguments.of_call(self._arrays, x, lengths, mask, state, reset)

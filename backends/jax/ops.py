@@ -11,6 +11,7 @@ from jax import Array, lax
 from rnnspec.backends.jax import sequences
 from rnnspec.backends.jax.noise import Noise
 from rnnspec.backends.jax.unroll import unroll
+from rnnspec.layers import Recurrent
 from rnnspec.ops import States
 from rnnspec.valid import Valid
 
@@ -103,11 +104,11 @@ class JaxOps:
         return self._noise.kept(f"{self._place}.{place}", rate, t, batch, size)
 
     def recurrent(
-        self, layer, p: dict[str, Array], x: Array, valid: Valid, state: States
+        self, layer: Recurrent, p: dict[str, Array], x: Array, valid: Valid, state: States
     ) -> tuple[list[Array], States]:
         return layer.unroll(self, p, sequences.masked(x, valid), valid, state)
 
-    def recurrent_step(self, layer, p: dict[str, Array], x: Array, state: States) -> tuple[Array, States]:
+    def recurrent_step(self, layer: Recurrent, p: dict[str, Array], x: Array, state: States) -> tuple[Array, States]:
         return layer.cell_step(self, p, x, state)
 
     unroll = unroll

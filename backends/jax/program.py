@@ -1,6 +1,8 @@
 """The network as functions of arrays alone, compiled once for all networks of one architecture."""
 
+from collections.abc import Callable
 from functools import cached_property, lru_cache
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -27,21 +29,21 @@ class Program:
         self.sizes = model.states()
 
     @cached_property
-    def sequence(self):
+    def sequence(self) -> Callable[..., Any]:
         """Whole sequences: parameters, x, which steps count, states or None, noise or None → outputs, final states."""
         return jax.jit(self._sequence)
 
     @cached_property
-    def step(self):
+    def step(self) -> Callable[..., Any]:
         """One time step: parameters, x_t, states or None → output, states."""
         return jax.jit(self._step)
 
     @cached_property
-    def pull(self):
+    def pull(self) -> Callable[..., Any]:
         """As `sequence`, and cotangents → results and gradients by name."""
         return jax.jit(self._pull)
 
-    def _sequence(self, parameters: dict[str, Array], x: Array, valid: Valid, state: States | None, noise):
+    def _sequence(self, parameters: dict[str, Array], x: Array, valid: Valid, state: States | None, noise: Any):
         x = x.swapaxes(0, 1) if self.time_major else x
         p = self.model.by_layer(parameters)
         state = self._start(p, x.shape[0]) if state is None else state
@@ -50,7 +52,7 @@ class Program:
         return jax.tree.map(self._turned, y), new
 
     def _pull(
-        self, parameters: dict[str, Array], x: Array, valid: Valid, state: States | None, noise, cotangents: States
+        self, parameters: dict[str, Array], x: Array, valid: Valid, state: States | None, noise: Any, cotangents: States
     ):
         """Results, and the gradients of Σ cotangent ⊙ result: of the parameters, features and given states."""
 

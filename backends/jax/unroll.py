@@ -1,15 +1,18 @@
 """The time loop."""
 
+from typing import Any
+
 import jax.numpy as jnp
 from jax import Array, lax
 
 from rnnspec.backends.jax.sequences import steps
+from rnnspec.cells import Cell
 from rnnspec.ops import Parameters, States
 from rnnspec.valid import Valid
 
 
 def unroll(
-    ops, cell, p: Parameters, x: Array, valid: Valid, state: States, start: States, reverse: bool
+    ops: Any, cell: Cell, p: Parameters, x: Array, valid: Valid, state: States, start: States, reverse: bool
 ) -> tuple[Array, States]:
     """UNROLL-1 to UNROLL-6, UNROLL-12, as `lax.scan`: x (batch, time, inputs) → outputs, final states."""
     flags = steps(valid, x.shape[1], reverse)

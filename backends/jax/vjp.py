@@ -4,13 +4,21 @@ from collections.abc import Mapping
 
 import numpy as np
 from jax import Array
+from numpy.typing import ArrayLike
 
 from rnnspec import inputs
 from rnnspec.backends.jax.module import Net
 
 
 def vjp(
-    net: Net, cotangents: Mapping, x, lengths=None, mask=None, state: Mapping | None = None, reset=None, training=False
+    net: Net,
+    cotangents: Mapping,
+    x: ArrayLike,
+    lengths: ArrayLike | None = None,
+    mask: ArrayLike | None = None,
+    state: Mapping[str, ArrayLike] | None = None,
+    reset: ArrayLike | None = None,
+    training: bool = False,
 ) -> tuple[dict[str, Array], dict[str, Array]]:
     """The results, y and final states by name, and the gradients of Σ cotangent ⊙ result over all results.
 

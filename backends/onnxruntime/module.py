@@ -74,7 +74,18 @@ class Net:
             SpecError: x, lengths, mask, reset or state do not fit the model (INPUT-1 to INPUT-6).
             UnsupportedError: a loaded file that was exported without the inputs that the call needs.
         """
-        x, (lengths, mask, reset), given = self._arguments.of_call(self._arrays, x, lengths, mask, state, reset)
+        values, valid, given = self._arguments.of_call(self._arrays, x, lengths, mask, state, reset)
+        return self._run(values, *valid, given)
+
+    def _run(
+        self,
+        x: np.ndarray,
+        lengths: np.ndarray | None,
+        mask: np.ndarray | None,
+        reset: np.ndarray | None,
+        given: dict[str, np.ndarray] | None,
+    ) -> tuple[Output, dict[str, np.ndarray]]:
+        """The call on checked arguments."""
         batch, time = x.shape[:2][::-1] if self.time_major else x.shape[:2]
         if mask is not None and np.array_equal(mask, np.arange(time) < mask.sum(1)[:, None]):
             lengths, mask = mask.sum(1), None  # the same, and faster
@@ -86,7 +97,7 @@ class Net:
         if time == 0:  # ONNX Runtime's Scan needs a step: one that is not valid changes nothing
             axis = 0 if self.time_major else 1
             padded = np.zeros((*x.shape[:axis], 1, *x.shape[axis + 1 :]), x.dtype)
-            y, new = self(padded, np.zeros(batch, int), state=state)
+            y, new = self(padded, np.zeros(batch, int), state=given)
             return self._each(y, lambda part: part.take([], axis) if part.ndim == 3 else part), new
         if self._loaded is None:
             session = self._session(lengths=lengths is not None, mask=mask is not None, reset=reset is not None)
@@ -105,10 +116,10 @@ class Net:
             SpecError: x_t or state do not fit the model.
             UnsupportedError: a layer runs backward, or reverses its output.
         """
-        x_t, given = self._arguments.of_step(self._arrays, x_t, state)
+        values, given = self._arguments.of_step(self._arrays, x_t, state)
         session = self._loaded or self._session(step=True)
         if session.step:
-            return self._results(session.run({"x": x_t, **self._states(given, len(x_t))}), False)
+            return self._results(session.run({"x": values, **self._states(given, len(values))}), False)
         for layer in self.model.layers:  # a sequence file streams as sequences of one step
             if isinstance(layer, Recurrent) and layer.direction != "forward":
                 raise UnsupportedError(
@@ -116,7 +127,7 @@ class Net:
                 )
             if isinstance(layer, Recurrent) and layer.reverse_output:
                 raise UnsupportedError(f"layer {layer.name!r} reverses its output: it has no step; run whole sequences")
-        y, new = self(x_t[None] if self.time_major else x_t[:, None], state=given)
+        y, new = self(values[None] if self.time_major else values[:, None], state=given)
         if y.ndim == 3:
             y = y[0] if self.time_major else y[:, 0]
         return y, new

@@ -54,8 +54,8 @@ def check(model: Model, given: dict[str, Any], dtype: str, *, step: bool = False
         x, known = arguments.of_step(arrays, given["x"], state)
         batch = arrays.sizes(x)[0]
     else:
-        company = (given.get(name) for name in ("lengths", "mask"))
-        x, valid, known = arguments.of_call(arrays, given["x"], *company, state, given.get("reset"))
+        lengths, mask, reset = (given.get(name) for name in ("lengths", "mask", "reset"))
+        x, valid, known = arguments.of_call(arrays, given["x"], lengths, mask, state, reset)
         batch, marks = arrays.sizes(x)[time_major], valid._asdict()
     states = {
         name: _same(f"state: {name!r}", value, batch, arguments.states[name]) for name, value in (known or {}).items()

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import tensorflow as tf
 
@@ -36,7 +36,7 @@ def plan(cell: Cell, inputs: int, training: bool, mask: bool, resets: bool) -> P
 
 
 def unroll(
-    ops,
+    ops: Any,
     cell: Cell,
     p: dict[str, tf.Tensor],
     x: tf.Tensor,

@@ -10,6 +10,7 @@ from rnnspec.backends.tensorflow.plain import obstacle, parts
 from rnnspec.cells import GRU, LSTM, RNN, Cell
 from rnnspec.conventions import keras as conventions
 from rnnspec.conventions.gates import parted
+from rnnspec.layers import Recurrent
 from rnnspec.ops import States
 from rnnspec.valid import Valid
 
@@ -17,13 +18,13 @@ NAMES: dict[Any, str] = {RNN: "keras.layers.SimpleRNN", LSTM: "keras.layers.LSTM
 Stock = dict[str, keras.layers.RNN]  # place in the model, as ".layer.forward.cells.0", → the layer of Keras
 
 
-def places(layer) -> Iterator[tuple[str, Cell]]:
+def places(layer: Recurrent) -> Iterator[tuple[str, Cell]]:
     """The cells of a recurrent layer that run apart, with their places in the model."""
     for prefix, (cell, _) in layer.directions.items():
         yield from parts(cell, f".{layer.name}.{prefix}".removesuffix("."))
 
 
-def layers(layer, path: str, dtype: str) -> Stock:
+def layers(layer: Recurrent, path: str, dtype: str) -> Stock:
     """Keras's layers for one recurrent layer: with "auto" on a GPU, by cuDNN; on a CPU our own loops are faster.
 
     They are made ahead: each holds a random generator, and so a variable, which no graph may make.

@@ -1,15 +1,18 @@
 """The generic time loop: the cell's `step`, step after step, under TensorFlow's own gradient."""
 
+from typing import Any
+
 import tensorflow as tf
 
 from rnnspec.backends.tensorflow.noise import Where
 from rnnspec.backends.tensorflow.scan import scan
+from rnnspec.cells import Cell
 from rnnspec.ops import Parameters, Projected, States, leaves, nest_like
 
 
 def loop(
-    ops,
-    cell,
+    ops: Any,
+    cell: Cell,
     p: Parameters,
     projected: Projected,
     outputs: int,

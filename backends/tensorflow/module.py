@@ -8,6 +8,7 @@ from typing import Any, Self
 import keras
 import numpy as np
 import tensorflow as tf
+from numpy.typing import ArrayLike
 
 from rnnspec import inputs
 from rnnspec.backends import forks
@@ -18,7 +19,7 @@ from rnnspec.backends.tensorflow.unroll import check, describe
 from rnnspec.checkpoint import Checkpoint, as_checkpoint
 from rnnspec.errors import SpecError, UnsupportedError
 from rnnspec.layers import Recurrent
-from rnnspec.model import Model
+from rnnspec.model import Model, Results
 from rnnspec.valid import Valid
 
 PATHS = ("native", "fused", "generic")
@@ -78,7 +79,15 @@ class Net(keras.Model):
         return {x.name: describe(x, stock, fused) for x in self.model.layers if isinstance(x, Recurrent)}
 
     @tf.autograph.experimental.do_not_convert
-    def __call__(self, x, lengths=None, mask=None, state: Mapping | None = None, reset=None, **options):
+    def __call__(
+        self,
+        x: tf.Tensor | ArrayLike | Mapping[str, Any],
+        lengths: tf.Tensor | ArrayLike | None = None,
+        mask: tf.Tensor | ArrayLike | None = None,
+        state: Mapping[str, tf.Tensor | ArrayLike] | None = None,
+        reset: tf.Tensor | ArrayLike | None = None,
+        **options: Any,
+    ) -> Results:
         """Whole sequences: x (batch, time, inputs) or ids (batch, time) → outputs, final states by name.
 
         Arrays, lists and tensors are taken; `training=True` switches noise on; `merge="none"` gives a tuple of outputs.
@@ -102,7 +111,7 @@ class Net(keras.Model):
         given = arguments.check(self.model, given, self.dtype, time_major=self.program.time_major)
         return super().__call__(given, **options)
 
-    def call(self, given: arguments.Given, training: bool = False):
+    def call(self, given: arguments.Given, training: bool = False) -> Results:
         """What `__call__` runs, on checked arguments by name."""
         if not isinstance(given, Mapping):  # Keras's stateless_call comes here directly
             given = {"x": given}
@@ -111,7 +120,7 @@ class Net(keras.Model):
         y, new = self.program.run(self.tensors(), given)
         return (y, new) if self.return_state else y
 
-    def compute_mask(self, given: arguments.Given, previous_mask=None):
+    def compute_mask(self, given: arguments.Given, previous_mask: Any = None) -> Any:
         """The valid steps of the output, or of each of two outputs, in the order of their axes."""
         if not self.model.return_sequences or arguments.symbolic(given):
             return None
@@ -128,7 +137,9 @@ class Net(keras.Model):
         return (mask, mask) if self.model.separate else mask
 
     @tf.autograph.experimental.do_not_convert
-    def step(self, x_t, state: Mapping | None = None):
+    def step(
+        self, x_t: tf.Tensor | ArrayLike, state: Mapping[str, tf.Tensor | ArrayLike] | None = None
+    ) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
         """One time step: x_t (batch, inputs) or ids (batch,) → output (batch, outputs), states by name.
 
         Raises:
@@ -140,7 +151,7 @@ class Net(keras.Model):
         given = arguments.check(self.model, given, self.dtype, step=True)
         return self.program.run(self.tensors(), given, step=True)
 
-    def export(self, filepath: str | os.PathLike, format: str = "tf_saved_model", **options) -> None:
+    def export(self, filepath: str | os.PathLike, format: str = "tf_saved_model", **options: Any) -> None:
         """Write a SavedModel with free batch and time: `saved_model.write` has its endpoints.
 
         Raises:

@@ -9,6 +9,8 @@ import tensorflow as tf
 from rnnspec.backends.tensorflow import sequences
 from rnnspec.backends.tensorflow.noise import Noise, Where, where
 from rnnspec.backends.tensorflow.unroll import unroll
+from rnnspec.cells import Cell
+from rnnspec.layers import Recurrent
 from rnnspec.ops import Parameters, States
 from rnnspec.valid import Valid
 
@@ -117,14 +119,18 @@ class TensorFlowOps:
         at = at.per(per)
         return self._noise.draw(at.rows, at.t, size, rate, f"{self.place}.{place}", dtype, at.loop)
 
-    def recurrent(self, layer, p: dict[str, tf.Tensor], x: tf.Tensor, valid: Valid, state: States):
+    def recurrent(
+        self, layer: Recurrent, p: dict[str, tf.Tensor], x: tf.Tensor, valid: Valid, state: States
+    ) -> tuple[list[tf.Tensor], States]:
         return layer.unroll(self, p, sequences.masked(x, valid), valid, state)
 
-    def recurrent_step(self, layer, p: dict[str, tf.Tensor], x: tf.Tensor, state: States):
+    def recurrent_step(
+        self, layer: Recurrent, p: dict[str, tf.Tensor], x: tf.Tensor, state: States
+    ) -> tuple[tf.Tensor, States]:
         return layer.cell_step(self, p, x, state)
 
     def unroll(
-        self, cell, p: Parameters, x: tf.Tensor, valid: Valid, state: States, start: States, reverse: bool
+        self, cell: Cell, p: Parameters, x: tf.Tensor, valid: Valid, state: States, start: States, reverse: bool
     ) -> tuple[tf.Tensor, States]:
         return unroll(self, cell, p, x, valid, state, start, reverse)
 

@@ -3,13 +3,14 @@
 import os
 from dataclasses import replace
 
+import keras
 import tensorflow as tf
 
 from rnnspec.backends.tensorflow.arguments import check, specs
 from rnnspec.layers import Recurrent
 
 
-def write(net, directory: str | os.PathLike) -> None:
+def write(net: keras.Model, directory: str | os.PathLike) -> None:
     """Write the network for `tf.saved_model.load`, which then needs neither rnnspec nor Keras.
 
         loaded = tf.saved_model.load(directory)

@@ -1,17 +1,21 @@
 """One cell in one direction: by a layer of Keras, by the fused loop, or by the cell's `step`."""
 
+from typing import Any
+
 import tensorflow as tf
 
 from rnnspec.backends.tensorflow import fused, kernels
 from rnnspec.backends.tensorflow.loop import loop
 from rnnspec.backends.tensorflow.plain import obstacle
 from rnnspec.backends.tensorflow.sequences import begins, steps
+from rnnspec.cells import Cell
 from rnnspec.errors import UnsupportedError
+from rnnspec.layers import Recurrent
 from rnnspec.ops import Parameters, States
 from rnnspec.valid import Valid
 
 
-def check(layer, path: str) -> None:
+def check(layer: Recurrent, path: str) -> None:
     """Raise UnsupportedError where the native path was asked for and some cell of the layer does not have it."""
     for _, cell in kernels.places(layer):
         reason = obstacle(cell)
@@ -19,10 +23,10 @@ def check(layer, path: str) -> None:
             raise UnsupportedError(f"layer {layer.name!r}: no native path: {reason}; use path='auto'")
 
 
-def describe(layer, stock: kernels.Stock, fused: bool) -> str:
+def describe(layer: Recurrent, stock: kernels.Stock, fused: bool) -> str:
     """The path of each cell of a layer, with what or why."""
 
-    def way(place: str, cell) -> str:
+    def way(place: str, cell: Cell) -> str:
         if place in stock:
             return f"native: {kernels.NAMES[type(cell)]}"
         return "fused: a loop with a gradient of its own" if fused else "generic: asked for"
@@ -31,7 +35,7 @@ def describe(layer, stock: kernels.Stock, fused: bool) -> str:
 
 
 def unroll(
-    ops, cell, p: Parameters, x: tf.Tensor, valid: Valid, state: States, start: States, reverse: bool
+    ops: Any, cell: Cell, p: Parameters, x: tf.Tensor, valid: Valid, state: States, start: States, reverse: bool
 ) -> tuple[tf.Tensor, States]:
     """UNROLL-1 to UNROLL-6, UNROLL-12: x (batch, time, inputs), both leading axes free → outputs, states."""
     if valid.reset is None and ops.place in ops.stock and not obstacle(cell):

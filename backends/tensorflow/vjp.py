@@ -3,13 +3,21 @@
 from collections.abc import Mapping
 
 import tensorflow as tf
+from numpy.typing import ArrayLike
 
 from rnnspec import inputs
 from rnnspec.backends.tensorflow.module import Net
 
 
 def vjp(
-    net: Net, cotangents: Mapping, x, lengths=None, mask=None, state: Mapping | None = None, reset=None, training=False
+    net: Net,
+    cotangents: Mapping,
+    x: tf.Tensor | ArrayLike,
+    lengths: tf.Tensor | ArrayLike | None = None,
+    mask: tf.Tensor | ArrayLike | None = None,
+    state: Mapping[str, tf.Tensor | ArrayLike] | None = None,
+    reset: tf.Tensor | ArrayLike | None = None,
+    training: bool = False,
 ) -> tuple[dict[str, tf.Tensor], dict[str, tf.Tensor]]:
     """The results, y and final states by name, and the gradients of Σ cotangent ⊙ result over all results.
 

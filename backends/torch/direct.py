@@ -10,12 +10,13 @@ from torch import Tensor, nn
 
 from rnnspec.backends.torch import kernels
 from rnnspec.cells import GRU, LSTM, RNN, Cell
-from rnnspec.layers import Layer, Recurrent
+from rnnspec.layers import Recurrent
+from rnnspec.model import Model
 from rnnspec.ops import States
 
 
 class Direct:
-    """A layer that runs forward, with a cell for which torch has a function (`serves`)."""
+    """A layer that runs forward, with a cell for which torch has a function (`direct`)."""
 
     def __init__(self, cell: Cell) -> None:
         self.cell = cell
@@ -62,7 +63,7 @@ class Direct:
             return kernels.weights(self.cell, p)
         with torch.inference_mode(False), torch.no_grad():
             views = kernels.weights(self.cell, {name: tensor.data for name, tensor in given.items()})
-        tail = views[3][-self.cell.units :] if "recurrent_bias" in p else None
+        tail = views[3][-given["recurrent_bias"].numel() :] if "recurrent_bias" in p else None
         self._kept = [(name, tensor, tensor.data_ptr()) for name, tensor in given.items()], views, tail
         return views
 
@@ -73,12 +74,12 @@ class Direct:
         return type(self), (self.cell,)
 
 
-def serves(layer: Layer) -> bool:
-    """Whether a function of torch is all that the layer needs, where every step is valid."""
-    return (
-        isinstance(layer, Recurrent)
-        and layer.direction == "forward"
-        and type(layer.cell) in (RNN, LSTM, GRU)
-        and kernels.obstacle(layer.cell) is None
-        and not (type(layer.cell) is LSTM and layer.cell.projection)
-    )
+def direct(model: Model) -> dict[str, Direct]:
+    """The layers of the model for which a function of torch is all they need where every step is valid, by name."""
+    recurrent = (layer for layer in model.layers if isinstance(layer, Recurrent) and layer.direction == "forward")
+    return {layer.name: Direct(layer.cell) for layer in recurrent if _serves(layer.cell)}
+
+
+def _serves(cell: Cell) -> bool:
+    plain = type(cell) in (RNN, LSTM, GRU) and kernels.obstacle(cell) is None
+    return plain and not (isinstance(cell, LSTM) and cell.projection)

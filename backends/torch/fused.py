@@ -61,7 +61,7 @@ plan = lru_cache(maxsize=256)(Plan)
 
 
 def unroll(
-    ops,
+    ops: Any,
     cell: Cell,
     p: dict[str, Tensor],
     x: Tensor,
@@ -92,7 +92,7 @@ def unroll(
     return y.clone(memory_format=torch.contiguous_format), state
 
 
-def _source(ops, node: Node, p: dict[str, Tensor], x: Tensor, mask, begins, start: States) -> Any:
+def _source(ops: Any, node: Node, p: dict[str, Tensor], x: Tensor, mask, begins, start: States) -> Any:
     """The value of a source."""
     if node.op == "noise":
         place, name, rate, per = node.options

@@ -16,6 +16,7 @@ from rnnspec.backends.torch.steps import compact, reversed_, spread
 from rnnspec.cells import GRU, LSTM, RNN, Cell, CellDropout, Residual, Stack
 from rnnspec.cells.wrapper import Wrapper
 from rnnspec.errors import UnsupportedError
+from rnnspec.layers import Recurrent
 from rnnspec.ops import States, scope, under
 from rnnspec.valid import Valid
 
@@ -68,12 +69,12 @@ def obstacle(cell: Cell, training: bool = False) -> str | None:
     return other and f"torch's {type(cell).__name__} has no {other}={getattr(cell, other)!r}"
 
 
-def layer_obstacle(layer, training: bool = False) -> str | None:
+def layer_obstacle(layer: Recurrent, training: bool = False) -> str | None:
     """Why a direction of the layer has no fused path."""
     return next((reason for cell, _ in layer.directions.values() if (reason := obstacle(cell, training))), None)
 
 
-def describe(layer, path: str, training: bool = False) -> str:
+def describe(layer: Recurrent, path: str, training: bool = False) -> str:
     """The paths that the layer's cells take, with torch's functions, or why it is not one of these."""
     if path == "generic":
         return "generic: asked for"
@@ -97,14 +98,14 @@ def _parts(cell: Cell, training: bool) -> Iterator[Cell]:
         yield cell
 
 
-def insist(layer, valid: Valid, training: bool = False) -> None:
+def insist(layer: Recurrent, valid: Valid, training: bool = False) -> None:
     """Raise UnsupportedError where the fused layer was asked for and cannot run."""
     reason = "torch's layers never begin anew" if valid.reset is not None else layer_obstacle(layer, training)
     if reason:
         raise UnsupportedError(f"layer {layer.name!r}: no native path: {reason}; use path='auto'")
 
 
-def pairs(layer) -> bool:
+def pairs(layer: Recurrent) -> bool:
     """Whether one fused call can run both directions."""
     cell, other = layer.cell, layer.backward_cell
     same = layer.direction == "bidirectional" and (other is None or other == cell)

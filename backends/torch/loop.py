@@ -1,16 +1,19 @@
 """The time loop of a cell that torch has no layer for."""
 
+from typing import Any
+
 import torch
 from torch import Tensor
 
 from rnnspec.backends.torch import fused
 from rnnspec.backends.torch.steps import steps
-from rnnspec.ops import States, leaves, nest_like
+from rnnspec.cells import Cell
+from rnnspec.ops import Parameters, States, leaves, nest_like
 from rnnspec.valid import Valid
 
 
 def unroll(
-    ops, cell, p: dict[str, Tensor], x: Tensor, valid: Valid, state: States, start: States, reverse: bool
+    ops: Any, cell: Cell, p: dict[str, Tensor], x: Tensor, valid: Valid, state: States, start: States, reverse: bool
 ) -> tuple[Tensor, States]:
     """`Ops.unroll` for any cell, fused unless `ops.path` is "generic": UNROLL-1 to UNROLL-6, UNROLL-12."""
     mask, begins = (None if m is None else m.T.unsqueeze(-1) for m in steps(valid, x, reverse))
@@ -21,7 +24,15 @@ def unroll(
 
 
 def generic(
-    ops, cell, p, x: Tensor, mask: Tensor | None, begins: Tensor | None, state: States, start: States, reverse: bool
+    ops: Any,
+    cell: Cell,
+    p: Parameters,
+    x: Tensor,
+    mask: Tensor | None,
+    begins: Tensor | None,
+    state: States,
+    start: States,
+    reverse: bool,
 ) -> tuple[Tensor, States]:
     """The loop over `cell.step` on x (time, batch, inputs), with mask and begins (time, batch, 1) → outputs (batch,
     time, outputs), final states.

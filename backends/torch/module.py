@@ -3,7 +3,7 @@
 import os
 from collections.abc import Callable, Mapping
 from copy import deepcopy
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from numpy.typing import ArrayLike
@@ -12,12 +12,12 @@ from torch import Tensor, nn
 from rnnspec import inputs
 from rnnspec.backends.torch import kernels
 from rnnspec.backends.torch.arguments import Arrays, as_tensor
-from rnnspec.backends.torch.direct import Direct, serves
+from rnnspec.backends.torch.direct import direct
 from rnnspec.backends.torch.ops import NATIVE, TorchOps
 from rnnspec.checkpoint import Checkpoint, as_checkpoint
 from rnnspec.errors import SpecError
 from rnnspec.layers import Recurrent
-from rnnspec.model import ByLayer
+from rnnspec.model import ByLayer, Results
 from rnnspec.valid import Valid
 
 PATHS = ("native", "fused", "generic")
@@ -53,7 +53,7 @@ class Net(nn.Module):
                 # Not add_module: it refuses names of methods, and "forward" is a direction.
                 module = module._modules.setdefault(part, _Scope())
             module._parameters[last] = nn.Parameter(torch.tensor(checkpoint.weights[name], dtype=kind))
-        self._direct = {layer.name: Direct(layer.cell) for layer in self.model.layers if serves(layer)}
+        self._direct = direct(self.model)
         if path == "native":
             for layer in self.model.layers:
                 if isinstance(layer, Recurrent):
@@ -71,7 +71,7 @@ class Net(nn.Module):
         mask: Tensor | ArrayLike | None = None,
         state: Mapping[str, Tensor | ArrayLike] | None = None,
         reset: Tensor | ArrayLike | None = None,
-    ) -> Any:
+    ) -> Results:
         """Whole sequences: x (batch, time, inputs) or ids (batch, time) → outputs, final states by name.
 
         Raises:
@@ -80,15 +80,17 @@ class Net(nn.Module):
         """
         if not isinstance(x, Tensor):
             return self._record(self.forward, x, lengths, mask, state, reset)
-        arrays = Arrays(self._buffers["_anchor"])
-        x, valid, given = self._arguments.of_call(arrays, x, lengths, mask, state, reset)
+        values, valid, given = self._arguments.of_call(self._arrays(), x, lengths, mask, state, reset)
         if self.time_major:
-            x = x.transpose(0, 1)
+            values = values.transpose(0, 1)
         weights = self._weights()
-        given = self._start(x.shape[0], weights) if given is None else given
-        y, new = self.model.apply(self._ops(), weights, x, valid, given)
+        given = self._start(values.shape[0], weights) if given is None else given
+        y, new = self.model.apply(self._ops(), weights, values, valid, given)
         y = tuple(self._turned(part) for part in y) if isinstance(y, tuple) else self._turned(y)
         return (y, new) if self.return_state else y
+
+    if TYPE_CHECKING:  # nn.Module says of it that it takes anything
+        __call__ = forward
 
     def step(
         self, x_t: Tensor | ArrayLike, state: Mapping[str, Tensor | ArrayLike] | None = None
@@ -101,27 +103,31 @@ class Net(nn.Module):
         """
         if not isinstance(x_t, Tensor):
             return self._record(self.step, x_t, state)
-        x_t, given = self._arguments.of_step(Arrays(self._buffers["_anchor"]), x_t, state)
+        values, given = self._arguments.of_step(self._arrays(), x_t, state)
         weights = self._weights()
-        given = self._start(x_t.shape[0], weights) if given is None else given
-        return self.model.step(self._ops(), weights, x_t, given)
+        given = self._start(values.shape[0], weights) if given is None else given
+        return self.model.step(self._ops(), weights, values, given)
+
+    def _arrays(self) -> Arrays:
+        return Arrays(self._buffers["_anchor"])  # type: ignore[arg-type]
 
     def _ops(self) -> TorchOps:
         """Operations for one call, of which only those in training count."""
         if self.seed is not None:  # torch.compile would compile anew for every number
             self._calls += self.training
-        direct = self._direct if self.path in NATIVE else {}
-        return TorchOps(self.training, self.path, self.seed, self._calls - 1, direct)
+        return TorchOps(
+            self.training, self.path, self.seed, self._calls - 1, self._direct if self.path in NATIVE else {}
+        )
 
     def _turned(self, y: Tensor) -> Tensor:
         return y.transpose(0, 1) if self.time_major and y.ndim == 3 else y
 
     def _record(self, call: Callable[..., Any], x: ArrayLike, *arguments: Any) -> Any:
         """The same call on x as a tensor; an array in evaluation mode is inference, so that NumPy takes the results."""
-        x = as_tensor(inputs.numbers(x), "x", self._anchor.device)
-        x = x if self.model.inputs is None else x.to(self._anchor.dtype)
+        tensor = as_tensor(inputs.numbers(x), "x", self._anchor.device)
+        tensor = tensor if self.model.inputs is None else tensor.to(self._anchor.dtype)
         with torch.set_grad_enabled(self.training and torch.is_grad_enabled()):
-            return call(x, *arguments)
+            return call(tensor, *arguments)
 
     def _start(self, batch: int, weights: ByLayer) -> dict[str, Tensor]:
         """The states of sequences that are given none."""

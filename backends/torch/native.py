@@ -1,6 +1,7 @@
 """To and from torch's stock modules."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -151,7 +152,7 @@ class Chain(nn.Module):
         for stock in stocks:
             self._modules[stock.name] = _build(stock, dtype)  # add_module refuses names of methods
 
-    def forward(self, x: Tensor, *states):
+    def forward(self, x: Tensor, *states: Any) -> Any:
         """Whole sequences → outputs, and the final state of each recurrent module."""
         given, final = iter(states), []
         for name, layer in self._layers.items():

@@ -12,6 +12,8 @@ from torch import Tensor
 from rnnspec.backends.torch import compute, kernel_step, kernels, loop, noise
 from rnnspec.backends.torch.direct import Direct
 from rnnspec.backends.torch.steps import steps
+from rnnspec.cells import Cell
+from rnnspec.layers import Recurrent
 from rnnspec.ops import States
 from rnnspec.valid import Valid
 
@@ -107,7 +109,7 @@ class TorchOps:
         return x * (kept.transpose(0, 1) if x.ndim == 3 else kept[0]) * (1 / (1 - rate))
 
     def recurrent(
-        self, layer, p: dict[str, Tensor], x: Tensor, valid: Valid, state: States
+        self, layer: Recurrent, p: dict[str, Tensor], x: Tensor, valid: Valid, state: States
     ) -> tuple[list[Tensor], States]:
         if valid == _ALL and x.shape[1] and not x.is_cuda and (direct := self.direct.get(layer.name)):
             y, new = direct.sequence(p, x, state)
@@ -119,7 +121,7 @@ class TorchOps:
             return kernels.both(layer.cell, p, x, valid, state)
         return layer.unroll(self, p, x, valid, state)
 
-    def recurrent_step(self, layer, p: dict[str, Tensor], x: Tensor, state: States) -> tuple[Tensor, States]:
+    def recurrent_step(self, layer: Recurrent, p: dict[str, Tensor], x: Tensor, state: States) -> tuple[Tensor, States]:
         if layer.name in self.direct:
             return self.direct[layer.name].step(p, x, state)
         if self.path in NATIVE and kernel_step.fits(layer.cell, self.training):
@@ -127,7 +129,7 @@ class TorchOps:
         return layer.cell_step(self, p, x, state)
 
     def unroll(
-        self, cell, p: dict[str, Tensor], x: Tensor, valid: Valid, state: States, start: States, reverse: bool
+        self, cell: Cell, p: dict[str, Tensor], x: Tensor, valid: Valid, state: States, start: States, reverse: bool
     ) -> tuple[Tensor, States]:
         if self.path in NATIVE and valid.reset is None and kernels.obstacle(cell, self.training) is None:
             return kernels.unroll(cell, p, x, valid, state, reverse)

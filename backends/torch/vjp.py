@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 import torch
+from numpy.typing import ArrayLike
 from torch import Tensor
 
 from rnnspec import inputs
@@ -11,7 +12,14 @@ from rnnspec.backends.torch.module import Net
 
 
 def vjp(
-    net: Net, cotangents: Mapping, x, lengths=None, mask=None, state: Mapping | None = None, reset=None, training=False
+    net: Net,
+    cotangents: Mapping[str, Tensor | ArrayLike],
+    x: Tensor | ArrayLike,
+    lengths: Tensor | ArrayLike | None = None,
+    mask: Tensor | ArrayLike | None = None,
+    state: Mapping[str, Tensor | ArrayLike] | None = None,
+    reset: Tensor | ArrayLike | None = None,
+    training: bool = False,
 ) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
     """The results, y and final states by name, and the gradients of Σ cotangent ⊙ result over all results.
 

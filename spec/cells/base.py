@@ -8,6 +8,7 @@ import numpy as np
 from rnnspec import initializers
 from rnnspec.config import Config
 from rnnspec.ops import Array, Ops, Parameters, Projected, States
+from rnnspec.valid import Valid
 
 
 class Cell(Config, frozen=True):
@@ -46,7 +47,7 @@ class Cell(Config, frozen=True):
         """One time step: projected (batch, features), states (batch, size) → output (batch, outputs), states."""
 
     def unroll(
-        self, ops: Ops, p: dict[str, Array], x: Array, valid, state: States, start: States, reverse: bool
+        self, ops: Ops, p: dict[str, Array], x: Array, valid: Valid, state: States, start: States, reverse: bool
     ) -> tuple[Array, States]:
         """All time steps in one direction, as `Ops.unroll`. Cells made of cells say here what can run apart."""
         return ops.unroll(self, p, x, valid, state, start, reverse)

@@ -7,6 +7,7 @@ from rnnspec.cells.wrapper import Rate, Wrapper
 from rnnspec.config import Config
 from rnnspec.errors import SpecError
 from rnnspec.ops import Array, Ops, Parameters, Projected, States
+from rnnspec.valid import Valid
 
 
 class CellDropout(Wrapper, tag="dropout", frozen=True, kw_only=True):
@@ -63,7 +64,7 @@ class CellDropout(Wrapper, tag="dropout", frozen=True, kw_only=True):
         return (y * noise.pop(0) * (1 / (1 - self.output)) if noise else y), new
 
     def unroll(
-        self, ops: Ops, p: dict[str, Array], x: Array, valid, state: States, start: States, reverse: bool
+        self, ops: Ops, p: dict[str, Array], x: Array, valid: Valid, state: States, start: States, reverse: bool
     ) -> tuple[Array, States]:
         # In the loop where the state is masked, and where a derived cell may mean something else.
         if (self.state and ops.training) or type(self).step is not CellDropout.step:

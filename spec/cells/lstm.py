@@ -58,7 +58,7 @@ class LSTM(Gated, tag="lstm", frozen=True, kw_only=True):
             raise SpecError("LSTM.projection: a diagonal recurrence needs outputs of `units`; leave one of them out")
 
     @classmethod
-    def preset(cls, name: str, units: int, **fields) -> Self:
+    def preset(cls, name: str, units: int, **fields: Any) -> Self:
         """The layer-norm LSTM that goes by a name: `tf1` (tf.contrib LayerNormBasicLSTMCell), `char_rnn` (the
         TensorFlow 1 tutorial's cell), `torch` (torch's benchmarks/fastrnns/custom_lstms), `haste`, `tfa` (TensorFlow
         Addons). Their forget biases are part of the weights (LSTM-6).

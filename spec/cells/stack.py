@@ -1,11 +1,14 @@
 """Cells inside a cell."""
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from rnnspec.cells.base import Cell
 from rnnspec.config import Config
 from rnnspec.errors import SpecError
 from rnnspec.ops import Array, Ops, Parameters, Projected, States, scope, under
+from rnnspec.valid import Valid
 
 
 class Stack(Cell, tag="stack", frozen=True, kw_only=True):
@@ -18,7 +21,7 @@ class Stack(Cell, tag="stack", frozen=True, kw_only=True):
     and the directions meet only after the last cell: a stack of bidirectional layers is something else (STACK-3).
     """
 
-    cells: tuple[Cell, ...]
+    cells: Sequence[Cell]
 
     def __post_init__(self) -> None:
         Config.__post_init__(self)
@@ -61,7 +64,7 @@ class Stack(Cell, tag="stack", frozen=True, kw_only=True):
         return y, new
 
     def unroll(
-        self, ops: Ops, p: dict[str, Array], x: Array, valid, state: States, start: States, reverse: bool
+        self, ops: Ops, p: dict[str, Array], x: Array, valid: Valid, state: States, start: States, reverse: bool
     ) -> tuple[Array, States]:
         """Cell after cell, which is the same (STACK-1): each has its input product done for all steps at once."""
         if type(self).step is not Stack.step:  # a derived cell may mean something else

@@ -1,5 +1,6 @@
 """WaveNet, as a cell."""
 
+from collections.abc import Sequence
 from typing import Annotated
 
 import msgspec
@@ -8,6 +9,7 @@ from rnnspec.cells.base import Cell
 from rnnspec.cells.causal import CausalConvolution, Width
 from rnnspec.config import Size
 from rnnspec.ops import Array, Ops, Parameters, States, scope, under
+from rnnspec.valid import Valid
 
 
 class WaveNet(Cell, tag="wavenet", frozen=True, kw_only=True):
@@ -28,7 +30,7 @@ class WaveNet(Cell, tag="wavenet", frozen=True, kw_only=True):
     residual: Size
     skip: Size
     width: Width = 2
-    dilations: Annotated[tuple[Size, ...], msgspec.Meta(min_length=1)]
+    dilations: Annotated[Sequence[Size], msgspec.Meta(min_length=1)]
 
     @property
     def blocks(self) -> list[CausalConvolution]:
@@ -71,7 +73,7 @@ class WaveNet(Cell, tag="wavenet", frozen=True, kw_only=True):
         return self._blocks(ops, p, projected, convolve)
 
     def unroll(
-        self, ops: Ops, p: dict[str, Array], x: Array, valid, state: States, start: States, reverse: bool
+        self, ops: Ops, p: dict[str, Array], x: Array, valid: Valid, state: States, start: States, reverse: bool
     ) -> tuple[Array, States]:
         """Block after block, which is the same: only the convolutions need the time loop."""
         if type(self).step is not WaveNet.step:  # a derived cell may mean something else

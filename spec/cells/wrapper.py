@@ -8,6 +8,7 @@ import numpy as np
 from rnnspec.cells.base import Cell
 from rnnspec.errors import SpecError
 from rnnspec.ops import Array, Ops, Parameters, Projected, States
+from rnnspec.valid import Valid
 
 Rate = Annotated[float, msgspec.Meta(ge=0, lt=1)]
 
@@ -80,7 +81,7 @@ class Residual(Wrapper, tag="residual", frozen=True, kw_only=True):
         return x + y, new
 
     def unroll(
-        self, ops: Ops, p: dict[str, Array], x: Array, valid, state: States, start: States, reverse: bool
+        self, ops: Ops, p: dict[str, Array], x: Array, valid: Valid, state: States, start: States, reverse: bool
     ) -> tuple[Array, States]:
         if type(self).step is not Residual.step:  # a derived cell may mean something else
             return ops.unroll(self, p, x, valid, state, start, reverse)

@@ -54,10 +54,11 @@ class Net:
         Raises:
             SpecError: x, lengths, mask or state do not fit the model (INPUT-1 to INPUT-6).
         """
-        x, valid, given = self._arguments.of_call(self._arrays, x, lengths, mask, state, reset)
+        values, valid, given = self._arguments.of_call(self._arrays, x, lengths, mask, state, reset)
         if self.time_major:
-            x = x.swapaxes(0, 1)
-        y, new = self.model.apply(self._ops(), self._weights, x, valid, self._start(len(x)) if given is None else given)
+            values = values.swapaxes(0, 1)
+        given = self._start(len(values)) if given is None else given
+        y, new = self.model.apply(self._ops(), self._weights, values, valid, given)
         return self._swapped(y), new
 
     def step(
@@ -69,8 +70,9 @@ class Net:
             SpecError: x_t or state do not fit the model.
             UnsupportedError: a layer runs backward.
         """
-        x_t, given = self._arguments.of_step(self._arrays, x_t, state)
-        return self.model.step(self._ops(), self._weights, x_t, self._start(len(x_t)) if given is None else given)
+        values, given = self._arguments.of_step(self._arrays, x_t, state)
+        given = self._start(len(values)) if given is None else given
+        return self.model.step(self._ops(), self._weights, values, given)
 
     def _ops(self) -> NumpyOps:
         """Operations for one call."""

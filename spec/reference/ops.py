@@ -7,6 +7,8 @@ from typing import Self
 import numpy as np
 
 from rnnspec import philox
+from rnnspec.cells import Cell
+from rnnspec.layers import Recurrent
 from rnnspec.ops import Array, Parameters, States
 from rnnspec.valid import Valid
 
@@ -118,15 +120,15 @@ class NumpyOps:
         return x * noise.astype(x.dtype) * x.dtype.type(1 / (1 - rate))
 
     def recurrent(
-        self, layer, p: dict[str, Array], x: Array, valid: Valid, state: States
+        self, layer: Recurrent, p: dict[str, Array], x: Array, valid: Valid, state: States
     ) -> tuple[list[Array], States]:
         return layer.unroll(self, p, self.masked(x, valid), valid, state, apart=False)
 
-    def recurrent_step(self, layer, p: dict[str, Array], x: Array, state: States) -> tuple[Array, States]:
+    def recurrent_step(self, layer: Recurrent, p: dict[str, Array], x: Array, state: States) -> tuple[Array, States]:
         return layer.cell_step(self, p, x, state)
 
     def unroll(
-        self, cell, p: Parameters, x: Array, valid: Valid, state: States, start: States, reverse: bool
+        self, cell: Cell, p: Parameters, x: Array, valid: Valid, state: States, start: States, reverse: bool
     ) -> tuple[Array, States]:
         """The time loop.
 
