@@ -1,6 +1,7 @@
 """Cases that set every field of every cell and layer, and every option of a layer and a call with each kind of cell.
 
-What one case sets is what does not get in each other's way; `tests/test_suite.py` counts that nothing is left out.
+What one case sets is what does not get in each other's way; `tests/conformance/test_catalogue.py` counts that nothing
+is left out.
 """
 
 from collections.abc import Iterator

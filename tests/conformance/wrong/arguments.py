@@ -4,7 +4,7 @@ import numpy as np
 
 from rnnspec.conformance import differentiable
 from rnnspec.errors import SpecError, UnsupportedError
-from tests.wrong.backend import Wrong
+from tests.conformance.wrong.backend import Wrong
 
 
 def _on(name, change, step=True):

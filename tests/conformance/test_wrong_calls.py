@@ -2,10 +2,10 @@
 
 import pytest
 
-from tests.wrong.arguments import ARGUMENTS
-from tests.wrong.backend import Wrong, caught
-from tests.wrong.gradients import GRADIENTS
-from tests.wrong.memory import MEMORY
+from tests.conformance.wrong.arguments import ARGUMENTS
+from tests.conformance.wrong.backend import Wrong, caught
+from tests.conformance.wrong.gradients import GRADIENTS
+from tests.conformance.wrong.memory import MEMORY
 
 FIRST = {  # what is likely to catch them, for speed
     **dict.fromkeys(MEMORY, ("other-sizes", "one-argument", "one-state", "many-calls-lstm-steps", "edge")),

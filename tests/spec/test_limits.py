@@ -15,7 +15,7 @@ from rnnspec.shown import one_line, printable, quoted, shown
 from tests.files import FOLDER
 from tests.files.arrays import archive
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 
 
 def peak(call, *arguments) -> int:

@@ -208,7 +208,7 @@ def test_cells_and_layers_may_have_one_tag():
 
 def test_a_cell_is_found_by_its_entry_point(tmp_path):
     """An installed package offers its cells in the group `rnnspec.cells`: a file that names one can be read."""
-    own = (Path(__file__).parents[1] / "examples" / "own_cell.py").read_text(encoding="utf-8")
+    own = (Path(__file__).parents[2] / "examples" / "own_cell.py").read_text(encoding="utf-8")
     (tmp_path / "own_cells.py").write_text(own, encoding="utf-8")
     described = tmp_path / "own_cells-1.0.dist-info"
     described.mkdir()

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from tests.wrong.backend import Wrong
+from tests.conformance.wrong.backend import Wrong
 
 
 def _into(name, change):

@@ -134,7 +134,7 @@ def test_onnx_has_coupled_gates_as_an_input_gate_with_negated_weights() -> None:
 
 _CLASSES = [kind.__name__ for kind in Function.__subclasses__()]
 _TAGS = [str(kind.__struct_config__.tag) for kind in Function.__subclasses__()]
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 ROOMS = ("spec", "export", "convert", "backends", "diagnosis", "conformance", "report", "cli", "benchmarks", "examples")
 _ORDERS = ("ifco", "ifgo", "icfo", "ijfo", "iofc", "jfo", "zrh", "rzh", "rzn", "zrn", "ruc")
 # What looks alike, and is ours: the equations and derivatives of our own operations, inputs of cases, axes.

@@ -9,8 +9,7 @@ from hypothesis import strategies as st
 from rnnspec import Checkpoint, Model, Recurrent, Stack
 from rnnspec.ops import scope, under
 from rnnspec.reference import Net
-
-from .strategies import models, random, recurrents, simple_cells
+from tests.strategies import models, random, recurrents, simple_cells
 
 quick = settings(
     max_examples=60, deadline=None, derandomize=True, database=None, suppress_health_check=[HealthCheck.too_slow]

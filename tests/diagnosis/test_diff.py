@@ -24,8 +24,7 @@ from rnnspec import (
 )
 from rnnspec.diagnosis.compare import diagnose
 from rnnspec.reference import Net
-
-from .test_cli import call  # noqa: F401 (a fixture)
+from tests.cli.test_cli import call  # noqa: F401 (a fixture)
 
 Arrays = dict[str, np.ndarray]
 LENGTHS = np.array([6, 0, 4, 5, 3])

@@ -16,8 +16,7 @@ from rnnspec.conformance.vectors import valid
 from rnnspec.reference import Net
 from rnnspec.reference.ops import NumpyOps
 from rnnspec.valid import Valid
-
-from .conftest import random_checkpoint
+from tests.conftest import random_checkpoint
 
 
 def sample():

@@ -21,8 +21,7 @@ from rnnspec.ops import scope
 from rnnspec.reference import Net
 from rnnspec.reference.ops import NumpyOps
 from rnnspec.valid import Valid
-
-from .conftest import random_checkpoint
+from tests.conftest import random_checkpoint
 
 CELLS = [RNN(units=4), LSTM(units=4), GRU(units=4, reset_after=False), GRU(units=4, reset_after=True)]
 RNG = np.random.default_rng(5)

@@ -11,8 +11,7 @@ import pytest
 from rnnspec import Checkpoint, Embedding, Model, Recurrent, cells
 from rnnspec.cli import main
 from rnnspec.reference import Net
-
-from .conftest import random_checkpoint
+from tests.conftest import random_checkpoint
 
 
 @pytest.fixture
