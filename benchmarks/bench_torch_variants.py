@@ -1,12 +1,11 @@
-"""Variants of the LSTM in torch against nn.LSTM, and against the script module that people copy."""
+"""Cells that torch has not, against the nearest of its layers, and against the script module that people copy."""
 
 from collections.abc import Iterator
 
 import torch
-from cases import Case
 from timing import Comparison, Rival, flatten
 from torch import Tensor, nn
-from variants import incomparable, variants
+from variants import incomparable, others, variants
 
 import rnnspec.backends.torch as backend
 
@@ -31,17 +30,26 @@ def comparisons(quick: bool, threads: int | None) -> Iterator[Comparison]:
         yield Comparison(
             "forward", name, case.size, {k: Rival(_forward(r, x), incomparable) for k, (_, r) in runs.items()}
         )
-        rivals = {k: Rival(_training(m, r, x, case), incomparable) for k, (m, r) in runs.items()}
+        rivals = {k: Rival(_training(m, r, x), incomparable) for k, (m, r) in runs.items()}
         yield Comparison("training", name, case.size, rivals)
+    for name, kind, case in others(quick):
+        x, stock = torch.from_numpy(case.x), getattr(nn, kind)(case.inputs, case.cell.units, batch_first=True)
+        ours = backend.load(case.checkpoint, return_state=False)
+        runs = {"nearest layer": (stock, lambda x, m=stock: m(x)[0]), "ours": (ours, ours)}
+        name = f"{name}; nn.{kind}"
+        forward = {k: Rival(_forward(r, x), incomparable) for k, (_, r) in runs.items()}
+        yield Comparison("forward of other cells", name, case.size, forward)
+        training = {k: Rival(_training(m, r, x), incomparable) for k, (m, r) in runs.items()}
+        yield Comparison("training of other cells", name, case.size, training)
 
 
 def _forward(run, x: Tensor):
     return torch.no_grad()(lambda: run(x))
 
 
-def _training(module: nn.Module, run, x: Tensor, case: Case):
+def _training(module: nn.Module, run, x: Tensor):
     x = x.clone().requires_grad_()
-    dy = torch.from_numpy(case.cotangents[0])
+    dy = torch.randn(run(x).shape, generator=torch.Generator().manual_seed(3)) / 2
     leaves = [x, *module.parameters()]
     return lambda: torch.autograd.grad(flatten(run(x)), leaves, [dy], allow_unused=True)
 

@@ -13,7 +13,7 @@ from torch.autograd import Function, forward_ad
 
 from rnnspec.backends.fused.gradient import Gradient, gradient
 from rnnspec.backends.fused.node import Node, evaluate
-from rnnspec.backends.fused.stages import stages
+from rnnspec.backends.fused.stages import ONCE, stages
 from rnnspec.backends.fused.trace import trace
 from rnnspec.backends.torch.compute import computing
 from rnnspec.backends.torch.written import Written
@@ -57,6 +57,8 @@ class Plan:
         return Written(self.program, s.loop, s.constants, s.leaves, wanted)
 
 
+_AT_ONCE = 2**18  # numbers in a tensor over several steps of inference
+
 plan = lru_cache(maxsize=256)(Plan)
 
 
@@ -73,23 +75,46 @@ def unroll(
 ) -> tuple[Tensor, States]:
     """As `Ops.unroll` on x (time, batch, inputs), mask and begins (time, batch, 1) → outputs (batch, time, outputs)."""
     this = plan(cell, x.shape[-1], ops.training, mask is not None, begins is not None)
+    sources = {node: _source(ops, node, p, x, mask, begins, start) for node in this.stages.sources}
+    initial = [state[name] for name in this.program.states]
+    recording = any(a.requires_grad for a in (*sources.values(), *initial)) and torch.is_grad_enabled()
+    outputs, last = (_recorded if recording else _inferred)(this, sources, initial, x, reverse)
+    return outputs, dict(zip(this.program.states, last, strict=True))
+
+
+def _recorded(this: Plan, values: dict[Node, Any], state: list[Tensor], x: Tensor, reverse: bool):
+    """For gradients: all steps at once."""
     s, compute = this.stages, computing(x.dtype)
-    values: dict[Node, Any] = {node: _source(ops, node, p, x, mask, begins, start) for node in s.sources}
     evaluate([*s.once, *s.before], values, compute)
-    if this.program.states:
+    if state:
         given = [values[node] for node in (*s.constants, *s.leaves)]
-        initial = [state[name] for name in this.program.states]
-        if torch.is_grad_enabled() and any(tensor.requires_grad for tensor in (*given, *initial)):
-            found = _Loop.apply(this, x.shape[0], reverse, *given, *initial)
-        else:
-            exports, last = this.forward(_given(this, given), initial, x.shape[0], reverse)
-            found = *exports, *(h.clone() for h in last)
-        values |= zip(s.exports, found, strict=False)
-        state = dict(zip(this.program.states, found[len(s.exports) :], strict=True))
+        exports_last = _Loop.apply(this, x.shape[0], reverse, *given, *state)
+        values |= zip(s.exports, exports_last, strict=False)
+        state = exports_last[len(s.exports) :]
     evaluate(s.after, values, compute)
     # A copy always: for one row the transpose is a view, and who changes the outputs must not change what is kept.
-    y = values[this.program.results[0]].transpose(0, 1)
-    return y.clone(memory_format=torch.contiguous_format), state
+    return values[this.program.results[0]].transpose(0, 1).clone(memory_format=torch.contiguous_format), state
+
+
+def _inferred(this: Plan, sources: dict[Node, Any], state: list[Tensor], x: Tensor, reverse: bool):
+    """Without gradients: some steps after the other, so that memory is used again while the processor still has it."""
+    s, compute = this.stages, computing(x.dtype)
+    (result,), (time, batch, _) = this.program.results, x.shape
+    each = max(1, _AT_ONCE // (max(batch, 1) * max(node.size for node in (*s.leaves, *s.exports, result))))
+    fixed = {node: value for node, value in sources.items() if node.op in ONCE}
+    evaluate(s.once, fixed, compute)
+    outputs = x.new_empty(batch, time, result.size)
+    starts = range(0, time, each)
+    for start in reversed(starts) if reverse else starts:
+        steps = slice(start, start + each)
+        values = fixed | {node: value[steps] for node, value in sources.items() if node not in fixed}
+        evaluate(s.before, values, compute)
+        if state:
+            exports, state = this.forward(values, state, min(each, time - start), reverse)
+            values |= zip(s.exports, exports, strict=True)
+        evaluate(s.after, values, compute)
+        outputs[:, steps].copy_(values[result].transpose(0, 1))
+    return outputs, [h.clone() for h in state]
 
 
 def _source(ops: Any, node: Node, p: dict[str, Tensor], x: Tensor, mask, begins, start: States) -> Any:

@@ -45,15 +45,14 @@ _WRITTEN = {
 }
 _PLACED = {*_WRITTEN, "linear", "product", "repeated", "concat"}
 _FUNCTIONS = [torch.add, torch.sub, torch.mul, torch.div, torch.addcmul, torch.sigmoid, torch.tanh, torch.clamp_min]
-_FUNCTIONS += [torch.exp, torch.erf, torch.clamp, torch.where, torch.mm, torch.addmm]
+_FUNCTIONS += [torch.exp, torch.erf, torch.clamp, torch.where, torch.mm, torch.addmm, torch.native_layer_norm]
 
 View = tuple[tuple[str, Any], ...]  # what is done to a tensor, in order, with an argument
 _VIEWS: dict[str, Callable[[Tensor, Any], Tensor]] = {
     "part": lambda x, at: x[..., at[0] : at[1]],
-    "groups": lambda x, n: x.unflatten(-1, (n, -1)),
     "t": lambda x, _: x.t(),
 }
-_SOURCE = {"part": "[..., {0[0]}:{0[1]}]", "groups": ".unflatten(-1, ({0}, -1))"}
+_SOURCE = {"part": "[..., {0[0]}:{0[1]}]"}
 
 
 class Written:
@@ -138,16 +137,20 @@ class Written:
             parts = [(arg, (("part", (end - arg.size, end)),)) for arg, end in zip(node.args, ends, strict=True)]
             moved = [part for part in parts if self._placed.get(part[0], (None,))[0] is not node]
             return [f"{self._name(node, at)}.copy_({self._name(arg)})" for arg, at in moved]
-        if op == "repeated":
-            (x, factors), many = node.args, (("groups", node.size // node.args[0].size),)
-            x = self._name(x, (("groups", 1),))
-            return [f"mul({x}, {self._name(factors, many)}, out={self._name(node, many)})"]
+        if op == "repeated":  # one product for each time; broadcast to all of them, it would take longer
+            (x, factors), size = node.args, node.args[0].size
+            each: list[View] = [(("part", (at, at + size)),) for at in range(0, node.size, size)]
+            return [f"mul({self._name(x)}, {self._name(factors, at)}, out={self._name(node, at)})" for at in each]
         args = [self._name(arg) for arg in node.args]
         if op in _WRITTEN:
             return [_WRITTEN[op].format(*args, out=self._name(node), options=node.options)]
         function = f"{op}_{len(self._names)}"
         self._names[function] = lambda *values: COMPUTE[op](node, *values)
         call = f"{function}({', '.join(args)})"
+        if op == "layer_norm" and node.options[1] == 1:  # as `compute`, with less around it
+            epsilon, _ = node.options
+            gamma, beta = (*args[1:], None)[:2]
+            call = f"native_layer_norm({args[0]}, ({node.size},), {gamma}, {beta}, {epsilon!r})[0]"
         if self._root(node)[0] in self._slabs | self._carried:
             return [f"{self._name(node)}.copy_({call})"]
         self._local[node] = f"n{len(self._local)}"

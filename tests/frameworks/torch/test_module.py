@@ -165,6 +165,23 @@ def test_sequences_with_holes_and_resets(options, given):
         assert_equals_reference(one_layer(cell, **options), **GIVEN[given])
 
 
+@pytest.mark.parametrize("given", [{}, *GIVEN.values()], ids=["all", *GIVEN])
+def test_inference_takes_some_steps_after_the_others(given, monkeypatch):
+    """As a long sequence does: what is there for each step is taken apart with it, noise included."""
+    cell = CellDropout(cell=LSTM(units=4, peephole=True), input=0.3, state=0.4, output=0.2)
+    checkpoint = one_layer(Stack(cells=(Zoneout(cell=cell.cell, h=0.2), cell)), direction="bidirectional")
+    assert_equals_reference(checkpoint, **given)
+    monkeypatch.setattr(fused, "_AT_ONCE", 4 * 16 * 4)  # rows, features, steps
+    assert_equals_reference(checkpoint, **given)
+    net = backend.load(checkpoint, dtype="float64", path="fused", seed=3).train()
+    with torch.no_grad():
+        y, state = net(torch.tensor(X, dtype=torch.float64), **given)
+    expected, final = Net(checkpoint, "float64", training=True, seed=3)(X, **given)
+    np.testing.assert_allclose(y, expected, atol=1e-10)
+    for name in state:
+        np.testing.assert_allclose(state[name], final[name], atol=1e-10)
+
+
 def test_holes_take_the_native_path_and_resets_do_not():
     net = backend.load(one_layer(LSTM(units=4), direction="bidirectional"), path="native")
     net(X, mask=MASK)
