@@ -14,7 +14,7 @@ from rnnspec.convert.chain import inputs, note_chain
 from rnnspec.convert.layers import activated, dense, embedding
 from rnnspec.convert.names import names
 from rnnspec.convert.request import Network, Request, WithWeights, assemble
-from rnnspec.convert.torch.files import to_numpy
+from rnnspec.convert.torch.live import to_numpy
 from rnnspec.convert.torch.modules import Stock, modules
 from rnnspec.convert.torch.recurrent import Stacked
 from rnnspec.convert.variables import Variables

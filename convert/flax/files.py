@@ -10,8 +10,8 @@ import numpy as np
 
 from rnnspec import limits
 from rnnspec.archives import check_shape
+from rnnspec.convert.formats.bfloat16 import from_bfloat16
 from rnnspec.convert.formats.msgpack import Extension, unpack
-from rnnspec.convert.torch.files import from_bfloat16
 from rnnspec.errors import SpecError
 from rnnspec.reading import contents
 from rnnspec.shown import quoted, shown

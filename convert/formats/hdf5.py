@@ -13,6 +13,7 @@ import numpy as np
 
 from rnnspec import limits
 from rnnspec.archives import check_shape, check_unpacked
+from rnnspec.convert.formats.bfloat16 import from_bfloat16
 from rnnspec.errors import SpecError, UnsupportedError
 from rnnspec.reading import reading
 from rnnspec.shown import quoted, shown
@@ -176,7 +177,7 @@ def _check(datasets: dict[str, Any], found: Hdf5, path: Path) -> None:
 def _array(dataset: Any, marked: str | None) -> np.ndarray:
     array = np.asarray(dataset[()])
     if _is_bfloat16(dataset, marked):
-        return (array.view("<u2").astype("<u4") << 16).view("<f4")
+        return from_bfloat16(array.view("<u2"))
     return array
 
 

@@ -19,10 +19,10 @@ from rnnspec.conventions.torch import LEAVES
 from rnnspec.convert import chain
 from rnnspec.convert.assumed import assumed, dense_activation
 from rnnspec.convert.blocks import Block
+from rnnspec.convert.formats.safetensors import read_safetensors
 from rnnspec.convert.layers import dense, embedding
 from rnnspec.convert.names import names
 from rnnspec.convert.request import Network, Request, WithWeights
-from rnnspec.convert.torch.files import read_safetensors
 from rnnspec.convert.torch.recurrent import Stacked
 from rnnspec.convert.torch.saved import read_pickled
 from rnnspec.convert.variables import Variables

@@ -10,9 +10,9 @@ from zipfile import ZipFile
 import numpy as np
 
 from rnnspec.archives import check_shape, check_unpacked, is_zip, member, open_zip
+from rnnspec.convert.formats.bfloat16 import from_bfloat16
 from rnnspec.convert.formats.pickles import Other, Pickle, Storage, StoredTensor
 from rnnspec.convert.request import Request
-from rnnspec.convert.torch.files import from_bfloat16
 from rnnspec.convert.variables import some
 from rnnspec.errors import SpecError, UnsupportedError
 from rnnspec.reading import contents

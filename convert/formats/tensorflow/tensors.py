@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from rnnspec.archives import check_shape
+from rnnspec.convert.formats.bfloat16 import from_bfloat16
 from rnnspec.convert.formats.protobuf import fields, number, repeated
 from rnnspec.errors import SpecError, UnsupportedError
 from rnnspec.shown import quoted
@@ -29,7 +30,7 @@ def dtype_of(code: int, where: str) -> np.dtype:
 
 def widened(array: np.ndarray, code: int) -> np.ndarray:
     """The tensor, with bfloat16 as float32."""
-    return (array.astype(np.uint32) << 16).view(np.float32) if code == BFLOAT16 else array
+    return from_bfloat16(array) if code == BFLOAT16 else array
 
 
 def shape_of(data: memoryview, where: str) -> tuple[int, ...]:
