@@ -141,7 +141,7 @@ class _Recorder(Apart):
 
     def unroll(self, cell, p, x: Array, valid: Valid, state: States, start: States, reverse: bool):
         batch, time = x.shape[:2]
-        mask, begins = steps(valid, batch, time, reverse)
+        mask, begins = steps(valid, x, reverse)
         outputs = np.zeros((batch, time, cell.outputs(x.shape[-1])))
         kept = {name: np.zeros((batch, time, array.shape[-1])) for name, array in state.items()}
         for t in reversed(range(time)) if reverse else range(time):

@@ -6,15 +6,15 @@ from jax import Array, lax
 from rnnspec.valid import Valid
 
 
-def steps(valid: Valid, time: int, reverse: bool) -> tuple[Array | None, Array | None]:
-    """Two booleans (batch, time): whether the step is valid, None where all are, and whether a sequence begins there in
-    the order of visits, None where there is no reset.
+def steps(valid: Valid, x: Array, reverse: bool) -> tuple[Array | None, Array | None]:
+    """Two booleans (batch, time) for x (batch, time, …): whether the step is valid, None where all are, and whether a
+    sequence begins there in the order of visits, None where there is no reset.
 
     Visited backward, it is the step before a reset that begins anew (UNROLL-12).
     """
     mask, begins = valid.mask, valid.reset
     if valid.lengths is not None:
-        mask = jnp.arange(time) < valid.lengths[:, None]
+        mask = jnp.arange(x.shape[1]) < valid.lengths[:, None]
     if begins is not None and reverse:
         begins = jnp.pad(begins, ((0, 0), (0, 1)))[:, 1:]
     return mask, begins
@@ -22,13 +22,13 @@ def steps(valid: Valid, time: int, reverse: bool) -> tuple[Array | None, Array |
 
 def masked(x: Array, valid: Valid) -> Array:
     """x, 0 at invalid steps."""
-    mask, _ = steps(valid, x.shape[1], False)
+    mask, _ = steps(valid, x, False)
     return x if mask is None else jnp.where(mask[..., None], x, 0)
 
 
 def unpadded(x: Array, padding: float, valid: Valid) -> Valid:
     """Without the steps of x whose features, or id, all equal `padding` (MODEL-5)."""
-    given, _ = steps(valid, x.shape[1], False)
+    given, _ = steps(valid, x, False)
     mask = x != padding if x.ndim == 2 else (x != padding).any(-1)
     return Valid(mask=mask if given is None else mask & given, reset=valid.reset)
 
@@ -36,7 +36,7 @@ def unpadded(x: Array, padding: float, valid: Valid) -> Valid:
 def hold(y: Array, valid: Valid, reverse: bool) -> Array:
     """At invalid steps the output of the step before them in the order of visits that is valid, or begins a sequence;
     outputs at invalid steps are 0 (UNROLL-9)."""
-    mask, begins = steps(valid, y.shape[1], reverse)
+    mask, begins = steps(valid, y, reverse)
     if mask is None or not y.shape[1]:
         return y
     counts = mask if begins is None else mask | begins

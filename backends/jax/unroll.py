@@ -15,7 +15,7 @@ def unroll(
     ops: Any, cell: Cell, p: Parameters, x: Array, valid: Valid, state: States, start: States, reverse: bool
 ) -> tuple[Array, States]:
     """UNROLL-1 to UNROLL-6, UNROLL-12, as `lax.scan`: x (batch, time, inputs) → outputs, final states."""
-    flags = steps(valid, x.shape[1], reverse)
+    flags = steps(valid, x, reverse)
     mask, begins = (None if flag is None else jnp.asarray(flag).T[..., None] for flag in flags)
     prepared = cell.prepare(ops, p)
     projected = cell.project(ops, prepared, x.swapaxes(0, 1))

@@ -141,7 +141,7 @@ class NumpyOps:
         own index (UNROLL-5). The final state follows the last step visited (UNROLL-6).
         """
         batch, time = x.shape[:2]
-        mask, begins = steps(valid, batch, time, reverse)
+        mask, begins = steps(valid, x, reverse)
         p = cell.prepare(self, p)
         outputs: dict[int, Array] = dict.fromkeys(range(time))
         for t in reversed(range(time)) if reverse else range(time):
@@ -156,17 +156,17 @@ class NumpyOps:
         return y, state
 
     def masked(self, x: Array, valid: Valid) -> Array:
-        mask, _ = steps(valid, x.shape[0], x.shape[1], False)
+        mask, _ = steps(valid, x, False)
         return np.where(mask[:, :, None], x, 0)
 
     def unpadded(self, x: Array, padding: float, valid: Valid) -> Valid:
-        mask, _ = steps(valid, x.shape[0], x.shape[1], False)
+        mask, _ = steps(valid, x, False)
         differs = x != padding
         return Valid(mask=mask & (differs if x.ndim == 2 else differs.any(-1)), reset=valid.reset)
 
     def hold(self, y: Array, valid: Valid, reverse: bool) -> Array:
         """Each step's output, or where it is invalid the one before it, since the sequence began (UNROLL-9)."""
-        mask, begins = steps(valid, y.shape[0], y.shape[1], reverse)
+        mask, begins = steps(valid, y, reverse)
         held: dict[int, Array] = dict.fromkeys(range(y.shape[1]))
         last = np.zeros((len(y), y.shape[-1]), y.dtype)
         for t in reversed(held) if reverse else held:
@@ -183,11 +183,13 @@ class NumpyOps:
         return y[:, ::-1]
 
 
-def steps(valid: Valid, batch: int, time: int, reverse: bool) -> tuple[np.ndarray, np.ndarray]:
-    """(batch, time) twice: whether the step is valid, and whether a sequence begins there in the order of visits.
+def steps(valid: Valid, x: Array, reverse: bool) -> tuple[np.ndarray, np.ndarray]:
+    """(batch, time) twice, for x (batch, time, …): whether the step is valid, and whether a sequence begins there in
+    the order of visits.
 
     A reset at step t separates t − 1 from t. Visited backward, it is step t − 1 that begins anew (UNROLL-12).
     """
+    batch, time = x.shape[:2]
     mask = np.ones((batch, time), bool)
     if valid.lengths is not None:
         mask = np.arange(time) < valid.lengths[:, None]

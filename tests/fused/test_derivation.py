@@ -90,7 +90,7 @@ class Whole:
         self.program = trace(cell, INPUTS, mask=mask, resets=resets)
         self.stages = stages(self.program)
         self.times = range(TIME)[::-1] if reverse else range(TIME)
-        flags = [flag.T[:, :, None] for flag in steps(Valid(**self.valid), BATCH, TIME, reverse)]
+        flags = [flag.T[:, :, None] for flag in steps(Valid(**self.valid), self.x, reverse)]
         self.values: dict[Node, np.ndarray] = {}
         for node in self.stages.sources:
             name = node.options[0] if node.options else ""
