@@ -76,7 +76,19 @@ ACTIVATION: Any = "tanh"  # of every cell
 KERAS_2, KERAS_3 = Version(2, 15), Version(3, 0)
 
 
-class SimpleRNN:
+class _Layer:
+    gates: ClassVar[Gates]
+
+    @classmethod
+    def to_theirs(cls, weights: Arrays) -> Arrays:
+        names = [name for name in ("kernel", "recurrent_kernel", "bias") if name in weights]
+        arrays: Arrays = {name: cls.gates.to_theirs(weights[name]) for name in names}
+        if "recurrent_bias" in weights:
+            arrays["bias"] = np.stack([cls.gates.to_theirs(bias) for bias in parted(weights)])
+        return arrays
+
+
+class SimpleRNN(_Layer):
     """`SimpleRNN`, `SimpleRNNCell`."""
 
     gates = columns(cells.RNN.gates, h="hidden")
@@ -87,12 +99,8 @@ class SimpleRNN:
         weights = cls.gates.kernels(kernel, recurrent_kernel) | _bias(cls.gates, bias)
         return cells.RNN(units=len(recurrent_kernel), activation=activation, bias=bias is not None), weights
 
-    @classmethod
-    def to_theirs(cls, weights: Arrays) -> Arrays:
-        return _to_theirs(cls.gates, weights)
 
-
-class LSTM:
+class LSTM(_Layer):
     """`LSTM`, `LSTMCell`."""
 
     gates = columns(LSTM_GATES, i="input", f="forget", c="cell", o="output")
@@ -103,12 +111,8 @@ class LSTM:
         weights = cls.gates.kernels(kernel, recurrent_kernel) | _bias(cls.gates, bias)
         return cells.LSTM(units=len(recurrent_kernel), bias=bias is not None, **options), weights
 
-    @classmethod
-    def to_theirs(cls, weights: Arrays) -> Arrays:
-        return _to_theirs(cls.gates, weights)
 
-
-class GRU:
+class GRU(_Layer):
     """`GRU`, `GRUCell`. A bias says by its axes whether there is `reset_after`; without one `reset_after` is needed."""
 
     gates = columns(cells.GRU.gates, z="update", r="reset", h="new")
@@ -121,13 +125,6 @@ class GRU:
         weights |= _both(cls.gates, bias) if bias is not None and reset_after else _bias(cls.gates, bias)
         cell = cells.GRU(units=len(recurrent_kernel), reset_after=reset_after, bias=bias is not None, **options)
         return cell, weights
-
-    @classmethod
-    def to_theirs(cls, weights: Arrays) -> Arrays:
-        arrays = _to_theirs(cls.gates, weights)
-        if "recurrent_bias" in weights:
-            arrays["bias"] = np.stack([cls.gates.to_theirs(bias) for bias in parted(weights)])
-        return arrays
 
 
 class LNSimpleRNN:
@@ -158,10 +155,6 @@ def _bias(gates: Gates, bias: np.ndarray | None) -> Arrays:
 def _both(gates: Gates, biases: np.ndarray) -> Arrays:
     of_input, of_recurrence = biases
     return added(gates.to_ours(of_input), gates.to_ours(of_recurrence), reset_after=True)
-
-
-def _to_theirs(gates: Gates, weights: Arrays) -> Arrays:
-    return {n: gates.to_theirs(weights[n]) for n in ("kernel", "recurrent_kernel", "bias") if n in weights}
 
 
 _BOTH: dict[str, Activation] = {  # the same in Keras 2 and Keras 3

@@ -12,7 +12,7 @@
 """
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -24,68 +24,61 @@ NONLINEARITIES: tuple[Any, ...] = ("tanh", "relu")  # of `nn.RNN`, the first by 
 LEAVES = ("weight_ih", "weight_hh", "bias_ih", "bias_hh", "weight_hr")
 
 
-class RNN:
+class _Module:
+    gates: ClassVar[Gates]
+
+    @classmethod
+    def _ours(cls, w_ih, w_hh, b_ih: np.ndarray | None, b_hh: np.ndarray | None, reset_after: bool = False) -> Arrays:
+        weights = cls.gates.kernels(w_ih, w_hh)
+        if b_ih is None or b_hh is None:
+            return weights
+        return weights | added(cls.gates.to_ours(b_ih), cls.gates.to_ours(b_hh), reset_after)
+
+    @classmethod
+    def to_theirs(cls, weights: Arrays) -> Arrays:
+        arrays = {"weight_ih": weights["kernel"], "weight_hh": weights["recurrent_kernel"]}
+        if "bias" in weights:
+            arrays["bias_ih"], arrays["bias_hh"] = parted(weights)
+        projection = {"weight_hr": weights["projection"]} if "projection" in weights else {}
+        return {name: cls.gates.to_theirs(array) for name, array in arrays.items()} | projection
+
+
+class RNN(_Module):
     """`nn.RNN`, `nn.RNNCell`."""
 
     gates = rows(cells.RNN.gates, h="hidden")
 
     @classmethod
     def to_ours(cls, weight_ih, weight_hh, bias_ih=None, bias_hh=None, activation: Activation = "tanh") -> Part:
-        weights = cls.gates.kernels(weight_ih, weight_hh) | _biases(cls.gates, bias_ih, bias_hh)
+        weights = cls._ours(weight_ih, weight_hh, bias_ih, bias_hh)
         return cells.RNN(units=len(weight_hh), activation=activation, bias=bias_ih is not None), weights
 
-    @classmethod
-    def to_theirs(cls, weights: Arrays) -> Arrays:
-        return _to_theirs(cls.gates, weights)
 
-
-class LSTM:
+class LSTM(_Module):
     """`nn.LSTM`, `nn.LSTMCell`."""
 
     gates = rows(LSTM_GATES, i="input", f="forget", g="cell", o="output")
 
     @classmethod
     def to_ours(cls, weight_ih, weight_hh, bias_ih=None, bias_hh=None, weight_hr=None) -> Part:
-        weights = cls.gates.kernels(weight_ih, weight_hh) | _biases(cls.gates, bias_ih, bias_hh)
+        weights = cls._ours(weight_ih, weight_hh, bias_ih, bias_hh)
         outputs = None if weight_hr is None else len(weight_hr)
         cell = cells.LSTM(units=len(weight_hh) // 4, bias=bias_ih is not None, projection=outputs)
         return cell, weights | ({} if weight_hr is None else {"projection": weight_hr})
 
-    @classmethod
-    def to_theirs(cls, weights: Arrays) -> Arrays:
-        projection = {"weight_hr": weights["projection"]} if "projection" in weights else {}
-        return _to_theirs(cls.gates, weights) | projection
 
-
-class GRU:
+class GRU(_Module):
     """`nn.GRU`, `nn.GRUCell`."""
 
     gates = rows(cells.GRU.gates, r="reset", z="update", n="new")
 
     @classmethod
     def to_ours(cls, weight_ih, weight_hh, bias_ih=None, bias_hh=None) -> Part:
-        weights = cls.gates.kernels(weight_ih, weight_hh) | _biases(cls.gates, bias_ih, bias_hh, reset_after=True)
+        weights = cls._ours(weight_ih, weight_hh, bias_ih, bias_hh, reset_after=True)
         return cells.GRU(units=weight_hh.shape[1], reset_after=True, bias=bias_ih is not None), weights
-
-    @classmethod
-    def to_theirs(cls, weights: Arrays) -> Arrays:
-        return _to_theirs(cls.gates, weights)
 
 
 CELLS: dict[type, type[RNN | LSTM | GRU]] = {cells.RNN: RNN, cells.LSTM: LSTM, cells.GRU: GRU}
-
-
-def _biases(gates: Gates, bias_ih: np.ndarray | None, bias_hh: np.ndarray | None, reset_after: bool = False) -> Arrays:
-    if bias_ih is None or bias_hh is None:
-        return {}
-    return added(gates.to_ours(bias_ih), gates.to_ours(bias_hh), reset_after)
-
-
-def _to_theirs(gates: Gates, weights: Arrays) -> Arrays:
-    arrays = {"weight_ih": weights["kernel"], "weight_hh": weights["recurrent_kernel"]}
-    if "bias" in weights:
-        arrays["bias_ih"], arrays["bias_hh"] = parted(weights)
-    return {name: gates.to_theirs(array) for name, array in arrays.items()}
 
 
 # The class in torch.nn → ours, by what the module says; None where ours have no such function.

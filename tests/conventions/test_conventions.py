@@ -207,6 +207,7 @@ def stated(source: str) -> list[str]:
 def test_no_other_room_states_a_convention() -> None:
     found = {}
     for room in ROOMS:
+        assert (ROOT / room).is_dir()
         for path in sorted((ROOT / room).rglob("*.py")):
             name = path.relative_to(ROOT).as_posix()
             if not name.startswith(OURS) and (pieces := stated(path.read_text(encoding="utf-8"))):
