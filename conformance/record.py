@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from fnmatch import fnmatchcase
 from functools import cache
 from importlib import metadata
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -15,19 +16,20 @@ from rnnspec import backends
 from rnnspec.atomic import write_atomically
 from rnnspec.conformance.everything import cases
 from rnnspec.conformance.growth import growth
-from rnnspec.conformance.library import checks
 from rnnspec.conformance.mutants import Mutant, killer, mutants
 from rnnspec.conformance.nodes import node_killer
 from rnnspec.conformance.runner import Result, lost, run, run_check, variants
+from rnnspec.conformance.selfchecks import checks
 from rnnspec.conformance.workers import Lost, Workers
 from rnnspec.errors import SpecError
 from rnnspec.version import __version__
 
-_PACKAGES = ("numpy", "torch", "tensorflow", "keras", "onnx", "onnxruntime", "jax", "safetensors", "msgspec")
-LIBRARY = ""  # what takes the place of a backend's name where a check of the library is run
+_FRAMEWORKS = chain.from_iterable(needs for needs, _ in backends.REQUIRES.values())
+_PACKAGES = ("numpy", *_FRAMEWORKS, "safetensors", "msgspec")
+_OURS = ""  # what takes the place of a backend's name where a check of ourselves is run
 
 
-Item = tuple[str, int, int]  # a backend, the number of its variant, the number of the case; or LIBRARY, 0, of the check
+Item = tuple[str, int, int]  # a backend, the number of its variant, the number of the case; or _OURS, 0, of the check
 
 
 def results(names: Iterable[str], pattern: str, workers: Workers, variant: str = "*") -> list[Result]:
@@ -56,19 +58,19 @@ def items(names: Iterable[str], pattern: str, workers: Workers, variant: str = "
         if fnmatchcase(full.removeprefix(f"{name} "), variant)
         for k in places
     ]
-    return found + [(LIBRARY, 0, k) for k, check in enumerate(checks()) if fnmatchcase(check.id, pattern)]
+    return found + [(_OURS, 0, k) for k, check in enumerate(checks()) if fnmatchcase(check.id, pattern)]
 
 
 def answer(item: Item) -> Result:
     """What comes of it, in this process."""
     name, v, k = item
-    return run_check(checks()[k]) if name == LIBRARY else run(cases()[k], variants(backends.get(name))[v])
+    return run_check(checks()[k]) if name == _OURS else run(cases()[k], variants(backends.get(name))[v])
 
 
 def title(item: Item) -> str:
     """The id of its case or check."""
     name, _, k = item
-    return checks()[k].id if name == LIBRARY else cases()[k].id
+    return checks()[k].id if name == _OURS else cases()[k].id
 
 
 def columns(names: Iterable[str], workers: Workers) -> dict[str, list[str]]:
@@ -88,7 +90,7 @@ def _variants(name: str) -> list[str]:
 def _lost(item: tuple[str, int, int, str]) -> Result:
     """What to say of a case that ended its process."""
     name, v, k, how = item
-    if name == LIBRARY:
+    if name == _OURS:
         return lost(checks()[k], how)
     return lost(cases()[k], how, variants(backends.get(name))[v])
 

@@ -8,10 +8,9 @@ from typing import Literal, get_args
 
 import msgspec
 
+from rnnspec import backends
 from rnnspec.conformance import cases
 
-_NUMPY = ("numpy",)
-BESIDE = {"torch": _NUMPY, "tensorflow": ("keras", "numpy"), "onnxruntime": ("onnx", "numpy"), "jax": _NUMPY}
 # Of one case that was run twice in a column, under two Pythons, the later of these counts.
 Outcome = Literal["unsupported", "pass", "expected failure", "fail"]
 
@@ -137,7 +136,8 @@ def _collect(report: Report, columns: dict[tuple[str, ...], Column]) -> None:
         runtime, _, variant = name.partition(" ")
         version = report.rnnspec if runtime == "library" else report.packages.get(runtime, "").removesuffix("+cpu")
         found = columns.setdefault((runtime, version, variant), Column(runtime, version, variant))
-        beside = (f"{other} {report.packages[other]}" for other in BESIDE.get(runtime, ()) if other in report.packages)
+        needs = (*backends.REQUIRES[runtime][0], "numpy") if runtime in backends.REQUIRES else ()
+        beside = (f"{name} {report.packages[name]}" for name in needs if name != runtime and name in report.packages)
         found.places.add((report.python, ", ".join(beside), report.machine))
         return found
 

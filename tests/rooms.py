@@ -32,8 +32,8 @@ MAY = {
     "conformance/plugin.py": "pytest",
     "conformance/nodes.py": "onnx convert/onnx",  # ONNX's own tests of its nodes
     # Checks of what the package writes and reads, where the packages for it are installed.
-    "conformance/library": "onnx onnxruntime jsonschema export convert/onnx backends/onnxruntime",
-    "report": "spec conventions conformance report msgspec",
+    "conformance/selfchecks": "onnx onnxruntime jsonschema export convert/onnx backends/onnxruntime",
+    "report": "spec conventions backends/__init__.py conformance report msgspec",
     "cli": "spec conventions export convert backends diagnosis conformance report cli click rich msgspec onnx",
     "cli/options.py": "tensorflow",
 }

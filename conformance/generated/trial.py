@@ -15,8 +15,8 @@ from types import FrameType
 from typing import Any
 
 from rnnspec.conformance.generated.source import Changed, Source
-from rnnspec.conformance.library import checks
 from rnnspec.conformance.record import Item, answer
+from rnnspec.conformance.selfchecks import checks
 from rnnspec.conformance.vectors import cases
 
 cases(), checks()  # read once, by the process that forks

@@ -6,13 +6,13 @@ import numpy as np
 
 from rnnspec.conformance.case import Case
 from rnnspec.conformance.invalid import Invalid
-from rnnspec.conformance.library import checks
 from rnnspec.conformance.mutants.gradients import gradient_mutants
 from rnnspec.conformance.mutants.mutant import Mutant
 from rnnspec.conformance.mutants.weights import weight_mutants
 from rnnspec.conformance.mutants.written import written
 from rnnspec.conformance.protocol import Protocol
 from rnnspec.conformance.runner import Variant, run
+from rnnspec.conformance.selfchecks import checks
 
 __all__ = ["Mutant", "killer", "mutants"]
 

@@ -13,8 +13,8 @@ from rnnspec import Embedding, Recurrent
 from rnnspec.cells.wrapper import Residual
 from rnnspec.conformance import Case, cases, vectors
 from rnnspec.conformance.case import SEED
-from rnnspec.conformance.library import checks
 from rnnspec.conformance.mutants import mutants
+from rnnspec.conformance.selfchecks import checks
 from rnnspec.conformance.vectors import DIGESTS, FOLDER, valid
 from rnnspec.conformance.write import catalogued, changed
 from rnnspec.philox import philox, place_key

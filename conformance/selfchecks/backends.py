@@ -10,7 +10,7 @@ import numpy as np
 from rnnspec.conformance import differentiable, runner, variant
 from rnnspec.conformance.case import SEED, Case
 from rnnspec.conformance.check import Check, equal, holds
-from rnnspec.conformance.library.handmade import PLAIN, answer_of, backend, comes_out, declared, raising
+from rnnspec.conformance.selfchecks.handmade import PLAIN, answer_of, backend, comes_out, declared, raising
 from rnnspec.conformance.vectors import cases
 from rnnspec.errors import SpecError, UnsupportedError
 from rnnspec.reference import Net

@@ -8,7 +8,7 @@ import numpy as np
 
 from rnnspec.checkpoint import as_checkpoint
 from rnnspec.conformance.check import Check
-from rnnspec.conformance.library.handmade import comes_out
+from rnnspec.conformance.selfchecks.handmade import comes_out
 from rnnspec.reference import Net
 
 Call = Callable[..., tuple]

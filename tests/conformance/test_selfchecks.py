@@ -4,8 +4,8 @@ import pytest
 
 from rnnspec.conformance import cases
 from rnnspec.conformance.check import Check, equal, holds, near, refused
-from rnnspec.conformance.library import checks
 from rnnspec.conformance.runner import run_check
+from rnnspec.conformance.selfchecks import checks
 
 CHECKS = {check.id: check for check in checks() if not check.missing}
 

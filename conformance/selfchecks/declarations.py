@@ -3,7 +3,7 @@
 from typing import Any
 
 from rnnspec.conformance.check import Check, refused
-from rnnspec.conformance.library.handmade import PLAIN, answer_of, backend, comes_out, declared, raising
+from rnnspec.conformance.selfchecks.handmade import PLAIN, answer_of, backend, comes_out, declared, raising
 from rnnspec.errors import SpecError, UnsupportedError
 
 

@@ -1,7 +1,7 @@
-"""The clauses of SPEC.md that speak of the library and not of a backend, each with a check."""
+"""Checks of ourselves: the clauses of SPEC.md that speak of the library and not of a backend, each with a check."""
 
 from rnnspec.conformance.check import Check
-from rnnspec.conformance.library import backends, calls, declarations, export, files, schema, starting, tolerance
+from rnnspec.conformance.selfchecks import backends, calls, declarations, export, files, schema, starting, tolerance
 
 
 def checks() -> tuple[Check, ...]:

@@ -15,7 +15,7 @@ import numpy as np
 from rnnspec import accuracy
 from rnnspec.cells import GRU
 from rnnspec.conformance.check import Check, equal, holds, refused
-from rnnspec.conformance.library.exported import (
+from rnnspec.conformance.selfchecks.exported import (
     BOTH,
     LEARNED,
     LEARNED_PAIR,
