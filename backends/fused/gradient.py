@@ -78,7 +78,8 @@ def gradient(program: Program, forward: Stages) -> Gradient:
 
 def _kept(results: list[Node], loop: list[Node], free: set[Node], given: set[Node]) -> list[Node]:
     """What the results read of the loop: its nodes, without those that are cheap to compute from others."""
-    inside, kept = set(loop), {}
+    inside: set[Node] = set(loop)
+    kept: dict[Node, None] = {}
     dear = {node for node in inside if node.op not in CHEAP} | free
     dear |= {node.args[0] for node in inside if node.op in MEASURED} & inside
     for node in ordered(results, {*given, *dear}):
@@ -211,19 +212,19 @@ def _whole(cotangent: Cotangent, size: int) -> Node:
     at, pieces = 0, list(cotangent)
     while pieces:
         p, *pieces = pieces
-        run = [p]
-        while pieces and pieces[0].base is p.base and pieces[0].start == run[-1].stop and isinstance(p.factor, Node):
-            if not isinstance(pieces[0].factor, Node):
-                break
+        run, factors = [p], [p.factor]
+        while pieces and pieces[0].base is p.base and pieces[0].start == run[-1].stop:
             run.append(pieces.pop(0))
+            factors.append(run[-1].factor)
         if p.start > at:
             parts.append(Node("zeros", [], (), p.start - at))
-        if len(run) > 1:
-            wide = [q.factor if q.factor.size > 1 else Node("repeat", [q.factor], (), p.base.size) for q in run]
-            factors = Node("concat", wide, (), len(run) * p.base.size)
-            parts.append(Node("repeated", [p.base, factors], (), factors.size))
+        nodes = [factor for factor in factors if isinstance(factor, Node)]
+        if len(run) > 1 and len(nodes) == len(run):
+            wide = [f if f.size > 1 else Node("repeat", [f], (), p.base.size) for f in nodes]
+            joined = Node("concat", wide, (), len(run) * p.base.size)
+            parts.append(Node("repeated", [p.base, joined], (), joined.size))
         else:
-            parts.append(product(p.base, p.factor))
+            parts += [product(q.base, q.factor) for q in run]
         at = run[-1].stop
     if at < size:
         parts.append(Node("zeros", [], (), size - at))

@@ -1,7 +1,7 @@
 """A cell's step on symbols: `Cell.prepare`, `project` and `step` run once, over an `Ops` that writes nodes."""
 
 import copy
-from typing import NamedTuple, Self
+from typing import Any, NamedTuple, Self
 
 from rnnspec.activations import Array
 from rnnspec.backends.fused.node import Node, flat, part, rows
@@ -37,7 +37,7 @@ def trace(cell: Cell, inputs: int, training: bool = False, mask: bool = False, r
 
     With a mask, invalid steps keep the states and give 0 (UNROLL-2); with resets, states begin anew (UNROLL-12).
     """
-    ops = Tracer(training)
+    ops: Any = Tracer(training)  # `Ops` as far as cells see it
     p = {name: Node("parameter", (), (name,), shape) for name, shape in cell.parameters(inputs).items()}
     sizes = cell.states(inputs)
     old = {name: Node("state", (), (name,), size) for name, size in sizes.items()}

@@ -77,7 +77,7 @@ COMPUTE: dict[str, Callable[..., Any]] = {
     "flat": lambda node, p: p.flatten(),
     "rows": lambda node, p: p.flatten(0, -2),
     "index": lambda node, p: p[node.options[0]] if node.options[1] is None else p[slice(*node.options)],
-    "part": lambda node, x: x[..., node.options[0] : node.options[1]],
+    "part": lambda node, x: x.narrow(-1, node.options[0], node.size),
     "concat": lambda node, *parts: torch.cat(parts, -1),
     "copy": lambda node, x: x.clone(),
     "add": lambda node, a, b: a + b,

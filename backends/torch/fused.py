@@ -4,6 +4,7 @@ Plain autograd adds the gradient of the recurrent kernel up step by step and run
 Here what can be computed for all steps at once is, before the loops or after them.
 """
 
+from collections.abc import Sequence
 from functools import cached_property, lru_cache
 from typing import Any
 
@@ -129,7 +130,7 @@ def _source(ops: Any, node: Node, p: dict[str, Tensor], x: Tensor, mask, begins,
     return {"x": x, "keep": mask, "begins": begins}[node.op]
 
 
-def _given(this: Plan, values: list[Tensor]) -> dict[Node, Any]:
+def _given(this: Plan, values: Sequence[Tensor]) -> dict[Node, Any]:
     """By node, of the loop's constants and leaves."""
     return dict(zip((*this.stages.constants, *this.stages.leaves), values, strict=True))
 

@@ -15,7 +15,7 @@ f0 is a constant, f1 a place that each step uses again and f2 a part of it; v0, 
 comes in and of what is kept.
 """
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable
 from itertools import cycle
 from typing import Any
@@ -49,7 +49,7 @@ _FUNCTIONS += [torch.exp, torch.erf, torch.clamp, torch.where, torch.mm, torch.a
 
 View = tuple[tuple[str, Any], ...]  # what is done to a tensor, in order, with an argument
 _VIEWS: dict[str, Callable[[Tensor, Any], Tensor]] = {
-    "part": lambda x, at: x[..., at[0] : at[1]],
+    "part": lambda x, at: x.narrow(-1, at[0], at[1] - at[0]),
     "t": lambda x, _: x.t(),
 }
 _SOURCE = {"part": "[..., {0[0]}:{0[1]}]"}
@@ -72,7 +72,8 @@ class Written:
         self._placed: dict[Node, tuple[Node, int]] = {}
         roots = [self._root(node)[0] for node in wanted]
         kept = {self._new.get(root, root) for root in roots}
-        self._place(nodes, kept)
+        self._join(nodes, kept)
+        self._overwrite(nodes, kept)
         self._slabs = {self._root(node)[0] for node in kept}
         self._fixed: dict[tuple[Node, View], str] = {}
         self._columns: dict[tuple[Node, View], str] = {}
@@ -90,7 +91,7 @@ class Written:
         body = "".join(f"        {line}\n" for line in lines)
         return f"def loop({given}):\n    for {each}, in steps:\n{body}    return {states}\n"
 
-    def _place(self, nodes: list[Node], kept: set[Node]) -> None:
+    def _join(self, nodes: list[Node], kept: set[Node]) -> None:
         """Results that others are joined of are put there at once."""
         for node in nodes:
             at, often = 0, Counter(node.args)
@@ -99,6 +100,26 @@ class Written:
                 if alone and arg in nodes and arg.op in _PLACED and (arg not in kept or node in kept):
                     self._placed[arg] = node, at
                 at += arg.size
+
+    def _overwrite(self, nodes: list[Node], kept: set[Node]) -> None:
+        """Elementwise results take the place of an argument that nothing else reads."""
+        readers: dict[Node, list[tuple[Node, int, int]]] = defaultdict(list)
+        for node in nodes:
+            for arg in node.nodes if node.op != "part" else ():
+                base, start, stop = _place(arg)
+                readers[base].append((node, start, stop))
+        free = {node for node in nodes if node.op in _PLACED and node.op != "concat" and node not in self._placed}
+        free -= kept | self._carried
+        for node in nodes:
+            first = node.args[0] if node.op in _WRITTEN and node not in self._placed else None
+            if not isinstance(first, Node) or first.size != node.size or node in self._carried:
+                continue
+            base, start, stop = _place(first)
+            alone = sum(low < stop and start < high for _, low, high in readers[base]) == 1
+            # What is kept stays there for all steps, which is worth it if all that is there is kept.
+            whole = base.size == sum(high - low for reader, low, high in readers[base] if reader in kept)
+            if base in free and alone and (node not in kept or whole):
+                self._placed[node] = base, start
 
     def _root(self, node: Node, view: View = ()) -> tuple[Node, View]:
         """The node in whose place another's values are, and where there."""
@@ -130,12 +151,12 @@ class Written:
         if op in ("linear", "product"):
             x, matrix, *addend = node.args
             turned: View = (("t", 0),) if op == "linear" else ()
-            args = ", ".join([*map(self._name, addend), self._name(x), self._name(matrix, turned)])
-            return [f"{'addmm' if addend else 'mm'}({args}, out={self._name(node)})"]
+            read = ", ".join([*map(self._name, addend), self._name(x), self._name(matrix, turned)])
+            return [f"{'addmm' if addend else 'mm'}({read}, out={self._name(node)})"]
         if op == "concat":
             ends = [sum(arg.size for arg in node.args[: k + 1]) for k in range(len(node.args))]
             parts = [(arg, (("part", (end - arg.size, end)),)) for arg, end in zip(node.args, ends, strict=True)]
-            moved = [part for part in parts if self._placed.get(part[0], (None,))[0] is not node]
+            moved = [pair for pair in parts if self._placed.get(pair[0], (None,))[0] is not node]
             return [f"{self._name(node, at)}.copy_({self._name(arg)})" for arg, at in moved]
         if op == "repeated":  # one product for each time; broadcast to all of them, it would take longer
             (x, factors), size = node.args, node.args[0].size
@@ -198,6 +219,11 @@ class Written:
             return _viewed(slabs[self._new[root]][before] if root in self._new else values[root], view)
 
         return [kept(node) for node in self._wanted], list(last)
+
+
+def _place(node: Node) -> tuple[Node, int, int]:
+    """What a node is a part of, and which."""
+    return (node.args[0], *node.options) if node.op == "part" else (node, 0, node.size)
 
 
 def _viewed(x: Tensor, view: View) -> Tensor:
