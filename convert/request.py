@@ -66,7 +66,7 @@ def assemble(network: Network, request: Request, format: str, name: str) -> Chec
     """The checkpoint of what a reader found; raises SpecError where a variable is left over."""
     network.variables.finish()
     model = Model(
-        layers=[layer for layer, _ in network.layers],  # type: ignore[arg-type]
+        layers=[layer for layer, _ in network.layers],
         inputs=network.inputs,
         padding=network.padding,
     )

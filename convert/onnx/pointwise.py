@@ -42,7 +42,7 @@ def compute(node: Node, inputs: list[Traced | None], streams: Streams, opset: in
         return _with_constant(node, inputs, elements[0], streams)
     if node.kind not in MERGES or len(elements) != 2 or elements[0].shape != elements[1].shape:
         raise UnsupportedError(f"{node}: of two outputs of layers: not a chain; --part NAME takes one that is")
-    return merged(node, *elements, streams)
+    return merged(node, elements[0], elements[1], streams)
 
 
 def embedded(node: Node, table: np.ndarray, ids: np.ndarray, streams: Streams) -> np.ndarray:
