@@ -25,8 +25,11 @@ def _generated() -> None:
 
 def _means() -> None:
     validator = importlib.import_module("jsonschema").Draft202012Validator(_stored())
-    for model, id in {case.model: case.id for case in valid()}.items():
-        holds(f"the schema refuses the model of {id}", validator.is_valid(model.to_builtins()))
+    tried: set[str] = set()
+    for right in valid():
+        if not right.features <= tried:  # the others have nothing new, and a hundred models take a second
+            holds(f"the schema refuses the model of {right.id}", validator.is_valid(right.model.to_builtins()))
+        tried |= right.features
     wrong = [case for case in cases() if isinstance(case, Invalid) and "CONFIG-1" in case.clauses]
     for case in wrong:
         holds(f"the schema accepts the model of {case.id}", not validator.is_valid(case.model))
