@@ -1,11 +1,15 @@
 """`rnnspec convert`: models of other frameworks in, and ours out to them."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from rnnspec.cli.options import FILE
 from rnnspec.cli.say import conversion, notes, say
+
+if TYPE_CHECKING:
+    from rnnspec.config import Config
 
 WRITERS = {
     "torch": "rnnspec.convert.torch.write",
@@ -31,7 +35,9 @@ WRITERS = {
     metavar="NAME",
     help="The chain to take from a model that is not one; a,b takes two parts of a file of weights.",
 )
-def convert(source: Path, target: Path, format: str | None, to: str | None, pairs: tuple[str, ...], **options) -> None:
+def convert(
+    source: Path, target: Path, format: str | None, to: str | None, pairs: tuple[str, ...], **options: Any
+) -> None:
     """Turn SOURCE, a model of TensorFlow 1, Keras, PyTorch, ONNX or Flax, into MODEL, or say why it cannot be."""
     if to:
         write(source, target, to, {"--from": format, "--set": pairs, **{f"--{k}": v for k, v in options.items()}})
@@ -62,7 +68,7 @@ def write(source: Path, target: Path, to: str, foreign: dict) -> None:
     say(f"{target}: for {to}")
 
 
-def describe(config) -> str:
+def describe(config: "Config") -> str:
     """A layer or cell as a call, without what is as by default: recurrent(lstm(units=3), direction=backward)."""
     import msgspec
 

@@ -1,10 +1,17 @@
 """`rnnspec demo`: a trained character model, verified everywhere and streamed from ONNX Runtime."""
 
+from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from rnnspec.cli.options import FILE
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from rnnspec.checkpoint import Checkpoint
 
 SHIPPED = Path(__file__).parent / "shakespeare.safetensors"
 PASSAGE = "First Citizen:\nBefore we proceed any further, hear me speak.\n\nAll:\nSpeak, speak.\n"
@@ -49,7 +56,7 @@ def demo(prompt: str, characters: int, temperature: float, top: int, seed: int, 
     return failed
 
 
-def compare(checkpoint, modules: dict) -> int:
+def compare(checkpoint: "Checkpoint", modules: dict) -> int:
     """A table of what each backend computes for the same passage; 1 when one differs."""
     import numpy as np
     from rich.console import Console
@@ -79,7 +86,7 @@ def compare(checkpoint, modules: dict) -> int:
     return int(failed)
 
 
-def encode(text: str, vocabulary: str):
+def encode(text: str, vocabulary: str) -> "np.ndarray":
     """Characters → ids.
 
     Raises:
@@ -95,7 +102,7 @@ def encode(text: str, vocabulary: str):
     return np.array([vocabulary.index(character) for character in text])
 
 
-def nats(logits, targets) -> float:
+def nats(logits: "np.ndarray", targets: "np.ndarray") -> float:
     """Mean cross-entropy of logits (time, vocabulary)."""
     import numpy as np
 
@@ -103,7 +110,7 @@ def nats(logits, targets) -> float:
     return float((np.log(np.exp(shifted).sum(-1)) - shifted[np.arange(len(targets)), targets]).mean())
 
 
-def stream(net, prompt: str, characters: int, temperature: float, top: int, seed: int):
+def stream(net: Any, prompt: str, characters: int, temperature: float, top: int, seed: int) -> Iterator[str]:
     """Yield the prompt, then sampled characters, one `net.step` each, the state fed back."""
     import numpy as np
 

@@ -1,13 +1,20 @@
 """`rnnspec diff`: where a model's numbers go wrong, and which mistake explains it."""
 
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from rnnspec.cli.options import FILE, json_option
 from rnnspec.cli.say import say_json
 from rnnspec.shown import printable
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from rnnspec.checkpoint import Checkpoint
+    from rnnspec.model import Model
 
 
 @click.command()
@@ -66,7 +73,7 @@ def compare(a: Path, b: Path, source: Path | None, tolerance: float | None) -> d
     return about | diagnose(ours, inputs, theirs, tolerance)
 
 
-def numbers_of(b: Path, values: dict, model, given: dict | None) -> tuple[dict, dict]:
+def numbers_of(b: Path, values: dict, model: "Model", given: dict | None) -> tuple[dict, dict]:
     """Inputs, and what is expected, by our names."""
     import numpy as np
 
@@ -90,7 +97,7 @@ def numbers_of(b: Path, values: dict, model, given: dict | None) -> tuple[dict, 
     return inputs, expected
 
 
-def check_inputs_alike(a: Path, ours, b: Path, theirs) -> None:
+def check_inputs_alike(a: Path, ours: "Model", b: Path, theirs: "Model") -> None:
     """Raise SpecError where two models take different features, or one of them ids."""
     from rnnspec.errors import SpecError
 
@@ -99,7 +106,7 @@ def check_inputs_alike(a: Path, ours, b: Path, theirs) -> None:
         raise SpecError(f"{a} takes {sizes[0]}, {b} {sizes[1]}: they cannot be given the same inputs")
 
 
-def random_inputs(checkpoint, other) -> dict:
+def random_inputs(checkpoint: "Checkpoint", other: "Model") -> dict:
     """Ragged rows, one empty, and initial states where both models have the same."""
     from rnnspec.conformance.case import ZERO, draw
 
@@ -107,7 +114,7 @@ def random_inputs(checkpoint, other) -> dict:
     return draw("diff", (), model, lengths=ZERO, state=model.states() == other.states()).inputs
 
 
-def check(where: Path, checkpoint, inputs: dict) -> None:
+def check(where: Path, checkpoint: "Checkpoint", inputs: dict) -> None:
     """Raise SpecError where the inputs do not fit the model."""
     import numpy as np
 
@@ -160,7 +167,7 @@ def show(report: dict[str, Any]) -> None:
         line(f"no simple mistake found ({tried['mistakes']} tried, and {pairs})", "bold yellow")
 
 
-def tables(report: dict[str, Any]):
+def tables(report: dict[str, Any]) -> "Iterator[Table]":
     """What differs in the configuration and the weights, and by how much the results do."""
     from rich.markup import escape
     from rich.table import Table
@@ -185,7 +192,7 @@ def tables(report: dict[str, Any]):
     yield table
 
 
-def shortened(table, rows: list, most: int):
+def shortened(table: "Table", rows: list, most: int) -> "Table":
     """The table, with a word on the rows that it leaves out."""
     if len(rows) > most:
         table.add_row(f"and {len(rows) - most} more; --json has them")

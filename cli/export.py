@@ -1,6 +1,7 @@
 """`rnnspec export`: an ONNX file, checked before it is written."""
 
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -17,7 +18,7 @@ from rnnspec.cli.say import say
 @click.option("--mask", is_flag=True, help="An input `mask` (batch, time) in place of `lengths`.")
 @click.option("--reset", is_flag=True, help="An input `reset` (batch, time): where sequences begin anew.")
 @click.option("--time-major", is_flag=True, help="x and y are (time, batch, …).")
-def export(model: Path, target: Path, no_lengths: bool, **options) -> None:
+def export(model: Path, target: Path, no_lengths: bool, **options: Any) -> None:
     """Export MODEL to ONNX and run the result in ONNX Runtime against the reference."""
     import onnx
 

@@ -1,12 +1,16 @@
 """`rnnspec info`: what is in a model file."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from rnnspec.cli.options import chosen_backends, json_option, model_argument
 from rnnspec.cli.say import conversion, notes, say_json
 from rnnspec.shown import one_line, printable
+
+if TYPE_CHECKING:
+    from rnnspec.checkpoint import Checkpoint
 
 
 @click.command()
@@ -41,7 +45,7 @@ def info(model: Path, as_json: bool, paths: bool) -> None:
         show(report)
 
 
-def tensors(checkpoint) -> list[dict]:
+def tensors(checkpoint: "Checkpoint") -> list[dict]:
     """One row per tensor, and per gate where it has a gate axis."""
     from rnnspec.cells.tree import joined, plain
     from rnnspec.layers import Recurrent
@@ -99,7 +103,7 @@ def show(report: dict) -> None:
         console.print(f"warning: {escape(line)}", style="yellow", highlight=False, soft_wrap=True)
 
 
-def origin(metadata: dict):
+def origin(metadata: dict) -> Any:
     """What the file says about itself, a conversion as its notes."""
     converted = conversion(metadata)
     for key, value in metadata.items():
@@ -110,7 +114,7 @@ def origin(metadata: dict):
             yield from notes(converted)
 
 
-def configuration(value) -> str:
+def configuration(value: Any) -> str:
     """A nested configuration as a call: lstm(units=3)."""
     if isinstance(value, dict):
         fields = ", ".join(f"{k}={configuration(v)}" for k, v in value.items() if k != "type" and v is not None)

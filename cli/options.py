@@ -4,8 +4,9 @@ import contextlib
 import os
 import sys
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import click
@@ -29,7 +30,7 @@ model_argument = click.argument("model", type=FILE)
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of tables.")
 
 
-def backend_option(help: str):
+def backend_option(help: str) -> Callable[..., Any]:
     """`--backend NAME`, to be given any number of times."""
     return click.option("--backend", "backends", multiple=True, metavar="NAME", help=help)
 
@@ -88,7 +89,7 @@ def look_here() -> None:
         sys.path.insert(0, os.getcwd())
 
 
-def load_backend(name: str):
+def load_backend(name: str) -> ModuleType:
     """The module of a backend, without the notices that TensorFlow's C++ part prints when it starts."""
     from rnnspec import backends
 

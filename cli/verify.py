@@ -1,10 +1,15 @@
 """`rnnspec verify`: every backend against the reference, on this model."""
 
+from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from rnnspec.cli.options import backend_option, chosen_backends, model_argument
+
+if TYPE_CHECKING:
+    from rnnspec.checkpoint import Checkpoint
 
 
 @click.command()
@@ -20,7 +25,7 @@ def verify(model: Path, backends: tuple[str, ...]) -> int:
     return results_table(results, str(model))
 
 
-def compare(checkpoint, modules: dict):
+def compare(checkpoint: "Checkpoint", modules: dict) -> Iterator[Any]:
     """Yield one result per backend variant and kind of call."""
     from rnnspec.conformance import variants
     from rnnspec.conformance.runner import run
@@ -31,7 +36,7 @@ def compare(checkpoint, modules: dict):
                 yield run(case, variant)
 
 
-def model_cases(checkpoint) -> list:
+def model_cases(checkpoint: "Checkpoint") -> list:
     """The calls to try: full, ragged with an empty row, and, where it streams, step by step."""
     from functools import partial
 

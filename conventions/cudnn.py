@@ -5,6 +5,8 @@ its columns (keras/saving/hdf5_format.py, `_convert_rnn_weights`). The bias `(2 
 the recurrence's; both are applied. The GRU resets after the product. σ and tanh cannot be changed.
 """
 
+from typing import Any
+
 import numpy as np
 
 from rnnspec.conventions import keras
@@ -17,7 +19,7 @@ class LSTM:
     """`CuDNNLSTM`."""
 
     @staticmethod
-    def to_ours(kernel, recurrent_kernel, bias, **options) -> Part:
+    def to_ours(kernel: np.ndarray, recurrent_kernel: np.ndarray, bias: np.ndarray, **options: Any) -> Part:
         kernel, recurrent_kernel = _by_columns(kernel, 4), _by_columns(recurrent_kernel, 4)
         return keras.LSTM.to_ours(kernel, recurrent_kernel, bias.reshape(2, -1).sum(0), **options)
 
@@ -31,7 +33,7 @@ class GRU:
     """`CuDNNGRU`."""
 
     @staticmethod
-    def to_ours(kernel, recurrent_kernel, bias, **options) -> Part:
+    def to_ours(kernel: np.ndarray, recurrent_kernel: np.ndarray, bias: np.ndarray, **options: Any) -> Part:
         kernel, recurrent_kernel = _by_columns(kernel, 3), _by_columns(recurrent_kernel, 3)
         return keras.GRU.to_ours(kernel, recurrent_kernel, bias.reshape(2, -1), **options)
 

@@ -13,7 +13,7 @@ gates.
 """
 
 from collections.abc import Iterator
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -32,7 +32,14 @@ class SimpleCell:
     biased: ClassVar = "i"  # the modules with a bias
 
     @classmethod
-    def to_ours(cls, i_kernel, h_kernel, bias, activation=ACTIVATION, residual=False) -> Part:
+    def to_ours(
+        cls,
+        i_kernel: np.ndarray,
+        h_kernel: np.ndarray,
+        bias: np.ndarray,
+        activation: Any = ACTIVATION,
+        residual: bool = False,
+    ) -> Part:
         units = len(h_kernel)
         h_kernel = h_kernel + np.eye(units, dtype=h_kernel.dtype) if residual else h_kernel
         return cells.RNN(units=units, activation=activation), _to_ours(cls.gates, i_kernel, h_kernel, bias)
@@ -49,7 +56,14 @@ class LSTMCell:
     biased: ClassVar = "h"
 
     @classmethod
-    def to_ours(cls, i_kernel, h_kernel, bias, gate_activation=GATE_ACTIVATION, activation=ACTIVATION) -> Part:
+    def to_ours(
+        cls,
+        i_kernel: np.ndarray,
+        h_kernel: np.ndarray,
+        bias: np.ndarray,
+        gate_activation: Any = GATE_ACTIVATION,
+        activation: Any = ACTIVATION,
+    ) -> Part:
         both = {"cell_activation": activation, "output_activation": activation}
         cell = cells.LSTM(units=len(h_kernel), gate_activation=gate_activation, **both)
         return cell, _to_ours(cls.gates, i_kernel, h_kernel, bias)
@@ -67,7 +81,13 @@ class GRUCell:
 
     @classmethod
     def to_ours(
-        cls, i_kernel, h_kernel, bias, hn_bias=None, gate_activation=GATE_ACTIVATION, activation=ACTIVATION
+        cls,
+        i_kernel: np.ndarray,
+        h_kernel: np.ndarray,
+        bias: np.ndarray,
+        hn_bias: np.ndarray | None = None,
+        gate_activation: Any = GATE_ACTIVATION,
+        activation: Any = ACTIVATION,
     ) -> Part:
         weights = _to_ours(cls.gates, i_kernel, h_kernel, bias)
         weights["recurrent_bias"] = np.zeros_like(weights["bias"][-1]) if hn_bias is None else hn_bias
@@ -90,7 +110,13 @@ class MGUCell:
 
     @classmethod
     def to_ours(
-        cls, i_kernel, h_kernel, bias, hn_bias=None, gate_activation=GATE_ACTIVATION, activation=ACTIVATION
+        cls,
+        i_kernel: np.ndarray,
+        h_kernel: np.ndarray,
+        bias: np.ndarray,
+        hn_bias: np.ndarray | None = None,
+        gate_activation: Any = GATE_ACTIVATION,
+        activation: Any = ACTIVATION,
     ) -> Part:
         weights = _to_ours(cls.gates, i_kernel, h_kernel, bias)
         options = {"gate_activation": gate_activation, "activation": activation}

@@ -95,7 +95,13 @@ class SimpleRNN(_Layer):
     activations: ClassVar = {"activation": "activation"}  # their argument → ours
 
     @classmethod
-    def to_ours(cls, kernel, recurrent_kernel, bias=None, activation: Activation = ACTIVATION) -> Part:
+    def to_ours(
+        cls,
+        kernel: np.ndarray,
+        recurrent_kernel: np.ndarray,
+        bias: np.ndarray | None = None,
+        activation: Activation = ACTIVATION,
+    ) -> Part:
         weights = cls.gates.kernels(kernel, recurrent_kernel) | _bias(cls.gates, bias)
         return cells.RNN(units=len(recurrent_kernel), activation=activation, bias=bias is not None), weights
 
@@ -107,7 +113,9 @@ class LSTM(_Layer):
     activations: ClassVar = {"activation": "cell_activation", "recurrent_activation": "gate_activation"}  # ψ is φ
 
     @classmethod
-    def to_ours(cls, kernel, recurrent_kernel, bias=None, **options) -> Part:
+    def to_ours(
+        cls, kernel: np.ndarray, recurrent_kernel: np.ndarray, bias: np.ndarray | None = None, **options: Any
+    ) -> Part:
         weights = cls.gates.kernels(kernel, recurrent_kernel) | _bias(cls.gates, bias)
         return cells.LSTM(units=len(recurrent_kernel), bias=bias is not None, **options), weights
 
@@ -119,7 +127,14 @@ class GRU(_Layer):
     activations: ClassVar = {"activation": "activation", "recurrent_activation": "gate_activation"}
 
     @classmethod
-    def to_ours(cls, kernel, recurrent_kernel, bias=None, reset_after=None, **options) -> Part:
+    def to_ours(
+        cls,
+        kernel: np.ndarray,
+        recurrent_kernel: np.ndarray,
+        bias: np.ndarray | None = None,
+        reset_after: Any = None,
+        **options: Any,
+    ) -> Part:
         reset_after = reset_after if bias is None else bias.ndim == 2
         weights = cls.gates.kernels(kernel, recurrent_kernel)
         weights |= _both(cls.gates, bias) if bias is not None and reset_after else _bias(cls.gates, bias)
@@ -132,7 +147,16 @@ class LNSimpleRNN:
     `LayerNormalization` [γ, β], then φ."""
 
     @staticmethod
-    def to_ours(gamma, beta, kernel, recurrent_kernel, bias=None, *, epsilon=1e-3, activation=ACTIVATION) -> Part:
+    def to_ours(
+        gamma: np.ndarray,
+        beta: np.ndarray,
+        kernel: np.ndarray,
+        recurrent_kernel: np.ndarray,
+        bias: np.ndarray | None = None,
+        *,
+        epsilon: Any = 1e-3,
+        activation: Any = ACTIVATION,
+    ) -> Part:
         _, weights = SimpleRNN.to_ours(kernel, recurrent_kernel, bias)
         weights |= {"gates_gamma": gamma[None], "gates_beta": beta[None]}
         norm = LayerNorm(gates="joint", over="gate", epsilon=epsilon)

@@ -41,7 +41,7 @@ class RNN:
     activations: ClassVar = {"activation": "Tanh"}  # ours, in ONNX's order → the default
 
     @classmethod
-    def to_ours(cls, W, R, B=None, **options) -> Part:
+    def to_ours(cls, W: np.ndarray, R: np.ndarray, B: np.ndarray | None = None, **options: Any) -> Part:
         return cells.RNN(units=R.shape[1], bias=B is not None, **options), _to_ours(cls.gates, W, R, B)
 
     @classmethod
@@ -56,7 +56,14 @@ class GRU:
     activations: ClassVar = {"gate_activation": "Sigmoid", "activation": "Tanh"}
 
     @classmethod
-    def to_ours(cls, W, R, B=None, linear_before_reset=False, **options) -> Part:
+    def to_ours(
+        cls,
+        W: np.ndarray,
+        R: np.ndarray,
+        B: np.ndarray | None = None,
+        linear_before_reset: bool = False,
+        **options: Any,
+    ) -> Part:
         cell = cells.GRU(units=R.shape[1], reset_after=linear_before_reset, bias=B is not None, **options)
         return cell, _to_ours(cls.gates, W, R, B, linear_before_reset)
 
@@ -78,7 +85,15 @@ class LSTM:
     activations: ClassVar = {"gate_activation": "Sigmoid", "cell_activation": "Tanh", "output_activation": "Tanh"}
 
     @classmethod
-    def to_ours(cls, W, R, B=None, P=None, input_forget=False, **options) -> Part:
+    def to_ours(
+        cls,
+        W: np.ndarray,
+        R: np.ndarray,
+        B: np.ndarray | None = None,
+        P: np.ndarray | None = None,
+        input_forget: bool = False,
+        **options: Any,
+    ) -> Part:
         weights = _to_ours(cls.gates, W, R, B) | ({} if P is None else {"peephole": cls.peepholes.to_ours(P)})
         if input_forget:
             weights = {name: np.concatenate([-array[:1], array[2:]]) for name, array in weights.items()}

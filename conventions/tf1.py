@@ -55,7 +55,7 @@ class BasicRNN:
     gates = columns(cells.RNN.gates, h="hidden")
 
     @classmethod
-    def to_ours(cls, kernel, bias, activation=ACTIVATION) -> Part:
+    def to_ours(cls, kernel: np.ndarray, bias: np.ndarray, activation: Any = ACTIVATION) -> Part:
         return cells.RNN(units=bias.size, activation=activation), _to_ours(cls.gates, kernel, bias)
 
     @classmethod
@@ -76,8 +76,9 @@ class LSTM:
 
     @classmethod
     def to_ours(
-        cls, kernel, bias=None, forget_bias=None, peephole=(), projection=None, norms=(), carry=True,
-        epsilon=None, activation=ACTIVATION, **clips,
+        cls, kernel: np.ndarray, bias: np.ndarray | None = None, forget_bias: Any = None, peephole: Any = (),
+        projection: Any = None, norms: Any = (), carry: bool = True, epsilon: Any = None,
+        activation: Any = ACTIVATION, **clips: Any,
     ) -> Part:  # fmt: skip
         outputs = None if projection is None else projection.shape[1]
         weights = _to_ours(cls.gates, kernel, bias, outputs)
@@ -105,7 +106,7 @@ class LSTM:
         return cell, weights
 
     @classmethod
-    def to_theirs(cls, weights: Arrays, forget_bias=None) -> dict[str, Any]:
+    def to_theirs(cls, weights: Arrays, forget_bias: Any = None) -> dict[str, Any]:
         by = cls.forget_bias if forget_bias is None else forget_bias
         weights = _forget(dict(weights), cells.LSTM, cls.gates, -by)
         theirs: dict[str, Any] = dict(_to_theirs(cls.gates, weights))
@@ -140,7 +141,14 @@ class GRU:
     candidate = columns(("new",), c="new")
 
     @classmethod
-    def to_ours(cls, gates_kernel, gates_bias, candidate_kernel, candidate_bias, **options) -> Part:
+    def to_ours(
+        cls,
+        gates_kernel: np.ndarray,
+        gates_bias: np.ndarray,
+        candidate_kernel: np.ndarray,
+        candidate_bias: np.ndarray,
+        **options: Any,
+    ) -> Part:
         gates, new = cls.gates.to_ours(gates_kernel), cls.candidate.to_ours(candidate_kernel)
         bias = np.concatenate([cls.gates.to_ours(gates_bias), cls.candidate.to_ours(candidate_bias)])
         cell = cells.GRU(units=bias.shape[1], **{"reset_after": False} | options)
@@ -159,7 +167,15 @@ class CudnnCompatibleGRU:
     """
 
     @staticmethod
-    def to_ours(gates_kernel, gates_bias, x_kernel, x_bias, h_kernel, h_bias, **options) -> Part:
+    def to_ours(
+        gates_kernel: np.ndarray,
+        gates_bias: np.ndarray,
+        x_kernel: np.ndarray,
+        x_bias: np.ndarray,
+        h_kernel: np.ndarray,
+        h_bias: np.ndarray,
+        **options: Any,
+    ) -> Part:
         candidate = np.concatenate([x_kernel, h_kernel])
         cell, weights = GRU.to_ours(gates_kernel, gates_bias, candidate, x_bias, reset_after=True, **options)
         return cell, weights | {"recurrent_bias": h_bias}
@@ -178,7 +194,9 @@ class IndRNN:
     gates = columns(cells.IndRNN.gates, h="hidden")
 
     @classmethod
-    def to_ours(cls, kernel_w, kernel_u, bias, activation=ACTIVATION) -> Part:
+    def to_ours(
+        cls, kernel_w: np.ndarray, kernel_u: np.ndarray, bias: np.ndarray, activation: Any = ACTIVATION
+    ) -> Part:
         weights = _diagonal(cls.gates, kernel_w, kernel_u, bias)
         return cells.IndRNN(units=bias.size, activation=activation), weights
 
@@ -193,13 +211,20 @@ class IndyLSTM:
     gates = LSTM.gates
 
     @classmethod
-    def to_ours(cls, kernel_w, kernel_u, bias, forget_bias=FORGET_BIAS, activation=ACTIVATION) -> Part:
+    def to_ours(
+        cls,
+        kernel_w: np.ndarray,
+        kernel_u: np.ndarray,
+        bias: np.ndarray,
+        forget_bias: Any = FORGET_BIAS,
+        activation: Any = ACTIVATION,
+    ) -> Part:
         weights = _forget(_diagonal(cls.gates, kernel_w, kernel_u, bias), cells.LSTM, cls.gates, forget_bias)
         options = {"cell_activation": activation, "output_activation": activation}
         return cells.LSTM(units=bias.size // 4, recurrence="diagonal", **options), weights
 
     @classmethod
-    def to_theirs(cls, weights: Arrays, forget_bias=FORGET_BIAS) -> Arrays:
+    def to_theirs(cls, weights: Arrays, forget_bias: Any = FORGET_BIAS) -> Arrays:
         return _from_diagonal(cls.gates, _forget(dict(weights), cells.LSTM, cls.gates, -forget_bias))
 
 
@@ -207,7 +232,15 @@ class IndyGRU:
     """`IndyGRUCell`: as `GRUCell`, every _w (inputs, …), every _u (1, …) ⊙ h, or ⊙ (r ⊙ h) in the candidate."""
 
     @staticmethod
-    def to_ours(gates_w, gates_u, gates_bias, candidate_w, candidate_u, candidate_bias, **options) -> Part:
+    def to_ours(
+        gates_w: np.ndarray,
+        gates_u: np.ndarray,
+        gates_bias: np.ndarray,
+        candidate_w: np.ndarray,
+        candidate_u: np.ndarray,
+        candidate_bias: np.ndarray,
+        **options: Any,
+    ) -> Part:
         gates = _diagonal(GRU.gates, gates_w, gates_u, gates_bias)
         new = _diagonal(GRU.candidate, candidate_w, candidate_u, candidate_bias)
         weights = {name: np.concatenate([gates[name], new[name]]) for name in gates}
@@ -230,12 +263,14 @@ class UGRNN:
     gates = columns(cells.UGRNN.gates, g="update", c="new")
 
     @classmethod
-    def to_ours(cls, kernel, bias, forget_bias=FORGET_BIAS, activation=ACTIVATION) -> Part:
+    def to_ours(
+        cls, kernel: np.ndarray, bias: np.ndarray, forget_bias: Any = FORGET_BIAS, activation: Any = ACTIVATION
+    ) -> Part:
         weights = _forget(_to_ours(cls.gates, kernel, bias), cells.UGRNN, cls.gates, forget_bias)
         return cells.UGRNN(units=bias.size // 2, activation=activation), weights
 
     @classmethod
-    def to_theirs(cls, weights: Arrays, forget_bias=FORGET_BIAS) -> Arrays:
+    def to_theirs(cls, weights: Arrays, forget_bias: Any = FORGET_BIAS) -> Arrays:
         return _to_theirs(cls.gates, _forget(dict(weights), cells.UGRNN, cls.gates, -forget_bias))
 
 
@@ -246,7 +281,9 @@ class NAS:
     gates = columns(cells.NAS.gates, **{gate: gate for gate in cells.NAS.gates})
 
     @classmethod
-    def to_ours(cls, kernel, recurrent_kernel, bias=None, projection=None) -> Part:
+    def to_ours(
+        cls, kernel: np.ndarray, recurrent_kernel: np.ndarray, bias: np.ndarray | None = None, projection: Any = None
+    ) -> Part:
         weights = cls.gates.kernels(kernel, recurrent_kernel)
         weights |= {} if bias is None else {"bias": cls.gates.to_ours(bias)}
         weights |= {} if projection is None else {"projection": projection.T}
@@ -265,7 +302,7 @@ class SRU:
     biases = columns(("forget", "reset"), f="forget", r="reset")
 
     @classmethod
-    def to_ours(cls, kernel, bias, activation=ACTIVATION) -> Part:
+    def to_ours(cls, kernel: np.ndarray, bias: np.ndarray, activation: Any = ACTIVATION) -> Part:
         weights = {"kernel": cls.gates.to_ours(kernel), "bias": cls.biases.to_ours(bias)}
         return cells.SRU(units=bias.size // 2, activation=activation), weights
 
@@ -282,7 +319,13 @@ class Intersection:
 
     @classmethod
     def to_ours(
-        cls, kernel, bias, in_kernel=None, in_bias=None, forget_bias=FORGET_BIAS, activation=PLUS_RNN_ACTIVATION
+        cls,
+        kernel: np.ndarray,
+        bias: np.ndarray,
+        in_kernel: np.ndarray | None = None,
+        in_bias: Any = None,
+        forget_bias: Any = FORGET_BIAS,
+        activation: Any = PLUS_RNN_ACTIVATION,
     ) -> Part:
         weights = _forget(_to_ours(cls.gates, kernel, bias), cells.Intersection, cls.gates, forget_bias)
         if in_kernel is not None:
@@ -290,7 +333,7 @@ class Intersection:
         return cells.Intersection(units=bias.size // 4, activation=activation), weights
 
     @classmethod
-    def to_theirs(cls, weights: Arrays, forget_bias=FORGET_BIAS) -> Arrays:
+    def to_theirs(cls, weights: Arrays, forget_bias: Any = FORGET_BIAS) -> Arrays:
         theirs = _to_theirs(cls.gates, _forget(dict(weights), cells.Intersection, cls.gates, -forget_bias))
         if "input_kernel" in weights:
             theirs |= {"in_kernel": weights["input_kernel"][0].T, "in_bias": weights["input_bias"][0]}
@@ -304,7 +347,9 @@ class TimeFreqLSTM:
     peepholes: ClassVar = LSTM.peepholes
 
     @classmethod
-    def to_ours(cls, kernel, bias, peephole=(), forget_bias=FORGET_BIAS, **options) -> Part:
+    def to_ours(
+        cls, kernel: np.ndarray, bias: np.ndarray, peephole: Any = (), forget_bias: Any = FORGET_BIAS, **options: Any
+    ) -> Part:
         units = bias.size // 4
         parts = np.split(cls.gates.to_ours(kernel), [-2 * units, -units], axis=-1)
         weights = dict(zip(("kernel", "recurrent_kernel", "frequency_kernel"), parts, strict=True))
@@ -315,7 +360,7 @@ class TimeFreqLSTM:
         return cells.TimeFreqLSTM(units=units, peephole=bool(len(peephole)), **options), weights
 
     @classmethod
-    def to_theirs(cls, weights: Arrays, forget_bias=FORGET_BIAS) -> dict[str, Any]:
+    def to_theirs(cls, weights: Arrays, forget_bias: Any = FORGET_BIAS) -> dict[str, Any]:
         weights = _forget(dict(weights), cells.TimeFreqLSTM, cls.gates, -forget_bias)
         rows = [weights[name] for name in ("kernel", "recurrent_kernel", "frequency_kernel")]
         kernel = cls.gates.to_theirs(np.concatenate(rows, axis=-1))

@@ -71,7 +71,7 @@ def dense_activation(request: Request, name: str) -> Activation:
     return activation(request.settings.get("", f"{name}.activation", "linear"), f"--set {name}.activation")
 
 
-def activation(value, where: str) -> Activation:
+def activation(value: Any, where: str) -> Activation:
     """An activation as the user gives it: its name, or an object with a type. Raises SpecError for anything else."""
     if isinstance(value, dict):
         return decode(Function, value, where)  # type: ignore[type-abstract]

@@ -1,5 +1,8 @@
 """Layers with their weights."""
 
+from typing import Any
+
+import numpy as np
 from msgspec.structs import replace
 
 from rnnspec import Dense, Embedding, Recurrent, Stack
@@ -16,12 +19,12 @@ def stack(*parts: Part) -> Part:
     return Stack(cells=tuple(cell for cell, _ in parts)), weights
 
 
-def recurrent(part: Part, name="rnn", last=False, **options) -> WithWeights:
+def recurrent(part: Part, name: str = "rnn", last: bool = False, **options: Any) -> WithWeights:
     """One direction; `last`: its last output only."""
     return Recurrent(name=name, cell=part[0], return_sequences=not last, **options), part[1]
 
 
-def bidirectional(forward: Part, backward: Part, name="rnn", last=False, **options) -> WithWeights:
+def bidirectional(forward: Part, backward: Part, name: str = "rnn", last: bool = False, **options: Any) -> WithWeights:
     """Both directions, whose cells may differ."""
     weights = under("forward", forward[1]) | under("backward", backward[1])
     if forward[0] != backward[0]:
@@ -30,14 +33,16 @@ def bidirectional(forward: Part, backward: Part, name="rnn", last=False, **optio
     return layer, weights
 
 
-def dense(kernel, bias=None, name="head", activation="linear") -> WithWeights:
+def dense(
+    kernel: np.ndarray, bias: np.ndarray | None = None, name: str = "head", activation: Activation = "linear"
+) -> WithWeights:
     """`tf.matmul(x, kernel) + bias` and Keras `Dense`: kernel (inputs, units)."""
     biased, weights = (False, {}) if bias is None else (True, {"bias": bias})
     layer = Dense(name=name, units=kernel.shape[1], activation=activation, bias=biased)
     return layer, {"kernel": kernel.T} | weights
 
 
-def embedding(table, name="embedding") -> WithWeights:
+def embedding(table: np.ndarray, name: str = "embedding") -> WithWeights:
     """`tf.nn.embedding_lookup`, Keras `Embedding`, `nn.Embedding`: (vocabulary, units)."""
     return Embedding(name=name, vocabulary=table.shape[0], units=table.shape[1]), {"embeddings": table}
 

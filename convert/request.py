@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -31,7 +32,7 @@ class Request:
     looked_at: set[str] = field(default_factory=set)
     _notes: dict[str, dict[str, None]] = field(default_factory=dict)  # text → what it is about
 
-    def look(self, option: str):
+    def look(self, option: str) -> Any:
         """The option `config`, `ema` or `part`, from here on the reader's business."""
         self.looked_at.add(option)
         return getattr(self, option)

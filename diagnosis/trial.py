@@ -23,7 +23,9 @@ Arrays = dict[str, np.ndarray]
 class Apart(NumpyOps):
     """The reference, which runs cells made of cells one after the other, so that each can be caught alone."""
 
-    def recurrent(self, layer, p: dict[str, Array], x: Array, valid: Valid, state: States):
+    def recurrent(
+        self, layer: Recurrent, p: dict[str, Array], x: Array, valid: Valid, state: States
+    ) -> tuple[list[Array], States]:
         return layer.unroll(self, p, x, valid, state)
 
 

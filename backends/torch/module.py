@@ -109,7 +109,7 @@ class Net(nn.Module):
         return self.model.step(self._ops(), weights, values, given)
 
     def _arrays(self) -> Arrays:
-        return Arrays(self._buffers["_anchor"])  # type: ignore[arg-type]
+        return Arrays(self._buffers["_anchor"])
 
     def _ops(self) -> TorchOps:
         """Operations for one call, of which only those in training count."""

@@ -1,5 +1,7 @@
 """Keras's cells → ours."""
 
+from typing import Any
+
 import numpy as np
 
 from rnnspec import CellDropout
@@ -80,7 +82,7 @@ class Cells:
         return keras.SimpleRNN.to_ours(*kernels, bias, self.activation(cell, place))
 
     def _lstm(self, cell: Saved, units: int, kernels: Kernels, place: str) -> Part:
-        acts = {"gate_activation": self.gate_activation(cell, place)}
+        acts: dict[str, Any] = {"gate_activation": self.gate_activation(cell, place)}
         acts |= dict.fromkeys(("cell_activation", "output_activation"), self.activation(cell, place))
         if "bias" not in cell.variables:
             return keras.LSTM.to_ours(*kernels, **acts)
@@ -90,7 +92,10 @@ class Cells:
         return keras.LSTM.to_ours(*kernels, self.take(cell, "bias", 4 * units), **acts)
 
     def _gru(self, cell: Saved, units: int, kernels: Kernels, place: str) -> Part:
-        acts = {"gate_activation": self.gate_activation(cell, place), "activation": self.activation(cell, place)}
+        acts: dict[str, Any] = {
+            "gate_activation": self.gate_activation(cell, place),
+            "activation": self.activation(cell, place),
+        }
         if acts["gate_activation"] in ("softmax", "log_softmax"):
             raise UnsupportedError(f"{cell.where}: recurrent_activation runs over the units of one gate: no equal here")
         after = cell.get("reset_after", bool)

@@ -248,7 +248,7 @@ def _numbers(value: int | memoryview, dtype: str, where: str) -> np.ndarray:
     return array_of(value, dtype, where) if dtype else varints(value, where)
 
 
-def array_of(data: memoryview, dtype, where: str) -> np.ndarray:
+def array_of(data: memoryview, dtype: str | np.dtype, where: str) -> np.ndarray:
     """Numbers as they lie in memory. Raises SpecError: part of one, or none."""
     if not len(data) or len(data) % np.dtype(dtype).itemsize:
         raise SpecError(

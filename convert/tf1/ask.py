@@ -56,7 +56,7 @@ class Ask:
         """Of a layer norm."""
         return self._number("epsilon", self._said("epsilon", default, " in the layer norms", "variance_epsilon"))
 
-    def clips(self, projection: bool) -> dict[str, float | None]:
+    def clips(self, projection: bool) -> dict[str, Any]:
         """`clip_cell`, and `clip_projection` where there is a projection; none by default."""
         names = {"clip_cell": "cell_clip"} | ({"clip_projection": "proj_clip"} if projection else {})
         return {ours: self._limit(ours, theirs) for ours, theirs in names.items()}

@@ -3,6 +3,7 @@ they are written down: `rnnspec.conventions.tf1`."""
 
 from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 from rnnspec.conventions import tf1
 from rnnspec.conventions.gates import Part
@@ -26,7 +27,7 @@ def lstm(v: CellVariables, ask: Ask, kind: type[tf1.LSTM] = tf1.LSTM) -> Found:
     outputs = v.shape("projection")[-1] if "projection" in v else units
     inputs = v.inputs("kernel", outputs)
     diagonals = [f"peephole_{gate}" for gate in kind.peepholes]
-    part = partial(
+    part: partial[Any] = partial(
         kind.to_ours,
         kernel=v.take("kernel"),
         peephole=[v.take(name, units) for name in diagonals] if any(name in v for name in diagonals) else [],
@@ -114,7 +115,7 @@ def intersection(v: CellVariables, ask: Ask) -> Found:
     given = "in_projection/kernel" in v
     projection = [v.take("in_projection/kernel", None, units), v.take("in_projection/bias", units)] if given else []
     inputs = len(projection[0]) if projection else units
-    options = {"forget_bias": ask.forget_bias()}
+    options: dict[str, Any] = {"forget_bias": ask.forget_bias()}
     options["activation"] = ask.activation(tf1.PLUS_RNN_ACTIVATION, "y_activation")
     return inputs, tf1.Intersection.to_ours(*arrays, *projection, **options)
 
