@@ -74,7 +74,7 @@ def compare(a: Path, b: Path, source: Path | None, tolerance: float | None) -> d
 
 
 def numbers_of(b: Path, values: dict, model: "Model", given: dict | None) -> tuple[dict, dict]:
-    """Inputs, and what is expected, by our names."""
+    """Inputs, and what is expected, by our names. Raises SpecError: the file has other names than the model."""
     import numpy as np
 
     from rnnspec.errors import SpecError

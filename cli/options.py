@@ -43,7 +43,7 @@ def chosen_backends(names: tuple[str, ...]) -> dict:
 
 
 def import_module(module: str) -> None:
-    """Import a module by its name, or a file of Python by its path."""
+    """Import a module by its name, or a file of Python by its path. Raises SpecError: there is no such module."""
     import importlib
     import importlib.util
 

@@ -29,6 +29,7 @@ class Unsupported(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     features: tuple[str, ...]
 
     def concerns(self, feature: str) -> bool:
+        """Whether the entry is about this case."""
         matching = [pattern for pattern in self.features if fnmatchcase(feature, pattern.removeprefix("!"))]
         return bool(matching) and not matching[-1].startswith("!")
 

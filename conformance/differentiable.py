@@ -24,6 +24,7 @@ def load(source: Any, dtype: str = "float32", seed: int = 0, time_major: bool = 
 
 
 def checkpoint(net: Differentiable) -> Checkpoint:
+    """The network's weights in its dtype."""
     return net.checkpoint.copy(net.dtype)
 
 

@@ -35,6 +35,7 @@ class Invalid:
 
     @property
     def comment(self) -> str:
+        """What is wrong with it, in words."""
         return f"to be refused: {self.id.removeprefix('invalid-').replace('-', ' ')}"
 
 

@@ -6,6 +6,7 @@ import pytest
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
+    """The options that pytest takes."""
     group = parser.getgroup("rnnspec")
     group.addoption(
         "--rnnspec-backend",

@@ -74,7 +74,7 @@ def title(item: Item) -> str:
 
 
 def columns(names: Iterable[str], workers: Workers) -> dict[str, list[str]]:
-    """Backend → the names of its variants."""
+    """Backend → the names of its variants. Raises SpecError: a result of no case that is known."""
     names = list(names)
     found = dict(zip(names, workers.map(_variants, names), strict=True))
     for name, row in found.items():

@@ -28,6 +28,7 @@ class Tape:
         self.arrays: list[Traced] = []
 
     def rounded(self, value: Any) -> np.ndarray:
+        """The same in another precision."""
         value = np.asarray(value, np.longdouble)
         return value if self.precision is np.longdouble else value.astype(self.precision).astype(np.longdouble)
 
@@ -96,6 +97,7 @@ class Traced(np.lib.mixins.NDArrayOperatorsMixin):
 
     @property
     def T(self) -> "Traced":
+        """The axes in reverse."""
         return Traced(self.tape, self.value.T, (self, lambda g: g.T))
 
     def reshape(self, *shape: int) -> "Traced":
@@ -103,19 +105,23 @@ class Traced(np.lib.mixins.NDArrayOperatorsMixin):
         return Traced(self.tape, self.value.reshape(shape), (self, lambda g: g.reshape(self.shape)))
 
     def astype(self, dtype: Any) -> Self:
+        """The same in another dtype."""
         if dtype != self.dtype:
             raise NotImplementedError(f"astype({dtype}): all on a tape is {self.dtype}")
         return self
 
     def max(self, axis: int, keepdims: bool) -> "Traced":
+        """As NumPy's."""
         y = self._last(axis, keepdims).value.max(-1, keepdims=True)
         largest = self.value == y
         return Traced(self.tape, y, (self, lambda g: g * largest / largest.sum(-1, keepdims=True)))
 
     def sum(self, axis: int, keepdims: bool) -> "Traced":
+        """As NumPy's."""
         return self._last(axis, keepdims) @ np.ones((self.shape[-1], 1))
 
     def mean(self, axis: int, keepdims: bool) -> "Traced":
+        """As NumPy's."""
         return self.sum(axis, keepdims) / self.shape[-1]
 
     def _last(self, axis: int, keepdims: bool) -> "Traced":

@@ -25,6 +25,7 @@ class Variant:
 
     @property
     def name(self) -> str:
+        """What reports call it."""
         return f"{self.module.__name__.removeprefix('rnnspec.backends.')} {self.short}"
 
     @property
@@ -34,6 +35,7 @@ class Variant:
 
     @cached_property
     def declared(self) -> Declaration:
+        """What the backend says of itself."""
         return declaration(self.module)
 
     @cached_property
@@ -48,6 +50,7 @@ class Variant:
 
     @property
     def trains(self) -> bool:
+        """Whether it has gradients."""
         return hasattr(self.module, "vjp")
 
     def load(self, checkpoint: Checkpoint, **options: Any) -> Any:

@@ -36,7 +36,11 @@ class Settings:
         return cls(values)
 
     def get(self, place: str, name: str, default: Any = None, *, also: tuple[str, ...] = ()) -> Any:
-        """The value of `name`, or of the other names that it goes by (`also`), at `place`; else the default."""
+        """The value of `name`, or of the other names that it goes by (`also`), at `place`; else the default.
+
+        Raises:
+            SpecError: it is needed and was not given.
+        """
         names = (name, *also)
         self._known |= set(names)
         parts = place.split(".") if place else []

@@ -87,6 +87,7 @@ class Graph:
         return self._shared[key]
 
     def scalar(self, number: float) -> Value:
+        """A floating constant without axes."""
         number = float(number)
         return self.constant(np.array(number, self.dtype), f"scalar {number!r}")
 
@@ -95,6 +96,7 @@ class Graph:
         return self.constant(np.array(values, "int64"), f"integers {', '.join(map(str, values))}")
 
     def integer(self, value: int) -> Value:
+        """An int64 constant."""
         return self.constant(np.array(value, "int64"), f"integer {value}")
 
     def gemm(self, x: Value, kernel: Value, offset: Value | None = None) -> Value:
@@ -102,12 +104,15 @@ class Graph:
         return self.node("Gemm", [x, kernel, offset], (*x.shape[:-1], kernel.shape[-1]))
 
     def unsqueeze(self, x: Value, axis: int) -> Value:
+        """With an axis of one put in."""
         return self.node("Unsqueeze", [x, self.integers(axis)], (*x.shape[:axis], 1, *x.shape[axis:]))
 
     def squeeze(self, x: Value, axis: int) -> Value:
+        """Without an axis of one."""
         return self.node("Squeeze", [x, self.integers(axis)], (*x.shape[:axis], *x.shape[axis + 1 :]))
 
     def transpose(self, x: Value, *order: int) -> Value:
+        """The axes in another order."""
         return self.node("Transpose", [x], tuple(x.shape[i] for i in order), perm=list(order))
 
     def pad(self, x: Value, after: list[Value], shape: tuple[Dimension, ...], filling: Value | None = None) -> Value:

@@ -118,7 +118,11 @@ def trace(
     reset: bool = False,
     time_major: bool = False,
 ) -> tuple[Made, dict[str, str]]:
-    """The model written into a graph, which `kind` makes for an opset, and its metadata; options as of `build`."""
+    """The model written into a graph, which `kind` makes for an opset, and its metadata; options as of `build`.
+
+    Raises:
+        SpecError: an opset that is not written, or options that contradict each other.
+    """
     newest = onnx.defs.onnx_opset_version()
     if not _OLDEST_OPSET <= opset <= newest:
         raise SpecError(f"opset: expected {_OLDEST_OPSET} to {newest}, found {opset}")

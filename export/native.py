@@ -65,6 +65,7 @@ def attributes(meaning: Node, directions: int) -> dict[str, Any]:
 
 
 def title(cell: Cell) -> str:
+    """What reports call the path."""
     return f"native {type(cell).__name__}"
 
 

@@ -85,6 +85,7 @@ def markers(graph: Graph, valid: Valid, x: Value, reverse: bool) -> Value | None
 
 
 def order(graph: Graph, marked: Value, reverse: bool) -> Order:
+    """The marked steps in front, made once for each mask."""
     return graph.shared(("order", marked.name, reverse), lambda: _order(graph, marked, reverse))
 
 
@@ -118,6 +119,7 @@ def rows(graph: Graph, x: Value, steps: Value) -> Value:
 
 
 def masked(graph: Graph, x: Value, steps: Value | None) -> Value:
+    """x, 0 at steps that are not marked."""
     if steps is None:
         return x
     return graph.node("Where", [wide(graph, steps), x, graph.scalar(0)], x.shape)
@@ -159,6 +161,7 @@ def last(graph: Graph, y: Value, valid: Valid, reverse: bool) -> Value:
 
 
 def flip(graph: Graph, y: Value) -> Value:
+    """The time axis reversed."""
     return graph.slice(y, -1, -_END, y.shape[0], -1)
 
 

@@ -73,6 +73,7 @@ class Product(Value):
 
     @cached_property
     def name(self) -> str:  # type: ignore[override]
+        """The value's name in the graph."""
         return self.graph.gemm(self.x, self.kernel).name
 
 

@@ -63,6 +63,7 @@ class Column:
 
     @property
     def name(self) -> str:
+        """What stands above the column."""
         return " ".join(filter(None, (self.runtime, self.version, self.variant)))
 
     @property

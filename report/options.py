@@ -80,4 +80,5 @@ def numbers(rows: Iterable[Row]) -> str:
 
 
 def times(headroom: float) -> str:
+    """How often each was tried."""
     return f"{headroom:.1f}×" if headroom < 100 else f"{headroom:.0f}×"

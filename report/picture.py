@@ -67,11 +67,13 @@ def distance(case: Case, checkpoint: Checkpoint, changed: dict | None = None) ->
 
 
 def x_of(error: float) -> float:
+    """Where a value lies, in points."""
     exponent = min(max(math.log10(max(error, 1e-99)), LOWEST), HIGHEST)
     return LEFT + WIDTH * (exponent - LOWEST) / (HIGHEST - LOWEST)
 
 
 def dot(error: float, y: float, radius: float, colour: str) -> str:
+    """One dot of the picture."""
     return f'<circle cx="{x_of(error):.1f}" cy="{y:.1f}" r="{radius}" fill="{colour}" opacity="0.6"/>'
 
 

@@ -142,7 +142,11 @@ def as_checkpoint(source: "Checkpoint | str | os.PathLike", allow_nonfinite: boo
 
 
 def check_weights(model: Model, weights: dict[str, np.ndarray], where: str, allow_nonfinite: bool = False) -> None:
-    """Every tensor of the architecture is there once, with its shape, one dtype, and finite values (FILE-4, FILE-5)."""
+    """Every tensor of the architecture is there once, with its shape, one dtype, and finite values (FILE-4, FILE-5).
+
+    Raises:
+        SpecError: a tensor is missing, unknown, of another shape or dtype, or not finite.
+    """
     shapes = model.parameters()
     for name in shapes:
         if name not in weights:

@@ -124,7 +124,11 @@ class NumpyArrays:
 
 
 def check_x(model: Model, shape: Sequence[int | None], step: bool = False, time_major: bool = False) -> None:
-    """The rank and features of x; a None in `shape` is unknown yet and passes."""
+    """The rank and features of x; a None in `shape` is unknown yet and passes.
+
+    Raises:
+        SpecError: x has other axes or other features.
+    """
     rank = 2 - step + (model.inputs is not None)
     if len(shape) == rank and (model.inputs is None or shape[-1] in (model.inputs, None)):
         return
@@ -140,7 +144,7 @@ def check_x(model: Model, shape: Sequence[int | None], step: bool = False, time_
 
 
 def numbers(value: Any, name: str = "x") -> np.ndarray:
-    """x, or what is called `name`, as an array of real numbers."""
+    """x, or what is called `name`, as an array of real numbers. Raises SpecError: it holds anything else."""
     found = array(value, name)
     if found.dtype.kind not in "fiub":
         raise SpecError(f"{name}: expected numbers, found {found.dtype}")
@@ -148,7 +152,7 @@ def numbers(value: Any, name: str = "x") -> np.ndarray:
 
 
 def array(value: Any, name: str) -> np.ndarray:
-    """What is called `name` as an array."""
+    """What is called `name` as an array. Raises SpecError: rows of several lengths."""
     try:
         return np.asarray(value)
     except ValueError:  # of NumPy, for lists of several lengths
@@ -156,7 +160,11 @@ def array(value: Any, name: str) -> np.ndarray:
 
 
 def check_ids(ids: np.ndarray, vocabulary: int) -> None:
-    """Integer ids, from 0 to vocabulary − 1: no backend may wrap or clamp them."""
+    """Integer ids, from 0 to vocabulary − 1: no backend may wrap or clamp them.
+
+    Raises:
+        SpecError: an id of another type or out of range.
+    """
     if not np.issubdtype(ids.dtype, np.integer):
         raise SpecError(f"ids: expected integers, found {ids.dtype}; the model begins with an embedding")
     if ids.size and (ids.min() < 0 or ids.max() >= vocabulary):
@@ -165,7 +173,7 @@ def check_ids(ids: np.ndarray, vocabulary: int) -> None:
 
 
 def check_lengths(lengths: np.ndarray, batch: int, time: int) -> None:
-    """Integers (batch,), each from 0 to the steps of x."""
+    """Integers (batch,), each from 0 to the steps of x. Raises SpecError: they are not."""
     if not np.issubdtype(lengths.dtype, np.integer):
         raise SpecError(f"lengths: expected integers, found {lengths.dtype}")
     if lengths.shape != (batch,):
@@ -178,7 +186,11 @@ def check_lengths(lengths: np.ndarray, batch: int, time: int) -> None:
 
 
 def check_marks(name: str, boolean: bool, shape: Sequence[int | None], batch: int, time: int) -> None:
-    """A mask, or resets: booleans (batch, time); a None in `shape` is unknown yet and passes."""
+    """A mask, or resets: booleans (batch, time); a None in `shape` is unknown yet and passes.
+
+    Raises:
+        SpecError: they are not.
+    """
     if not boolean:
         raise SpecError(f"{name}: expected booleans, found another dtype; compare it with 0 first")
     if len(shape) != 2 or any(
@@ -188,13 +200,17 @@ def check_marks(name: str, boolean: bool, shape: Sequence[int | None], batch: in
 
 
 def check_named(state: Any) -> None:
-    """States come by name."""
+    """States come by name. Raises SpecError: they do not."""
     if not isinstance(state, Mapping):
         raise SpecError(f"state: expected a mapping, name → array (batch, size), found {type(state).__name__}")
 
 
 def check_state(sizes: Mapping[str, int], state: Mapping[str, Any], batch: int | None) -> None:
-    """All states of `sizes` by name, each (batch, size); a None in a shape is unknown yet and passes."""
+    """All states of `sizes` by name, each (batch, size); a None in a shape is unknown yet and passes.
+
+    Raises:
+        SpecError: one is missing, unknown or of another shape.
+    """
     for name in state:
         if name not in sizes:
             raise SpecError(f"state: unknown {name!r}; expected {', '.join(sizes) or 'none'}")
@@ -209,7 +225,11 @@ def check_state(sizes: Mapping[str, int], state: Mapping[str, Any], batch: int |
 
 
 def check_cotangents(shapes: Mapping[str, tuple[int, ...]], cotangents: Mapping[str, tuple[int, ...]]) -> None:
-    """Shapes by name: each is that of a result; not every result needs one (CALL-10)."""
+    """Shapes by name: each is that of a result; not every result needs one (CALL-10).
+
+    Raises:
+        SpecError: one is of no result, or of another shape.
+    """
     for name, shape in cotangents.items():
         if name not in shapes:
             raise SpecError(f"cotangents: unknown {name!r}; expected some of {', '.join(shapes)}")
@@ -218,7 +238,7 @@ def check_cotangents(shapes: Mapping[str, tuple[int, ...]], cotangents: Mapping[
 
 
 def check_dtype(dtype: str) -> str:
-    """float32 or float64."""
+    """float32 or float64. Raises SpecError: another dtype."""
     if dtype not in ("float32", "float64"):
         raise SpecError(f"dtype: expected 'float32' or 'float64', found {dtype!r}")
     return dtype

@@ -41,31 +41,40 @@ class Ops(Protocol):
 
     # Elementwise
 
-    def sigmoid(self, x: Array) -> Array: ...
+    def sigmoid(self, x: Array) -> Array:
+        """1 / (1 + e⁻ˣ)."""
 
-    def tanh(self, x: Array) -> Array: ...
+    def tanh(self, x: Array) -> Array:
+        """(eˣ − e⁻ˣ) / (eˣ + e⁻ˣ)."""
 
-    def relu(self, x: Array) -> Array: ...
+    def relu(self, x: Array) -> Array:
+        """max(x, 0)."""
 
-    def exp(self, x: Array) -> Array: ...
+    def exp(self, x: Array) -> Array:
+        """eˣ."""
 
-    def erf(self, x: Array) -> Array: ...
+    def erf(self, x: Array) -> Array:
+        """The error function."""
 
     def softplus(self, x: Array) -> Array:
         """log(1 + eˣ), without overflow."""
 
-    def clip(self, x: Array, low: float, high: float) -> Array: ...
+    def clip(self, x: Array, low: float, high: float) -> Array:
+        """x, at least `low` and at most `high`; the slope is 1 on the borders."""
 
     def greater(self, x: Array, threshold: float) -> Array:
         """x > threshold, as booleans."""
 
-    def where(self, condition: Array, x: Array, otherwise: Array) -> Array: ...
+    def where(self, condition: Array, x: Array, otherwise: Array) -> Array:
+        """x where the condition holds, else `otherwise`."""
 
     # Over features
 
-    def softmax(self, x: Array) -> Array: ...
+    def softmax(self, x: Array) -> Array:
+        """eˣ / Σ eˣ over the last axis."""
 
-    def log_softmax(self, x: Array) -> Array: ...
+    def log_softmax(self, x: Array) -> Array:
+        """The logarithm of `softmax`."""
 
     def layer_norm(self, x: Array, gamma: Array, beta: Array | None, epsilon: float, groups: int) -> Array:
         """γ ⊙ (x − mean) / √(variance + ε) + β: the features in `groups` equal groups, each normalised by itself.

@@ -36,6 +36,7 @@ class Node:
 
     @property
     def ndim(self) -> int:
+        """The number of axes."""
         return len(self.shape)
 
     @property
@@ -71,7 +72,11 @@ class Node:
         return _arithmetic("mul", self, -1.0)
 
     def __getitem__(self, index: Any) -> Self:
-        """A parameter sliced along its first axis."""
+        """A parameter sliced along its first axis.
+
+        Raises:
+            UnsupportedError: anything but parts along the first axis.
+        """
         if None in self.shape or not isinstance(index, (int, slice)):
             raise UnsupportedError(f"step: {self.op}[{index!r}]: parameters alone are sliced; use ops.split")
         where = range(self.shape[0])[index]

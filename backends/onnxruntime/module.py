@@ -51,7 +51,7 @@ class Net:
         return self._sessions[key]
 
     def checkpoint(self) -> Checkpoint:
-        """The checkpoint that the network was made from."""
+        """The checkpoint that the network was made from. Raises UnsupportedError: it was made from an .onnx file."""
         if self._checkpoint is None:
             raise UnsupportedError("loaded from an .onnx file: load the model file instead to get its checkpoint")
         return self._checkpoint

@@ -26,7 +26,11 @@ def separate(
     state: Mapping[str, Any] | None = None,
     reset: Any = None,
 ) -> dict[str, Any]:
-    """The arguments by name, absent ones left out; x may be a mapping that holds them all."""
+    """The arguments by name, absent ones left out; x may be a mapping that holds them all.
+
+    Raises:
+        SpecError: a mapping with other keys, or states that do not fit.
+    """
     if isinstance(x, Mapping):
         if any(other is not None for other in (lengths, mask, state, reset)):
             raise SpecError("x: a mapping holds lengths, mask, reset and states itself; give them there")

@@ -96,6 +96,7 @@ class Compute:
         return tf.reshape(x, (-1, x.shape[-1]))
 
     def mean(self, x: tf.Tensor) -> tf.Tensor:
+        """Over the features, whose axis stays."""
         return tf.reduce_mean(x, self.axis, keepdims=True)
 
     def grouped(self, x: tf.Tensor, groups: int) -> tf.Tensor:

@@ -36,6 +36,9 @@ class Net(keras.Model):
     A mask that an earlier Keras layer attached to x is honoured as `mask`, and an error where lengths or a mask are
     given too. As with every Keras layer, the mask goes on with a sequence output, so Keras's losses leave padded steps
     out.
+
+    Raises:
+        SpecError: `path` is none of these.
     """
 
     def __init__(
@@ -162,6 +165,7 @@ class Net(keras.Model):
         saved_model.write(self, filepath)
 
     def get_config(self) -> dict[str, Any]:
+        """What Keras keeps to make the network again."""
         return {
             "architecture": self.model.to_json(),
             "metadata": json.dumps(self.metadata),
@@ -176,6 +180,7 @@ class Net(keras.Model):
 
     @classmethod
     def from_config(cls, config: dict[str, Any], custom_objects: Mapping | None = None) -> Self:
+        """The network of a configuration, its weights still 0."""
         model = Model.from_json(config.pop("architecture"))
         weights = {name: np.zeros(shape, config["dtype"]) for name, shape in model.parameters().items()}
         trainable = config.pop("trainable")

@@ -15,7 +15,7 @@ class Arrays:
         self.anchor = anchor
 
     def ids(self, x: Tensor, vocabulary: int) -> Tensor:
-        """Of any integer type."""
+        """Of any integer type. Raises SpecError: another type, or an id out of range."""
         if x.is_floating_point() or x.is_complex() or x.dtype == torch.bool:
             raise SpecError(f"ids: expected integers, found {x.dtype}; the model begins with an embedding")
         if not x.is_cuda and not torch.compiler.is_compiling():  # CUDA asserts by itself; reading would synchronise
@@ -23,7 +23,7 @@ class Arrays:
         return x
 
     def features(self, x: Tensor) -> Tensor:
-        """In the dtype of the network: who trains chose one."""
+        """In the dtype of the network: who trains chose one. Raises SpecError: another dtype."""
         if x.dtype != self.anchor.dtype:
             raise SpecError(f"x: expected {self.anchor.dtype}, found {x.dtype}; convert it with x.to(…)")
         return x

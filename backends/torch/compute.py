@@ -27,6 +27,7 @@ _NUMBERS = {"number", "not", "inside"}  # made of booleans
 
 
 def softplus(x: Tensor) -> Tensor:
+    """log(1 + eˣ), without overflow."""
     return torch.logaddexp(x, x.new_zeros(()))  # F.softplus cuts off at 20, which float64 sees
 
 

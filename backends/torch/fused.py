@@ -37,6 +37,7 @@ class Plan:
 
     @cached_property
     def gradient(self) -> Gradient:
+        """The derivative of the step."""
         return gradient(self.program, self.stages)
 
     @cached_property

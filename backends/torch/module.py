@@ -28,6 +28,9 @@ class Net(nn.Module):
 
     `state_dict` uses the specification's names and shapes. Tensors go in and out as torch's do; arrays and lists are
     accepted too, and outside training they are run without recording gradients.
+
+    Raises:
+        SpecError: `path` is none of these.
     """
 
     def __init__(

@@ -40,6 +40,7 @@ class Row:
 
     @property
     def file(self) -> str:
+        """The file that was changed."""
         return self.change.partition(": ")[0]
 
 

@@ -29,6 +29,7 @@ class Source:
 
     @cached_property
     def changes(self) -> list[Change]:
+        """The changes to the module."""
         return changes(self.text)
 
 
@@ -82,6 +83,7 @@ class Changed(MetaPathFinder):
     def find_spec(
         self, fullname: str, path: Sequence[str] | None = None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
+        """As importlib asks for it."""
         if fullname != self.source.name:
             return None
         loader = _Loader(fullname, str(self.source.path), self.number)

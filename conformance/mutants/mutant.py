@@ -40,6 +40,7 @@ class Mutant:
 
     @property
     def id(self) -> str:
+        """The clause and what is wrong."""
         return f"{self.clause}: {self.wrong}"
 
     @property

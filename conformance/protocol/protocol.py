@@ -28,6 +28,7 @@ class Protocol:
 
     @property
     def case(self) -> Case:
+        """The case that the calls are made from."""
         return _cases()[self.of]
 
     @property

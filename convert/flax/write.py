@@ -52,7 +52,11 @@ def write(checkpoint: Checkpoint, target: Path) -> None:
 
 
 def parameters(checkpoint: Checkpoint) -> Arrays:
-    """The tree that `write` writes, flat: name, joined by "/", → array."""
+    """The tree that `write` writes, flat: name, joined by "/", → array.
+
+    Raises:
+        UnsupportedError: Flax has no such cell.
+    """
     checkpoint = unstacked(checkpoint)
     model = checkpoint.model
     if model.padding is not None:

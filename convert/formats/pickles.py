@@ -98,6 +98,7 @@ class Pickle:
         return self.pop()
 
     def damaged(self, what: str) -> NoReturn:
+        """Refuse the file. Raises SpecError: always."""
         raise SpecError(f"{self.where}: a damaged pickle ({what} at byte {self.at:,}); copy the file again")
 
     def take(self, size: int) -> bytes:
@@ -113,6 +114,7 @@ class Pickle:
         return self.take(size).decode("utf-8", "backslashreplace")
 
     def line(self) -> str:
+        """The text up to the end of the line."""
         end = self.data.find(b"\n", self.at)
         if end < 0:
             self.damaged("a name without an end")
@@ -121,6 +123,7 @@ class Pickle:
         return name
 
     def pop(self, kind: type | tuple[type, ...] = object) -> Any:
+        """The top of the stack, taken off."""
         if not self.stack or self.stack[-1] is _MARK or not isinstance(self.stack[-1], kind):
             self.damaged("the stack holds something else")
         return self.stack.pop()
@@ -136,6 +139,7 @@ class Pickle:
         return found[::-1]
 
     def top(self, kind: type | tuple[type, ...]) -> Any:
+        """The top of the stack."""
         found = self.pop(kind)
         self.stack.append(found)
         return found
@@ -143,6 +147,7 @@ class Pickle:
     # What the instructions do
 
     def put(self, key: int) -> None:
+        """Remember the top of the stack under a number."""
         self.memo[key] = self.top(object)
 
     def get(self, key: int) -> None:
@@ -151,9 +156,11 @@ class Pickle:
         self.stack.append(self.memo[key])
 
     def row(self, size: int) -> None:
+        """A tuple of the topmost values, onto the stack."""
         self.stack.append(tuple([self.pop() for _ in range(size)][::-1]))
 
     def imported(self) -> None:
+        """A name in a module, onto the stack. Raises SpecError: it is not among those that are known."""
         module, name = self.line(), self.line()
         full = f"{_PYTHON_2.get(module, module)}.{name}"
         if full not in (*_DICTS, *_TENSORS, *_AROUND, _SUBCLASS) and not _OTHERS.fullmatch(full):
@@ -164,10 +171,11 @@ class Pickle:
         self.stack.append(Name(full))
 
     def extend(self, items: list[Any]) -> None:
+        """More items into the list on top."""
         self.top(list).extend(items)
 
     def update(self, items: list[Any]) -> None:
-        """Keys and values in turn, into a dict."""
+        """Keys and values in turn, into a dict. Raises SpecError: a nest as key, or a key twice."""
         target = self.top(dict)
         if len(items) % 2:
             self.damaged("a key without a value")

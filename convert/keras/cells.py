@@ -33,7 +33,11 @@ class Cells:
         self.variables, self.version, self.request = variables, version, request
 
     def take(self, saved: Saved, leaf: str, *shape: int | None) -> np.ndarray:
-        """A variable of a layer or cell, which must be of floats."""
+        """A variable of a layer or cell, which must be of floats.
+
+        Raises:
+            UnsupportedError: it is quantised.
+        """
         array = self.variables.take(saved.variables[leaf], *shape)
         if array.dtype.kind != "f":
             raise UnsupportedError(f"{saved.where}: {leaf} is quantised ({array.dtype}); save the model before that")

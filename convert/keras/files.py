@@ -54,7 +54,7 @@ def read_file(path: Path) -> KerasFile:
 
 
 def read_json(path: Path) -> Any:
-    """The configuration in a `.json`, `.keras` or `.h5` file."""
+    """The configuration in a `.json`, `.keras` or `.h5` file. Raises SpecError: it is not JSON."""
     if is_zip(path):
         with open_zip(path) as archive:
             data = _json(archive, "config.json", path)

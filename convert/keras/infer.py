@@ -65,7 +65,11 @@ class Finder:
         self.source, self.request = source, request
 
     def check_idle(self, file: KerasFile) -> None:
-        """Layers without variables may be one input, which comes first in Keras 2's files, and dropout."""
+        """Layers without variables may be one input, which comes first in Keras 2's files, and dropout.
+
+        Raises:
+            SpecError: another layer has no variables, and what it does is not in the file.
+        """
         idle = [name for name in file.layers if not _busy(file, name)]
         if file.groups is None:
             known = "input_layer" if "input_layer" in idle else None
@@ -76,7 +80,11 @@ class Finder:
             raise SpecError(f"{self.source}: what {', '.join(other)} does is not in a file of weights; {_ASK}")
 
     def block(self, name: str, variables: list[tuple[str, np.ndarray]]) -> Inferred:
-        """A layer of these variables, in Keras's order: `…/recurrent_kernel_1:0`."""
+        """A layer of these variables, in Keras's order: `…/recurrent_kernel_1:0`.
+
+        Raises:
+            SpecError: the variables are of no layer.
+        """
         leaves = [leaf_of(variable) for variable, _ in variables]
         arrays = [array for _, array in variables]
         if leaves == ["embeddings"] and arrays[0].ndim == 2:
@@ -114,7 +122,11 @@ class Finder:
         return Inferred(name, _layer("RNN", name, {"cell": members, "return_sequences": True}), inputs, units)
 
     def cell(self, name: str, leaves: list[str], arrays: list[np.ndarray]) -> dict[str, Any]:
-        """The configuration of one cell; a kernel's columns are a block of units for each gate."""
+        """The configuration of one cell; a kernel's columns are a block of units for each gate.
+
+        Raises:
+            SpecError: the variables are of no cell.
+        """
         bias = arrays[2] if leaves[2:3] == ["bias"] else None
         recurrent = arrays[1] if len(arrays) > 1 else np.zeros(0)
         units, columns = recurrent.shape if recurrent.ndim == 2 and recurrent.size else (1, 0)
@@ -136,7 +148,11 @@ class Finder:
         return {"class_name": kind, "config": config}
 
     def paths(self, arrays: dict[str, np.ndarray]) -> Iterator[Inferred]:
-        """The layers in Keras 3's format, `layers/lstm_1/cell/vars/0`, each class by its numbers."""
+        """The layers in Keras 3's format, `layers/lstm_1/cell/vars/0`, each class by its numbers.
+
+        Raises:
+            SpecError: names that say no order.
+        """
         found: dict[tuple[str, int], list[tuple[str, np.ndarray]]] = {}
         for path, array in arrays.items():
             if of_training(path) or "seed_generator" in path:
@@ -157,7 +173,11 @@ class Finder:
             yield block
 
     def ordered(self, blocks: list[Inferred]) -> list[Inferred]:
-        """The one order in which the sizes fit, the layers of a class by their numbers."""
+        """The one order in which the sizes fit, the layers of a class by their numbers.
+
+        Raises:
+            SpecError: the order is not known.
+        """
         if len(blocks) > _MOST:
             raise SpecError(f"{self.source}: {len(blocks)} layers in an order that is nowhere; {_ASK}")
         kinds = {block.name: block.config["class_name"] for block in blocks}

@@ -17,6 +17,9 @@ def version_of(config: Any, version: str | None, where: str, request: Request, g
     """The Keras that made a configuration; Keras 3's JSON does not say, but names modules.
 
     `groups`: whether the weights are in Keras 2's format; that of Keras 3 tells without a configuration.
+
+    Raises:
+        SpecError: neither Keras 2 nor Keras 3.
     """
     data = config if isinstance(config, dict) else {}
     version = version or data.get("keras_version")

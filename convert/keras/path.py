@@ -7,7 +7,11 @@ from rnnspec.errors import SpecError, UnsupportedError
 
 
 def returned(model: Saved, graph: dict[str, Call], wanted: list[int] | None) -> list[KerasTensor]:
-    """The tensors that the model returns, or those of them that are wanted."""
+    """The tensors that the model returns, or those of them that are wanted.
+
+    Raises:
+        SpecError, UnsupportedError: it is no output of one layer.
+    """
     if model.kind == "Sequential":
         return [KerasTensor(name, 0, number) for name in list(graph)[-1:] for number in wanted or [0]]
     ends = tensors(model.config.get("output_layers")) or [KerasTensor(name, 0, 0) for name in list(graph)[-1:]]
@@ -34,7 +38,7 @@ def needed(model: Saved, graph: dict[str, Call], ends: list[KerasTensor]) -> dic
 
 
 def whole(model: Saved, graph: dict[str, Call], ends: list[KerasTensor]) -> list[str]:
-    """All layers but the inputs, which must be a chain."""
+    """All layers but the inputs, which must be a chain. Raises SpecError, UnsupportedError: it is no chain."""
     names = [name for name, call in graph.items() if call.layer.kind != "InputLayer"]
     if not names:
         raise SpecError(f"{model.where}: no layers; nothing to convert")

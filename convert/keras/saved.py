@@ -59,6 +59,7 @@ class Saved:
 
     @property
     def name(self) -> str:
+        """The layer's name."""
         return str(self.config.get("name", ""))
 
     def get(self, name: str, kind: type | tuple[type, ...], default: Any = None) -> Any:
@@ -71,7 +72,7 @@ class Saved:
         return value
 
     def size(self, name: str) -> int:
-        """A field that must be there and count something."""
+        """A field that must be there and count something. Raises SpecError: it is no positive integer."""
         value = self.get(name, int)
         if value is None or value < 1:
             raise SpecError(f"{self.where}: {name}: expected a number from 1, found {value!r}")

@@ -37,6 +37,7 @@ def evaluate(node: Node, inputs: list[np.ndarray | None], opset: int, limit: int
     Raises:
         Misfit: the node does not fit its inputs.
         SpecError: the result would be too large.
+        UnsupportedError: a node that we do not compute.
     """
     if node.kind == "Constant":
         return [_constant(node)]

@@ -59,6 +59,7 @@ class Node:
         return default
 
     def integer(self, name: str, default: int = 0) -> int:
+        """An attribute that is an integer."""
         return self.get(name, AttributeProto.INT, default)
 
     def number(self, name: str, default: float) -> float:

@@ -150,6 +150,7 @@ def streams_before(stream: Stream | None) -> Iterable[Stream]:
 
 
 def runs_before(stream: Stream) -> Iterable[Run]:
+    """The runs that the stream comes through."""
     for each in streams_before(stream):
         yield from runs(each)
 

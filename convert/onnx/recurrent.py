@@ -17,7 +17,11 @@ _DIRECTIONS = {"forward": [False], "reverse": [True], "bidirectional": [False, T
 
 
 def directions(node: Node) -> list[bool]:
-    """For each direction of the node, whether it runs backward."""
+    """For each direction of the node, whether it runs backward.
+
+    Raises:
+        SpecError: a direction that ONNX does not have.
+    """
     direction = node.get("direction", AttributeProto.STRING, "forward")
     if direction not in _DIRECTIONS:
         raise SpecError(f"{node}: direction: expected {', '.join(_DIRECTIONS)}, found {direction!r}")

@@ -93,6 +93,7 @@ class Stream:
 
     @property
     def depth(self) -> int:
+        """How many layers lie below."""
         return 0 if self.before is None else self.before.depth + 1
 
     def at(self, positions: np.ndarray) -> np.ndarray:
@@ -141,6 +142,7 @@ class Run(Stream):
 
     @property
     def direction(self) -> str:
+        """The layer and direction, for messages."""
         return f"{self.name!r}{' backward' if self.backward else ''}"
 
     @property

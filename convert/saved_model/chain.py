@@ -45,7 +45,11 @@ class Chains:
         return longest
 
     def choose(self, request: Request) -> Chain:
-        """The chain with the layer that `--part` names, or the only one."""
+        """The chain with the layer that `--part` names, or the only one.
+
+        Raises:
+            SpecError, UnsupportedError: there is none, or more than one.
+        """
         part = request.look("part")
         names = [[layer.name for layer, _ in chain.layers] for chain in self.all]
         if part is not None:

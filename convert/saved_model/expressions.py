@@ -80,6 +80,7 @@ class Affine:
         return {array.shape[-1] for array in (*self.products.values(), self.bias) if array is not None}
 
     def columns(self, part: slice) -> "Affine":
+        """The same for some of the columns."""
         bias = None if self.bias is None else self.bias[..., part]
         return Affine({x: w[:, part] for x, w in self.products.items()}, bias, [])
 

@@ -36,6 +36,7 @@ class SavedModel:
     """
 
     def __init__(self, source: Path) -> None:
+        """Raises UnsupportedError: what the folder holds is not read."""
         self.where = where = str(source / "saved_model.pb")
         graphs = repeated(fields(memoryview(contents(source / "saved_model.pb")), where), 2, where)
         if len(graphs) != 1:
@@ -87,7 +88,7 @@ class SavedModel:
         return names
 
     def children(self, node: int) -> dict[str, int]:
-        """An object's members: name → number of the object."""
+        """An object's members: name → number of the object. Raises SpecError: an object that is not there."""
         if not 0 <= node < len(self.nodes):
             raise SpecError(f"{self.where}: damaged: its object {node} is missing; copy the folder again")
         references = [fields(child, self.where) for child in repeated(self.nodes[node], 1, self.where)]

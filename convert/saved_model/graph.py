@@ -85,6 +85,7 @@ class Tensor(NamedTuple):
 
     @property
     def type(self) -> str:
+        """The type of the operation."""
         return self.op.type
 
     @property
@@ -101,12 +102,13 @@ class Library:
         self.functions = {function.name: function for function in (Function(data, where) for data in found)}
 
     def function(self, name: str) -> "Function":
+        """The function of this name. Raises SpecError: there is none."""
         if name not in self.functions:
             raise SpecError(f"{self.where}: damaged: its function {name!r} is missing; copy the folder again")
         return self.functions[name]
 
     def call(self, name: str, arguments: "list[Tensor]", depth: int = 0) -> "Frame":
-        """A function with its arguments."""
+        """A function with its arguments. Raises SpecError: functions that call each other without end."""
         self.calls += 1
         if depth > _DEPTH or self.calls > limits.CALLS:
             raise SpecError(f"{self.where}: damaged: its functions call each other without end; copy the folder again")
@@ -166,7 +168,11 @@ class Frame:
         return [self.tensor(returns.get(name, "")) for name in self.function.outputs]
 
     def tensor(self, ref: str) -> Tensor:
-        """`argument` or `node:output:number`, looked through to what computes it."""
+        """`argument` or `node:output:number`, looked through to what computes it.
+
+        Raises:
+            SpecError: there is none of this name.
+        """
         if ref in self.arguments:
             return self.arguments[ref]
         name, *rest = ref.split(":")
@@ -181,6 +187,7 @@ class Frame:
         return Tensor(op, index)
 
     def operation(self, name: str) -> Operation:
+        """The operation of this name. Raises SpecError: it has fewer inputs than its type takes."""
         if name not in self.operations:
             node, where = self.function.nodes[name], self.function.where
             found = dict(entry(item, where) for item in repeated(node, 5, where))
@@ -200,6 +207,7 @@ class Loop:
     """
 
     def __init__(self, op: Operation) -> None:
+        """Raises SpecError: the graph is damaged."""
         assert op.frame is not None
         library, depth, name = op.frame.library, op.frame.depth + 1, op.function("body")
         self.carried = [Tensor(Operation("Carried", f"{op.name}:{k}")) for k in range(len(op.inputs))]

@@ -70,6 +70,7 @@ class Reader(Loops):
         return self.rest(Chain(y, (y,)))
 
     def rest(self, chain: Chain) -> Chain:
+        """The chain with the layers before its source taken too."""
         while given(chain.source).type != "Argument":
             chain.passed.add(chain.source)
             self.layer(chain)
@@ -93,6 +94,7 @@ class Reader(Loops):
     # One layer each: whether it was that one
 
     def dense(self, chain: Chain, y: Tensor) -> bool:
+        """Whether y comes from a `Dense` layer, which is taken then."""
         each = self.time_distributed(y)
         found = each or self.one_dense(y)
         if found is None:
@@ -146,6 +148,7 @@ class Reader(Loops):
         return whole
 
     def embedding(self, chain: Chain, y: Tensor) -> bool:
+        """Whether y comes from an `Embedding` layer, which is taken then."""
         if y.type != "GatherV2" or integers(y.inputs[2]) != [0]:
             return False
         table, ids = self.weight(y.inputs[0]), y.inputs[1]
@@ -203,6 +206,7 @@ class Reader(Loops):
         return False
 
     def two_ways(self, chain: Chain, forward: Tensor, backward: Tensor, merge: str) -> bool:
+        """Whether these are the directions of one layer, which is taken then."""
         turned = flipped(backward)
         (one, last), (other, last_other) = self.loop(forward), self.loop(turned or backward)
         if one is None or other is None or last != last_other or (turned is not None) == last:

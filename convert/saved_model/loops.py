@@ -49,6 +49,7 @@ class Loops:
         self.read: set[Tensor] = set()
 
     def weight(self, tensor: Tensor) -> np.ndarray | None:
+        """The numbers of a variable, as operations on it alone leave them; None for anything else."""
         return folded(tensor, self._variable)
 
     def _variable(self, tensor: Tensor) -> np.ndarray | None:

@@ -49,7 +49,7 @@ def read(source: Path, request: Request) -> Network:
 
 
 def network(arrays: dict[str, np.ndarray], request: Request, where: str) -> Network:
-    """The model of variables by name; raises as `read`."""
+    """The model of variables by name; raises SpecError and UnsupportedError as `read`."""
     kept, ignored, without = weights_among(arrays, request, where)
     variables = Variables(kept, where)
     candidates = [name for name in kept if name not in ignored]
@@ -65,7 +65,11 @@ def network(arrays: dict[str, np.ndarray], request: Request, where: str) -> Netw
 
 
 def layers_of(variables: Variables, request: Request, half: bool) -> tuple[list[WithWeights], int | None]:
-    """The layers in order, and the features that the first one takes (None for ids)."""
+    """The layers in order, and the features that the first one takes (None for ids).
+
+    Raises:
+        SpecError: the variables are of no layer.
+    """
     where, said = variables.where, {}  # type: tuple[str, dict[str, list[str]]]
     cells = recurrent_layers(variables, half, kinds_given(request))
     ours = {scope: f"rnn_{k}" if len(cells) > 1 else "rnn" for k, scope in enumerate(cells)}

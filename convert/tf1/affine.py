@@ -64,6 +64,9 @@ def paired(matrices: list[str], vectors: list[str], variables: Variables) -> dic
     """Matrix → its bias: by what their names share, else by the shapes, where these leave one choice.
 
     A bias has as many numbers as its matrix has columns; where none has so many, as one has rows.
+
+    Raises:
+        SpecError: which belongs to which cannot be told.
     """
     sized: dict[tuple[int, int], dict[str, None]] = defaultdict(dict)  # axis, size → the matrices that are free
     named: dict[tuple, list[str]] = defaultdict(list)

@@ -15,6 +15,7 @@ Found = tuple[int, Part]
 
 
 def rnn(v: CellVariables, ask: Ask) -> Found:
+    """`BasicRNNCell`."""
     units = v.units("kernel", 1)
     inputs = v.inputs("kernel", units)
     return inputs, tf1.BasicRNN.to_ours(v.take("kernel"), v.take("bias", units), ask.activation())
@@ -48,6 +49,7 @@ def lstm(v: CellVariables, ask: Ask, kind: type[tf1.LSTM] = tf1.LSTM) -> Found:
 
 
 def gru(v: CellVariables, ask: Ask) -> Found:
+    """`GRUCell`."""
     units = v.units("gates/kernel", 2)
     inputs = v.inputs("gates/kernel", units)
     gates = v.take("gates/kernel"), v.take("gates/bias", 2 * units)
@@ -56,6 +58,7 @@ def gru(v: CellVariables, ask: Ask) -> Found:
 
 
 def cudnn_gru(v: CellVariables, ask: Ask) -> Found:
+    """`CudnnCompatibleGRUCell`."""
     units = v.units("gates/kernel", 2)
     inputs = v.inputs("gates/kernel", units)
     gates = v.take("gates/kernel"), v.take("gates/bias", 2 * units)
@@ -66,12 +69,14 @@ def cudnn_gru(v: CellVariables, ask: Ask) -> Found:
 
 
 def indrnn(v: CellVariables, ask: Ask) -> Found:
+    """`IndRNNCell`."""
     units = v.units("kernel_u", 1)
     arrays = v.take("kernel_w", None, units), v.take("kernel_u", 1, units), v.take("bias", units)
     return len(arrays[0]), tf1.IndRNN.to_ours(*arrays, activation=ask.activation())
 
 
 def indy_lstm(v: CellVariables, ask: Ask) -> Found:
+    """`IndyLSTMCell`."""
     units = v.units("kernel_u", 4)
     kernels = v.take("kernel_w", None, 4 * units), v.take("kernel_u", 1, 4 * units)
     bias, forget_bias = v.take("bias", 4 * units), ask.forget_bias()
@@ -79,6 +84,7 @@ def indy_lstm(v: CellVariables, ask: Ask) -> Found:
 
 
 def indy_gru(v: CellVariables, ask: Ask) -> Found:
+    """`IndyGRUCell`."""
     units = v.units("gates/kernel_u", 2)
     gates = v.take("gates/kernel_w", None, 2 * units), v.take("gates/kernel_u", 1, 2 * units)
     inputs = len(gates[0])
@@ -89,6 +95,7 @@ def indy_gru(v: CellVariables, ask: Ask) -> Found:
 
 
 def ugrnn(v: CellVariables, ask: Ask) -> Found:
+    """`UGRNNCell`."""
     units = v.units("kernel", 2)
     inputs = v.inputs("kernel", units)
     arrays = v.take("kernel"), v.take("bias", 2 * units)
@@ -96,6 +103,7 @@ def ugrnn(v: CellVariables, ask: Ask) -> Found:
 
 
 def nas(v: CellVariables, ask: Ask) -> Found:
+    """`NASCell`."""
     units = v.units("kernel", 8)
     outputs = v.shape("projection")[-1] if "projection" in v else units
     kernels = v.take("kernel", None, None), v.take("recurrent_kernel", outputs, 8 * units)
@@ -104,12 +112,14 @@ def nas(v: CellVariables, ask: Ask) -> Found:
 
 
 def sru(v: CellVariables, ask: Ask) -> Found:
+    """`SRUCell`."""
     units = v.units("kernel", 4)
     arrays = v.take("kernel", None, None), v.take("bias", 2 * units)
     return len(arrays[0]), tf1.SRU.to_ours(*arrays, activation=ask.activation())
 
 
 def intersection(v: CellVariables, ask: Ask) -> Found:
+    """`IntersectionRNNCell`."""
     units = v.units("kernel", 4)
     arrays = v.take("kernel", 2 * units, 4 * units), v.take("bias", 4 * units)
     given = "in_projection/kernel" in v
@@ -121,6 +131,7 @@ def intersection(v: CellVariables, ask: Ask) -> Found:
 
 
 def timefreq(v: CellVariables, ask: Ask) -> Found:
+    """`TimeFreqLSTMCell`."""
     units = v.units("kernel", 4)
     why = "a checkpoint of a TimeFreqLSTMCell holds neither feature_size nor frequency_skip nor its number of inputs"
     size, skip, inputs = (ask.size(name, why) for name in ("feature_size", "frequency_skip", "inputs"))

@@ -10,6 +10,7 @@ def kind_of(v: CellVariables) -> str | None:
 
     Raises:
         SpecError: a cell, but of which kind cannot be told.
+        UnsupportedError: a cell that we do not have.
     """
     words, named = set(v.names), cell_of(v.scope)
     if {"gates/kernel_u", "candidate/kernel_u"} & words:

@@ -118,7 +118,11 @@ def built(layer: Cells, ask: Ask, where: str) -> tuple[int, WithWeights]:
 
 
 def nested(members: list[Member], ask: Ask, where: str) -> Found:
-    """The cell that the members make up: one, or those of a `MultiRNNCell`, inside of wrappers."""
+    """The cell that the members make up: one, or those of a `MultiRNNCell`, inside of wrappers.
+
+    Raises:
+        SpecError, UnsupportedError: cells that do not fit each other.
+    """
     heads = {member.path[0] for member in members if member.path}
     if len(members) == 1 and len(members[0].path) <= 1:
         found = KINDS[members[0].kind](members[0].variables, ask)
@@ -136,7 +140,7 @@ def nested(members: list[Member], ask: Ask, where: str) -> Found:
 
 
 def stacked(members: list[Member], ask: Ask, where: str) -> Found:
-    """`MultiRNNCell`: cell_0, cell_1, … (Cell0, … in 0.12)."""
+    """`MultiRNNCell`: cell_0, cell_1, … (Cell0, … in 0.12). Raises SpecError: cells that do not follow each other."""
     cells: dict[int, list[Member]] = defaultdict(list)
     for member in members:
         number = re.fullmatch(r"cell_?(\d+)", member.path[0].lower()) if member.path else None

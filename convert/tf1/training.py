@@ -49,7 +49,11 @@ def weights_among(
 
 
 def averaged(kept: dict[str, np.ndarray], averages: dict[str, str], request: Request, where: str) -> list[str]:
-    """Put the averages in the place of their variables; the variables that have none."""
+    """Put the averages in the place of their variables; the variables that have none.
+
+    Raises:
+        SpecError: there are no averages.
+    """
     if not averages:
         raise SpecError(f"{where}: --ema: it holds no moving averages (…/{_AVERAGE}); leave it out")
     for name, variable in averages.items():

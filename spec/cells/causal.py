@@ -36,6 +36,7 @@ class CausalConvolution(Cell, tag="causal_convolution", frozen=True, kw_only=Tru
 
     @property
     def gates(self) -> tuple[str, ...]:  # type: ignore[override]
+        """What the leading axis of the kernels is."""
         return ("filter", "gate") if self.gated else ("filter",)
 
     def outputs(self, inputs: int) -> int:

@@ -40,6 +40,7 @@ class CellDropout(Wrapper, tag="dropout", frozen=True, kw_only=True):
 
     @property
     def emits(self) -> str | None:  # type: ignore[override]
+        """The state that is the output, if one is."""
         return None if self.output else self.cell.emits
 
     def project(self, ops: Ops, p: Parameters, x: Array) -> Projected:

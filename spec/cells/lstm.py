@@ -48,6 +48,7 @@ class LSTM(Gated, tag="lstm", frozen=True, kw_only=True):
 
     @property
     def gates(self) -> tuple[str, ...]:  # type: ignore[override]
+        """What the leading axis of the kernels is."""
         return ("forget", "cell", "output") if self.coupled_input_forget else ("input", "forget", "cell", "output")
 
     def __post_init__(self) -> None:

@@ -21,10 +21,12 @@ class Wrapper(Cell, frozen=True, kw_only=True):
 
     @property
     def gates(self) -> tuple[str, ...]:  # type: ignore[override]
+        """What the leading axis of the kernels is."""
         return self.cell.gates
 
     @property
     def emits(self) -> str | None:  # type: ignore[override]
+        """The state that is the output, if one is."""
         return self.cell.emits
 
     def outputs(self, inputs: int) -> int:
