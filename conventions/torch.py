@@ -49,7 +49,14 @@ class RNN(_Module):
     gates = rows(cells.RNN.gates, h="hidden")
 
     @classmethod
-    def to_ours(cls, weight_ih, weight_hh, bias_ih=None, bias_hh=None, activation: Activation = "tanh") -> Part:
+    def to_ours(
+        cls,
+        weight_ih: np.ndarray,
+        weight_hh: np.ndarray,
+        bias_ih: np.ndarray | None = None,
+        bias_hh: np.ndarray | None = None,
+        activation: Activation = "tanh",
+    ) -> Part:
         weights = cls._ours(weight_ih, weight_hh, bias_ih, bias_hh)
         return cells.RNN(units=len(weight_hh), activation=activation, bias=bias_ih is not None), weights
 
@@ -60,7 +67,14 @@ class LSTM(_Module):
     gates = rows(LSTM_GATES, i="input", f="forget", g="cell", o="output")
 
     @classmethod
-    def to_ours(cls, weight_ih, weight_hh, bias_ih=None, bias_hh=None, weight_hr=None) -> Part:
+    def to_ours(
+        cls,
+        weight_ih: np.ndarray,
+        weight_hh: np.ndarray,
+        bias_ih: np.ndarray | None = None,
+        bias_hh: np.ndarray | None = None,
+        weight_hr: np.ndarray | None = None,
+    ) -> Part:
         weights = cls._ours(weight_ih, weight_hh, bias_ih, bias_hh)
         outputs = None if weight_hr is None else len(weight_hr)
         cell = cells.LSTM(units=len(weight_hh) // 4, bias=bias_ih is not None, projection=outputs)
@@ -73,7 +87,13 @@ class GRU(_Module):
     gates = rows(cells.GRU.gates, r="reset", z="update", n="new")
 
     @classmethod
-    def to_ours(cls, weight_ih, weight_hh, bias_ih=None, bias_hh=None) -> Part:
+    def to_ours(
+        cls,
+        weight_ih: np.ndarray,
+        weight_hh: np.ndarray,
+        bias_ih: np.ndarray | None = None,
+        bias_hh: np.ndarray | None = None,
+    ) -> Part:
         weights = cls._ours(weight_ih, weight_hh, bias_ih, bias_hh, reset_after=True)
         return cells.GRU(units=weight_hh.shape[1], reset_after=True, bias=bias_ih is not None), weights
 

@@ -48,7 +48,7 @@ def _registered(results: list[tf.Tensor], gradient: Gradient) -> str:
     """The name under which TensorFlow finds the gradient."""
     kept = _Kept(lambda *d: [None] * len(results) + list(gradient(*d[: len(results)])))
     graph = tf.compat.v1.get_default_graph()
-    graph.rnnspec_gradients = [*getattr(graph, "rnnspec_gradients", []), kept]  # type: ignore[attr-defined]
+    graph.rnnspec_gradients = [*getattr(graph, "rnnspec_gradients", []), kept]
     reference, name = weakref.ref(kept), f"rnnspec-{next(_NUMBERS)}"
     tf.RegisterGradient(name)(lambda _, *d: reference().gradient(*d))  # type: ignore[union-attr]
     return name

@@ -1,11 +1,13 @@
 """Tensors of live modules as arrays."""
 
+from typing import Any
+
 import numpy as np
 
 from rnnspec.errors import UnsupportedError
 
 
-def to_numpy(tensor, where: str) -> np.ndarray:
+def to_numpy(tensor: Any, where: str) -> np.ndarray:
     """A tensor as an array; bfloat16 in float32.
 
     Raises:
