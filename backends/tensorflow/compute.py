@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Iterable
+from itertools import pairwise
 from typing import Any
 
 import tensorflow as tf
@@ -27,6 +28,27 @@ class Compute:
 
     def __call__(self, node: Node, args: list) -> Any:
         return OPERATIONS[node.op](self, node, *args)
+
+    def evaluate(self, nodes: Iterable[Node], values: dict[Node, Any]) -> None:
+        """Add the values of the nodes, in order; parts of one value come of one split, whose gradient is one join."""
+        nodes = list(nodes)
+        parts: dict[Node, list[Node]] = {}
+        for node in nodes:
+            if node.op == "part":
+                parts.setdefault(node.args[0], []).append(node)
+        for node in nodes:
+            if node in values:
+                continue
+            if node.op != "part":
+                values[node] = self(node, [values[arg] if isinstance(arg, Node) else arg for arg in node.args])
+                continue
+            borders = sorted({0, node.args[0].size, *(at for part in parts[node.args[0]] for at in part.options)})
+            whole = list(pairwise(borders))
+            if any(part.options not in whole for part in parts[node.args[0]]):  # they overlap
+                values[node] = self(node, [values[node.args[0]]])
+                continue
+            pieces = tf.split(values[node.args[0]], [j - i for i, j in whole], self.axis)
+            values |= {part: pieces[whole.index(part.options)] for part in parts[node.args[0]]}
 
     def enter(self, x: tf.Tensor) -> tf.Tensor:
         """(…, batch, n) from outside into this layout; `leave` is its inverse."""

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import tensorflow as tf
 
 from rnnspec.backends.fused.gradient import Gradient, gradient
-from rnnspec.backends.fused.node import Node, evaluate
+from rnnspec.backends.fused.node import Node
 from rnnspec.backends.fused.stages import Stages, stages
 from rnnspec.backends.fused.trace import Program, trace
 from rnnspec.backends.tensorflow.compute import FEATURES_FIRST_FROM, Compute
@@ -62,13 +62,13 @@ def unroll(
         return x if flag is None else flag[..., None]
 
     values = {node: source(node) for node in this.forward.sources}
-    evaluate([*this.forward.once, *this.forward.before], values, outside)
+    outside.evaluate([*this.forward.once, *this.forward.before], values)
     if this.program.states:
         widest = max(s.shape[-1] for s in state.values())
         inside = Compute(x.dtype, features_first=widest >= FEATURES_FIRST_FROM)
         exports, state = _differentiable(this, inside, values, state, tf.shape(x)[0], reverse, ops.keeps)
         values |= exports
-    evaluate(this.forward.after, values, outside)
+    outside.evaluate(this.forward.after, values)
     return values[this.program.results[0]], state
 
 
@@ -116,12 +116,12 @@ def _backward(
             values[node] = d_exports[node.options[0]]
         elif node not in values:  # zeros
             values[node] = tf.zeros([time, *at.shape(d_last[0], node.size)], at.dtype)
-    evaluate([*parts.once, *parts.before], values, at)
+    at.evaluate([*parts.once, *parts.before], values)
     given = values | {n: known[n] for n in parts.constants if n in known}
     d_states = dict(zip(program.states, d_last, strict=True))
     found, d_initial = _loop(at, program, parts, given, d_states, parts.exports, time, not reverse)
     values |= found
-    evaluate(parts.after, values, at)
+    at.evaluate(parts.after, values)
     return dict(zip(this.backward.of, (values[node] for node in program.results), strict=True)), d_initial
 
 
@@ -145,7 +145,7 @@ def _loop(
 
     def step(inputs, states):
         values = fixed | dict(zip(leaves, inputs, strict=False)) | dict(zip(new, states, strict=True))
-        evaluate(parts.loop, values, at)
+        at.evaluate(parts.loop, values)
         return [values[node] for node in new.values()], [values[node] for node in written]
 
     inputs = [given[leaf] for leaf in leaves] or [tf.zeros([time, 0])]
