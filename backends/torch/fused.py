@@ -4,7 +4,7 @@ Plain autograd adds the gradient of the recurrent kernel up step by step and run
 Here what can be computed for all steps at once is, before the loops or after them.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import cached_property, lru_cache
 from typing import Any
 
@@ -42,7 +42,10 @@ class Plan:
 
     @cached_property
     def forward(self) -> Written:
-        return self._written(self.stages.exports)
+        """Of products with x nothing is left to read after it, unless `after` does."""
+        later = {arg for node in self.stages.after for arg in node.nodes} | {*self.program.results}
+        spare = [leaf for leaf in self.stages.leaves if leaf.op == "linear" and leaf not in later]
+        return self._written(self.stages.exports, spare)
 
     @cached_property
     def training(self) -> Written:
@@ -54,9 +57,9 @@ class Plan:
         g = self.gradient.stages
         return Written(self.gradient.program, g.loop, g.constants, g.leaves, g.exports)
 
-    def _written(self, wanted: list[Node]) -> Written:
+    def _written(self, wanted: list[Node], spare: Iterable[Node] = ()) -> Written:
         s = self.stages
-        return Written(self.program, s.loop, s.constants, s.leaves, wanted)
+        return Written(self.program, s.loop, s.constants, s.leaves, wanted, spare)
 
 
 _AT_ONCE = 2**18  # numbers in a tensor over several steps of inference

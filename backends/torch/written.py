@@ -43,23 +43,32 @@ _WRITTEN = {
     "where": "where({}, {}, {}, out={out})",
     "copy": "{out}.copy_({})",
 }
-_PLACED = {*_WRITTEN, "linear", "product", "repeated", "concat"}
+_PRODUCTS = ("linear", "product")  # x, matrix, addend
+_PLACED = {*_WRITTEN, *_PRODUCTS, "repeated", "concat"}
 _FUNCTIONS = [torch.add, torch.sub, torch.mul, torch.div, torch.addcmul, torch.sigmoid, torch.tanh, torch.clamp_min]
 _FUNCTIONS += [torch.exp, torch.erf, torch.clamp, torch.where, torch.mm, torch.addmm, torch.native_layer_norm]
 
 View = tuple[tuple[str, Any], ...]  # what is done to a tensor, in order, with an argument
 _VIEWS: dict[str, Callable[[Tensor, Any], Tensor]] = {
     "part": lambda x, at: x.narrow(-1, at[0], at[1] - at[0]),
+    "groups": lambda x, many: x.unflatten(-1, (many, -1)),
     "t": lambda x, _: x.t(),
 }
-_SOURCE = {"part": "[..., {0[0]}:{0[1]}]"}
+_SOURCE = {"part": "[..., {0[0]}:{0[1]}]", "groups": ".unflatten(-1, ({0}, -1))"}
 
 
 class Written:
-    """The loop of a program; `wanted`: the nodes, and old states, whose values at all steps it keeps."""
+    """The loop of a program; `wanted`: the nodes, and old states, whose values at all steps it keeps; `spare`: leaves
+    that nobody reads after it, in whose place it may write."""
 
     def __init__(
-        self, program: Program, nodes: list[Node], constants: list[Node], leaves: list[Node], wanted: list[Node]
+        self,
+        program: Program,
+        nodes: list[Node],
+        constants: list[Node],
+        leaves: list[Node],
+        wanted: list[Node],
+        spare: Iterable[Node] = (),
     ) -> None:
         self._old = {old: f"s{k}" for k, (old, _) in enumerate(program.states.values())}
         # A new state that the loop does not compute is copied by it, so that every state has a place of its own.
@@ -73,8 +82,8 @@ class Written:
         roots = [self._root(node)[0] for node in wanted]
         kept = {self._new.get(root, root) for root in roots}
         self._join(nodes, kept)
-        self._overwrite(nodes, kept)
-        self._slabs = {self._root(node)[0] for node in kept}
+        self._overwrite(nodes, kept, set(spare))
+        self._slabs = {self._root(node)[0] for node in kept} - self._leaves  # which have their places
         self._fixed: dict[tuple[Node, View], str] = {}
         self._columns: dict[tuple[Node, View], str] = {}
         self._local: dict[Node, str] = {}
@@ -101,17 +110,18 @@ class Written:
                     self._placed[arg] = node, at
                 at += arg.size
 
-    def _overwrite(self, nodes: list[Node], kept: set[Node]) -> None:
-        """Elementwise results take the place of an argument that nothing else reads."""
+    def _overwrite(self, nodes: list[Node], kept: set[Node], spare: set[Node]) -> None:
+        """Elementwise results, and products, take the place of an argument, or addend, that nothing else reads."""
         readers: dict[Node, list[tuple[Node, int, int]]] = defaultdict(list)
         for node in nodes:
             for arg in node.nodes if node.op != "part" else ():
                 base, start, stop = _place(arg)
                 readers[base].append((node, start, stop))
         free = {node for node in nodes if node.op in _PLACED and node.op != "concat" and node not in self._placed}
-        free -= kept | self._carried
+        free = (free | spare) - kept - self._carried
         for node in nodes:
-            first = node.args[0] if node.op in _WRITTEN and node not in self._placed else None
+            at = 0 if node.op in _WRITTEN else 2 if node.op in _PRODUCTS else len(node.args)
+            first = node.args[at] if at < len(node.args) and node not in self._placed else None
             if not isinstance(first, Node) or first.size != node.size or node in self._carried:
                 continue
             base, start, stop = _place(first)
@@ -129,7 +139,7 @@ class Written:
             else:
                 (node, start), size = self._placed[node], node.size
                 at = start, start + size
-            view = (("part", at), *view)
+            view = view if at == (0, node.size) else (("part", at), *view)  # all of it is no part
         return node, view
 
     def _name(self, node: Any, view: View = ()) -> str:
@@ -148,7 +158,7 @@ class Written:
         op = node.op
         if op == "part":
             return []
-        if op in ("linear", "product"):
+        if op in _PRODUCTS:
             x, matrix, *addend = node.args
             turned: View = (("t", 0),) if op == "linear" else ()
             read = ", ".join([*map(self._name, addend), self._name(x), self._name(matrix, turned)])
@@ -165,13 +175,29 @@ class Written:
         args = [self._name(arg) for arg in node.args]
         if op in _WRITTEN:
             return [_WRITTEN[op].format(*args, out=self._name(node), options=node.options)]
+        if op == "layer_norm":
+            return self._layer_norm(node)
         function = f"{op}_{len(self._names)}"
         self._names[function] = lambda *values: COMPUTE[op](node, *values)
-        call = f"{function}({', '.join(args)})"
-        if op == "layer_norm" and node.options[1] == 1:  # as `compute`, with less around it
-            epsilon, _ = node.options
-            gamma, beta = (*args[1:], None)[:2]
-            call = f"native_layer_norm({args[0]}, ({node.size},), {gamma}, {beta}, {epsilon!r})[0]"
+        return self._made(node, f"{function}({', '.join(args)})")
+
+    def _layer_norm(self, node: Node) -> list[str]:
+        """As `compute`, with less around it."""
+        x, gamma, *beta = node.args
+        epsilon, groups = node.options
+        weights = [self._name(gamma), *map(self._name, beta)]
+        if groups == 1:
+            both = ", ".join([*weights, "None"][:2])
+            return self._made(node, f"native_layer_norm({self._name(x)}, ({node.size},), {both}, {epsilon!r})[0]")
+        parts, size = self._name(x, (("groups", groups),)), node.size // groups
+        scaled = f"addcmul({weights[1]}, normal, {weights[0]}" if beta else f"mul(normal, {weights[0]}"
+        return [
+            f"normal = native_layer_norm({parts}, ({size},), None, None, {epsilon!r})[0].view(-1, {node.size})",
+            f"{scaled}, out={self._name(node)})",
+        ]
+
+    def _made(self, node: Node, call: str) -> list[str]:
+        """The call makes a tensor, which is copied where there is a place for it."""
         if self._root(node)[0] in self._slabs | self._carried:
             return [f"{self._name(node)}.copy_({call})"]
         self._local[node] = f"n{len(self._local)}"

@@ -153,7 +153,8 @@ def _unwrapped(found: Any, request: Request, path: Path) -> tuple[dict[str, Any]
     if _is_state_dict(found):
         return dict(found), {}
     if not isinstance(found, dict):
-        raise SpecError(f"{path}: expected a state dict, found {type(found).__name__}; save module.state_dict()")
+        kind = "Tensor" if isinstance(found, StoredTensor) else type(found).__name__
+        raise SpecError(f"{path}: expected a state dict, found {kind}; save module.state_dict()")
     inside = {str(key): value for key, value in found.items() if _is_state_dict(value)}
     if not inside:
         raise SpecError(f"{path}: no state dict in it: {some([str(key) for key in found])}")
