@@ -1,6 +1,7 @@
 """Shared fixtures."""
 
 import os
+import sys
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
@@ -8,6 +9,7 @@ import numpy as np
 import pytest
 
 from rnnspec import GRU, LSTM, Checkpoint, Dense, Model, Recurrent
+from rnnspec.cli import main
 from rnnspec.config import passing
 
 
@@ -37,3 +39,16 @@ def checkpoint() -> Checkpoint:
             ),
         )
     )
+
+
+@pytest.fixture
+def call(monkeypatch, capsys):
+    """Run the command; returns exit code, standard output and standard error."""
+
+    def run(*arguments):
+        monkeypatch.setattr(sys, "argv", ["rnnspec", *map(str, arguments)])
+        with pytest.raises(SystemExit) as end:
+            main()
+        return (end.value.code or 0, *capsys.readouterr())
+
+    return run

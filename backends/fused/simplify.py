@@ -1,13 +1,14 @@
 """The same program in fewer operations."""
 
 from collections import Counter, defaultdict
+from collections.abc import Set
 
 from rnnspec.backends.fused.node import Node, ordered, part
 
 JOINED = {"sigmoid", "tanh", "relu", "exp", "erf", "softplus", "clip"}
 
 
-def simplify(results: list[Node], known: set[Node] = frozenset()) -> list[Node]:  # type: ignore[assignment]
+def simplify(results: list[Node], known: Set[Node] = frozenset()) -> list[Node]:
     """Equal results in fewer operations; `known` nodes stay as they are.
 
     add(z, linear(x, W))            →  linear(x, W, z)         a product that adds on to something
@@ -18,7 +19,7 @@ def simplify(results: list[Node], known: set[Node] = frozenset()) -> list[Node]:
     return _rewritten(_joined(_rewritten(results, known), known), known)
 
 
-def _rewritten(results: list[Node], known: set[Node]) -> list[Node]:
+def _rewritten(results: list[Node], known: Set[Node]) -> list[Node]:
     nodes = ordered(results, known)
     uses = Counter(arg for node in nodes for arg in node.nodes) + Counter(results)
     new: dict[Node, Node] = {}
@@ -69,7 +70,7 @@ def _inner_part(node: Node) -> Node | None:
     return None
 
 
-def _joined(results: list[Node], known: set[Node]) -> list[Node]:
+def _joined(results: list[Node], known: Set[Node]) -> list[Node]:
     """Functions of neighbouring parts as parts of one."""
     nodes = ordered(results, known)
     alike: dict[tuple, list[Node]] = defaultdict(list)

@@ -49,6 +49,7 @@ def _registered(results: list[tf.Tensor], gradient: Gradient) -> str:
     kept = _Kept(lambda *d: [None] * len(results) + list(gradient(*d[: len(results)])))
     graph = tf.compat.v1.get_default_graph()
     graph.rnnspec_gradients = [*getattr(graph, "rnnspec_gradients", []), kept]
+    # Who asks for the gradient has the graph, and so the reference is alive.
     reference, name = weakref.ref(kept), f"rnnspec-{next(_NUMBERS)}"
     tf.RegisterGradient(name)(lambda _, *d: reference().gradient(*d))  # type: ignore[union-attr]
     return name

@@ -19,7 +19,8 @@ class LiGRU(Cell, tag="ligru", frozen=True, kw_only=True):
         y  = h'                                                      LIGRU-5
 
     W `kernel (2, units, inputs)`, R `recurrent_kernel (2, units, units)`, b `bias (2, units)` if `bias`; gates in the
-    order update z, new n; σ `gate_activation`, φ `activation`; state `h (batch, units)`.
+    order update z, new n; σ `gate_activation`, φ `activation`; state `h (batch, units)`. With the same activations
+    these are the equations of `UGRNN`, which has variants of a, and a forget bias where it starts.
 
     The paper normalises W x over the batch. With stored statistics, as in inference, γ (W x − μ) / √(σ² + ε) + β is
     W x and a bias again: W is `kernel` with its rows multiplied by γ / √(σ² + ε), b is β − γ μ / √(σ² + ε).

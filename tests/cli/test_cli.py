@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 
 from rnnspec import Checkpoint, Embedding, Model, Recurrent, cells
-from rnnspec.cli import main
 from rnnspec.reference import Net
 from tests.conftest import random_checkpoint
 
@@ -19,19 +18,6 @@ def model(checkpoint, tmp_path):
     path = tmp_path / "model.safetensors"
     Checkpoint(checkpoint.model, checkpoint.weights, {"note": "[hello]"}).save(path)
     return path
-
-
-@pytest.fixture
-def call(monkeypatch, capsys):
-    """Run the command; returns exit code, standard output and standard error."""
-
-    def run(*arguments):
-        monkeypatch.setattr(sys, "argv", ["rnnspec", *map(str, arguments)])
-        with pytest.raises(SystemExit) as end:
-            main()
-        return (end.value.code or 0, *capsys.readouterr())
-
-    return run
 
 
 def test_info(call, model):

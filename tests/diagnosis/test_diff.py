@@ -24,7 +24,6 @@ from rnnspec import (
 )
 from rnnspec.diagnosis.compare import diagnose
 from rnnspec.reference import Net
-from tests.cli.test_cli import call  # noqa: F401 (a fixture)
 
 Arrays = dict[str, np.ndarray]
 LENGTHS = np.array([6, 0, 4, 5, 3])
@@ -425,7 +424,7 @@ def files(tmp_path):
 IOFG = "matches when gates are read as input, output, forget, cell"
 
 
-def test_a_model_and_numbers(call, files):  # noqa: F811
+def test_a_model_and_numbers(call, files):
     code, out, error = call("diff", files / "a.safetensors", files / "one.npz")
     assert (code, error) == (1, "")
     assert IOFG in out
@@ -438,7 +437,7 @@ def test_a_model_and_numbers(call, files):  # noqa: F811
     assert "the same" in out
 
 
-def test_two_models(call, files):  # noqa: F811
+def test_two_models(call, files):
     for options in ((), ("--input", files / "in.npz")):
         code, out, _ = call("diff", files / "a.safetensors", files / "b.safetensors", *options)
         assert code == 1
@@ -451,7 +450,7 @@ def test_two_models(call, files):  # noqa: F811
     assert "the same" in out
 
 
-def test_as_json(call, files):  # noqa: F811
+def test_as_json(call, files):
     code, out, _ = call("diff", files / "a.safetensors", files / "one.npz", "--json")
     report = json.loads(out)
     assert code == 1
@@ -462,7 +461,7 @@ def test_as_json(call, files):  # noqa: F811
     assert {each["name"] for each in report["differences"]} == {"y", "rnn.h", "rnn.c"}
 
 
-def test_no_simple_mistake(call, files):  # noqa: F811
+def test_no_simple_mistake(call, files):
     rng = np.random.default_rng(3)
     numbers = {name: rng.standard_normal(array.shape) for name, array in PLAIN.by(lstm).items()}
     np.savez(files / "noise.npz", **numbers)
@@ -472,7 +471,7 @@ def test_no_simple_mistake(call, files):  # noqa: F811
     assert "matches when" not in out
 
 
-def test_models_of_another_structure(call, files):  # noqa: F811
+def test_models_of_another_structure(call, files):
     layers = (Recurrent(name="rnn", cell=GRU(units=4, reset_after=True)), Dense(name="head", units=2))
     Checkpoint.initialize(Model(inputs=3, layers=layers), seed=0).save(files / "c.safetensors")
     code, out, _ = call("diff", files / "a.safetensors", files / "c.safetensors")
@@ -481,7 +480,7 @@ def test_models_of_another_structure(call, files):  # noqa: F811
         assert words in out
 
 
-def test_bad_input_is_one_line(call, files):  # noqa: F811
+def test_bad_input_is_one_line(call, files):
     a = files / "a.safetensors"
     np.savez(files / "more.npz", **PLAIN.by(lstm), other=np.zeros(3))
     np.savez(files / "nothing.npz", **PLAIN.inputs)
@@ -506,7 +505,7 @@ def test_bad_input_is_one_line(call, files):  # noqa: F811
         assert message in error
 
 
-def test_what_overflows_is_shown(call, tmp_path):  # noqa: F811
+def test_what_overflows_is_shown(call, tmp_path):
     model = Model(inputs=3, layers=(Dense(name="d", units=2),))
     weights = {"d.kernel": np.full((2, 3), 5.0, "float32"), "d.bias": np.array([0.5, 1.0], "float32")}
     Checkpoint(model, weights).save(a := tmp_path / "a.safetensors")

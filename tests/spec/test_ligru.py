@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from rnnspec import Checkpoint, LiGRU, Model, Recurrent
+from rnnspec import UGRNN, Checkpoint, LiGRU, Model, Recurrent
 from rnnspec.reference import Net
 
 
@@ -35,6 +35,26 @@ def test_the_papers_batch_norm_is_part_of_kernel_and_bias():
     np.testing.assert_allclose(y, expected, rtol=1e-12)
     np.testing.assert_allclose(state["r.h"], expected[:, -1], rtol=1e-12)
     assert (np.abs(expected) > 1e-3).mean() > 0.5
+
+
+def test_with_the_same_activations_it_is_the_update_gate_network():
+    rng = np.random.default_rng(1)
+    x, lengths = rng.standard_normal((3, 6, 3)), np.array([6, 0, 4])
+    found = []
+    for cell in (LiGRU(units=4), UGRNN(units=4, activation="relu")):
+        model = Model(inputs=3, layers=(Recurrent(name="r", cell=cell),))
+        weights = {
+            name: np.sin(np.arange(1, np.prod(shape) + 1)).reshape(shape) for name, shape in model.parameters().items()
+        }
+        found.append(
+            Net(Checkpoint(model, weights), "float64")(
+                x, lengths, state={"r.h": np.cos(x[:, 0] @ np.ones((3, 4)) + np.arange(4))}
+            )
+        )
+    (y, state), (other, other_state) = found
+    np.testing.assert_allclose(y, other, rtol=1e-13)
+    np.testing.assert_allclose(state["r.h"], other_state["r.h"], rtol=1e-13)
+    assert (np.abs(y[0]) > 1e-3).all()
 
 
 def test_nothing_else_knows_the_cell():
