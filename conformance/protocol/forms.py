@@ -7,8 +7,10 @@ from typing import Any
 import numpy as np
 
 from rnnspec.conformance.case import Case, solved
+from rnnspec.conformance.check import holds
 from rnnspec.conformance.exchange import Exchange
 from rnnspec.conformance.protocol.protocol import Protocol
+from rnnspec.errors import SpecError
 
 Form = Callable[[np.ndarray], Any]
 
@@ -91,6 +93,25 @@ def _double(exchange: Exchange) -> None:
     exchange.call(net, case, "weights in float64, again: ")
 
 
+def _handed_on(exchange: Exchange) -> None:
+    """What a network of the other dtype returned, in its own arrays: they are converted, or refused by name."""
+    case, variant, net = exchange.case, exchange.variant, exchange.load()
+    other = "float64" if variant.dtype == "float32" else "float32"
+    first = variant.load(case.checkpoint.copy(), dtype=other)
+    steps = case.split == "steps"
+    y, state = first.step(case.inputs["x"][:, 0], case.call["state"]) if steps else first(**case.call)
+    given = {"state": state} | ({} if steps else {"x": y[..., : case.model.inputs]})
+    for name, value in given.items():
+        numbers = {n: np.asarray(a).copy() for n, a in (value if name == "state" else {name: value}).items()}
+        what = f"{name} in an array of {other} that a network returned"
+        try:
+            exchange.call(net, solved(replace(case, inputs=case.inputs | numbers)), f"{what}: ", **{name: value})
+        except SpecError as refusal:
+            holds(f"{what}, refused with {str(refusal)!r}", str(refusal).startswith(name))
+    exchange.call(net, what="after arrays of the other dtype: ")
+    exchange.watch.check()
+
+
 PROTOCOLS = (
     *(
         Protocol(f"forms-{'-'.join(names)}-{id}", ("CALL-6",), id, _forms(*names))
@@ -112,5 +133,9 @@ PROTOCOLS = (
     *(
         Protocol(f"double-{id}", ("CALL-7",), id, _double)
         for id in ("lstm-forward-full", "gru_after-bidirectional-mask", "characters", "lstm-steps")
+    ),
+    *(
+        Protocol(f"handed-on-{id}", ("CALL-7",), id, _handed_on, ("dtype.float64",))
+        for id in ("lstm-forward-full", "gru_after-bidirectional-mask", "lstm-steps")
     ),
 )
