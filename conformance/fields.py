@@ -103,6 +103,17 @@ def _cells(n: int) -> dict[str, tuple[Cell, ...]]:
             Residual(cell=Stack(cells=(MGU(units=n + 1), SRU(units=n)))),
             Zoneout(cell=MGU(units=n), h=0.1),
         ),
+        # An SRU's activation is that of a state and no part of it: all steps are one tensor there, if a backend likes.
+        "activations": (
+            SRU(units=n, activation="log_softmax"),
+            RNN(units=n, activation="softmax"),
+            SRU(units=n, activation="gelu"),
+            RNN(units=n, activation="mish"),
+            SRU(units=n, activation="softmax"),
+            RNN(units=n, activation="log_softmax"),
+            SRU(units=n, activation="softplus"),
+            RNN(units=n, activation="gelu"),
+        ),
     }  # fmt: skip
 
 
