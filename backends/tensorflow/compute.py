@@ -24,7 +24,6 @@ class Compute:
         self.features_first = features_first
         self.axis = -2 if features_first else -1
         self._kernels: dict[tuple[Node, bool], tf.Tensor] = {}
-        self._biases: dict[int | None, tf.Tensor] = {}
 
     def __call__(self, node: Node, args: list) -> Any:
         return OPERATIONS[node.op](self, node, *args)
@@ -56,21 +55,13 @@ class Compute:
 
     leave = enter
 
-    def fixed(
-        self, values: dict[Node, tf.Tensor], nodes: Iterable[Node], state: tf.Tensor | None = None
-    ) -> dict[Node, tf.Tensor]:
-        """Constants as these nodes read them; for a loop, whose first state is given, kernels are transposed before it.
-
-        There each product has a bias, of zeros if need be: with one grappler emits a fused product, which is faster.
-        """
+    def fixed(self, values: dict[Node, tf.Tensor], nodes: Iterable[Node]) -> dict[Node, tf.Tensor]:
+        """Constants as these nodes read them; kernels are transposed now, and not where they are read."""
         for node in nodes:
             if node.op in ("linear", "product") and node.args[1] in values:
                 transposed = (node.op == "linear") != self.features_first
                 kernel = values[node.args[1]]
                 self._kernels[node.args[1], transposed] = tf.transpose(kernel) if transposed else kernel
-                if state is not None and not tf.executing_eagerly():
-                    size = tf.shape(state)[-1] if self.features_first else node.size
-                    self._biases.setdefault(self._rows(node), tf.zeros([size], kernel.dtype))
         return {node: value if None in node.shape else self.vector(value) for node, value in values.items()}
 
     def vector(self, parameter: tf.Tensor) -> tf.Tensor:
@@ -94,14 +85,8 @@ class Compute:
             y = tf.matmul(x, ready)
         else:  # as one product of two matrices: a product with more axes runs batch by batch
             y = tf.reshape(tf.matmul(tf.reshape(x, (-1, x.shape[-1])), ready), self.shape(x, node.size))
-        if bias is None and x.shape.rank == 2:
-            bias = self._biases.get(self._rows(node))
         y = y if bias is None else tf.nn.bias_add(y, bias)
         return y if addend is None else y + addend
-
-    def _rows(self, node: Node) -> int | None:
-        """Of the last axis of a product; None where it is the batch."""
-        return None if self.features_first else node.size
 
     def shape(self, x: tf.Tensor, size: int) -> Any:
         """That of x with another number of features."""

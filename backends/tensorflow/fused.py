@@ -138,7 +138,7 @@ def _loop(
     """Wanted nodes and old states at all steps, and the last states."""
     first = next(iter(initial.values()))
     leaves = [leaf for leaf in parts.leaves if leaf.op != "zeros"]
-    fixed = at.fixed({node: given[node] for node in parts.constants}, parts.loop, first)
+    fixed = at.fixed({node: given[node] for node in parts.constants}, parts.loop)
     fixed |= {leaf: at.zeros(first, leaf.size) for leaf in parts.leaves if leaf.op == "zeros"}
     new = dict(program.states.values())
     written = list(dict.fromkeys(new.get(node, node) for node in wanted))
