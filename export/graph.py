@@ -101,7 +101,7 @@ class Graph:
 
     def gemm(self, x: Value, kernel: Value, offset: Value | None = None) -> Value:
         """x · kernel + offset."""
-        return self.node("Gemm", [x, kernel, offset], (*x.shape[:-1], kernel.shape[-1]))
+        return self.node("Gemm", [x, kernel, offset], (x.shape[0], kernel.shape[1]))
 
     def unsqueeze(self, x: Value, axis: int) -> Value:
         """With an axis of one put in."""
@@ -140,7 +140,9 @@ class Graph:
         """The finished, checked model. With a `location`, its large initializers lie one after the other in a file of
         that name beside it.
         """
-        self._rename(self._nodes)
+        for node in self._nodes:  # those in bodies come before, and read no output
+            for names in (node.input, node.output):
+                names[:] = [self._renamed.get(name, name) for name in names]
         initializers, end = [], 0
         for name, array in self.arrays.items():
             tensor = onnx.TensorProto(name=name, dims=array.shape, data_type=_element(str(array.dtype)))
@@ -169,13 +171,6 @@ class Graph:
     def _name(self, kind: str) -> str:
         index = self._count[kind] = self._count.get(kind, -1) + 1
         return f"{kind}_{index}"
-
-    def _rename(self, nodes: Iterable[onnx.NodeProto]) -> None:
-        for node in nodes:
-            for names in (node.input, node.output):
-                names[:] = [self._renamed.get(name, name) for name in names]
-            for attribute in node.attribute:
-                self._rename(attribute.g.node)
 
 
 def little(array: np.ndarray) -> np.ndarray:

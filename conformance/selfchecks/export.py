@@ -5,6 +5,7 @@ import json
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import product
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -70,23 +71,27 @@ def _learned() -> None:
 
 def _nothing() -> None:
     last = msgspec.structs.replace(PLAIN, return_sequences=False)
-    model = Model(inputs=3, layers=(BOTH, LEARNED, last))
-    checkpoint = checkpoint_of(model)
-    for lengths in (True, False):
+    layers = (BOTH, LEARNED, last)
+    ids = (Embedding(name="embedding", vocabulary=3, units=3), *layers)
+    models = [Model(inputs=3, layers=layers, padding=padding) for padding in (None, 0.5)]
+    models += [Model(layers=ids, padding=padding) for padding in (None, 2)]
+    for model, lengths in product(models, (True, False)):
+        checkpoint = checkpoint_of(model)
         graph = exporter().build(checkpoint, lengths=lengths)
         for batch, time in ((0, 4), (3, 0), (0, 0)):
             feeds = inputs_of(model, batch, time) | ({"lengths": np.zeros(batch, "int32")} if lengths else {})
             found, expected = results_of(graph, feeds), expected_of(checkpoint, feeds)
             for name, value in expected.items():
-                what = f"{name} of batch {batch}, time {time}"
+                what = f"{name} of batch {batch}, time {time}, padding {model.padding}"
                 equal(what, found[name].shape, value.shape)
                 equal(what, found[name], value.astype("float32"))
 
 
 def _beside() -> None:
     onnx = importlib.import_module("onnx")
+    holds("one file holds no more than protocol buffers do", 2**30 < exporter().LARGEST <= 2**31 - 2**26)
     reader = importlib.import_module("rnnspec.convert.onnx.files")
-    checkpoint = checkpoint_of(Model(inputs=50, layers=(BOTH, Dense(name="dense", units=40))))
+    checkpoint = checkpoint_of(Model(inputs=50, layers=(BOTH, Dense(name="dense", units=256))))
     with tempfile.TemporaryDirectory() as folder, mock.patch.object(exporter(), "LARGEST", 2000):
         path = Path(folder) / "inner" / "model.onnx"
         path.parent.mkdir()
@@ -99,6 +104,7 @@ def _beside() -> None:
         for tensor in beside:
             said = {entry.key: entry.value for entry in tensor.external_data}
             equal(f"where {tensor.name} begins", said["offset"], str(end))
+            equal(f"the file with {tensor.name}", said["location"], "model.onnx.data")
             end += int(said["length"])
         equal("the size of the file beside it", path.with_name("model.onnx.data").stat().st_size, end)
         (Path(folder) / "outside").write_bytes(bytes(end))
@@ -191,6 +197,23 @@ def _metadata() -> None:
         equal(f"the entry with {options}", {key: header[key] for key in options}, options)
 
 
+def _opsets() -> None:
+    checkpoint = checkpoint_of(STREAM)
+    model = exporter().build(checkpoint)
+    equal("the opset", [(opset.domain, opset.version) for opset in model.opset_import], [("", 17)])
+    equal("who wrote it", model.producer_name, "rnnspec")
+    feeds = inputs_of(STREAM, 2, 5) | {"lengths": np.array([5, 3], "int32")}
+    newest = importlib.import_module("onnx").defs.onnx_opset_version()
+    for opset in (14, 16, 17, 18, newest):
+        model = exporter().build(checkpoint, opset=opset)
+        equal(f"opset {opset}", model.opset_import[0].version, opset)
+        if opset <= 18:  # which every ONNX Runtime that is supported reads
+            agrees(f"opset {opset}", checkpoint, model, feeds)
+    for opset in (13, newest + 1):
+        with refused(f"opset {opset}", SpecError, f"14 to {newest}"):
+            exporter().build(checkpoint, opset=opset)
+
+
 def _paths() -> None:
     entries = exporter().build(checkpoint_of(MODEL)).metadata_props
     found = json.loads(entries[0].value)["paths"]
@@ -277,6 +300,7 @@ CHECKS = (
     Check("export-empty-rows", ("EXPORT-3",), _empty_rows, _RUNTIME),
     Check("export-step", ("EXPORT-4",), _step, _RUNTIME),
     Check("export-metadata", ("EXPORT-5",), _metadata, _ONNX),
+    Check("export-opsets", ("EXPORT-2",), _opsets, _RUNTIME),
     Check("export-paths", ("EXPORT-2", "EXPORT-5"), _paths, _ONNX),
     Check("export-tried-before-it-is-written", ("EXPORT-6",), _tried_before_it_is_written, _RUNTIME),
     Check("export-mask-and-reset", ("EXPORT-7",), _mask_and_reset, _RUNTIME),

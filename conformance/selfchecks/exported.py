@@ -37,9 +37,12 @@ def checkpoint_of(model: Model) -> Checkpoint:
 
 
 def inputs_of(model: Model, batch: int, time: int) -> dict[str, np.ndarray]:
-    """x and all states, none of them 0."""
+    """x, or ids, and all states, none of them 0."""
     rng = np.random.default_rng(8)
-    x = rng.standard_normal((batch, time, model.inputs or 1)).astype("float32")
+    if model.inputs is None:
+        x = rng.integers(1, 3, (batch, time))
+    else:
+        x = rng.standard_normal((batch, time, model.inputs)).astype("float32")
     return {"x": x} | {k: rng.standard_normal((batch, n)).astype("float32") for k, n in model.states().items()}
 
 
