@@ -1,15 +1,16 @@
-"""Variants of the LSTM in TensorFlow against keras.layers.LSTM, and against keras.layers.RNN of a cell of one's own."""
+"""Cells that Keras has not, against the nearest of its layers, and against keras.layers.RNN of a cell of one's own."""
 
 from collections.abc import Iterator
 
 import keras
 import tensorflow as tf
 from timing import Comparison, Rival
-from variants import incomparable, variants
+from variants import incomparable, others, variants
 
 import rnnspec.backends.tensorflow as backend
 
 TARGETS = {"ours": 1.0}
+NEAREST = {"LSTM": "LSTM", "GRU": "GRU", "RNN": "SimpleRNN"}  # as `others` calls them → as Keras does
 
 
 def versions() -> dict[str, str]:
@@ -29,11 +30,22 @@ def comparisons(quick: bool, threads: int | None) -> Iterator[Comparison]:
             "ours": backend.load(case.checkpoint, return_state=False),
             "keras RNN(layer-norm cell)": keras.layers.RNN(LayerNormCell(units), return_sequences=True),
         }
-        x, dy = tf.constant(case.x), tf.constant(case.cotangents[0])
-        forward = {label: _rival(_forward(case, model), x) for label, model in models.items()}
-        yield Comparison("forward", name, case.size, forward)
-        training = {label: _rival(_training(case, model), x, dy) for label, model in models.items()}
-        yield Comparison("training", name, case.size, training)
+        yield from _comparisons("", name, case, models)
+    for name, kind, case in others(quick):
+        kind = NEAREST[kind]
+        models = {
+            "nearest layer": getattr(keras.layers, kind)(case.cell.units, return_sequences=True),
+            "ours": backend.load(case.checkpoint, return_state=False),
+        }
+        yield from _comparisons(" of other cells", f"{name}; {kind}", case, models)
+
+
+def _comparisons(of: str, name: str, case, models) -> Iterator[Comparison]:
+    x = tf.constant(case.x)
+    forward = {label: _rival(_forward(case, model), x) for label, model in models.items()}
+    yield Comparison(f"forward{of}", name, case.size, forward)
+    training = {label: _rival(_training(model, x), x) for label, model in models.items()}
+    yield Comparison(f"training{of}", name, case.size, training)
 
 
 def _rival(graph, *given) -> Rival:
@@ -45,15 +57,16 @@ def _forward(case, model):
     return tf.function(lambda x: model(x), input_signature=[tf.TensorSpec([None, None, case.inputs])], autograph=False)
 
 
-def _training(case, model):
-    def gradients(x, dy):
+def _training(model, x):
+    dy = tf.random.stateless_normal(model(x).shape, (3, 0), stddev=0.5)  # as wide as its outputs
+
+    def gradients(x):
         with tf.GradientTape() as tape:
             tape.watch(x)
             y = model(x)
         return tape.gradient(y, [x, *model.trainable_variables], output_gradients=dy)
 
-    widths = (case.inputs, case.cell.units)
-    return tf.function(gradients, input_signature=[tf.TensorSpec([None, None, n]) for n in widths], autograph=False)
+    return tf.function(gradients, input_signature=[tf.TensorSpec([None, None, x.shape[-1]])], autograph=False)
 
 
 class LayerNormCell(keras.layers.Layer):
