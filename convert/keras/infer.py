@@ -52,8 +52,8 @@ def inferred(file: KerasFile, source: str, request: Request) -> dict[str, Any]:
         if one.outputs != two.inputs:
             raise SpecError(f"{source}: {two.name} takes {two.inputs}, but {one.name} gives {one.outputs}; {_ASK}")
     request.note(
-        f"no configuration: taken for {' → '.join(block.name for block in blocks)}, without masks, all steps returned, "
-        "other options at their defaults; --config says it for certain"
+        f"no configuration: taken as a chain: {' → '.join(block.name for block in blocks)}, without masks, "
+        "all steps returned, other options at their defaults; --config says it for certain"
     )
     return {"class_name": "Sequential", "config": {"layers": [block.config for block in blocks]}}
 
