@@ -90,8 +90,8 @@ def _below(
         statement = node
     if isinstance(node, ast.Import | ast.ImportFrom | ast.JoinedStr | ast.Assert) or _is_words(node):
         return
-    if isinstance(node, ast.keyword) and node.arg == "strict":
-        return  # of zip: an assertion
+    if isinstance(node, ast.keyword) and node.arg == "strict" and ast.unparse(parent).startswith("zip("):
+        return  # an assertion
     for other in others(node, known):
         yield _Site(function, statement, parent, field, index, other)
     if isinstance(node, ast.Raise) or (isinstance(node, ast.UnaryOp) and isinstance(node.operand, ast.Constant)):

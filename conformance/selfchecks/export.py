@@ -1,7 +1,6 @@
-"""The exported graph (EXPORT-1 to EXPORT-9)."""
+"""The exported graph, and that it is tried before it is written (EXPORT-1 to EXPORT-4, EXPORT-6 to EXPORT-8)."""
 
 import importlib
-import json
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -22,7 +21,9 @@ from rnnspec.conformance.selfchecks.exported import (
     LEARNED_PAIR,
     LOOPS,
     MODEL,
+    ONNX,
     PLAIN,
+    RUNTIME,
     STREAM,
     agrees,
     attributes_of,
@@ -34,10 +35,8 @@ from rnnspec.conformance.selfchecks.exported import (
     types_of,
 )
 from rnnspec.errors import SpecError
-from rnnspec.layers import Dense, Embedding, Recurrent
+from rnnspec.layers import Embedding, Recurrent
 from rnnspec.model import Model
-
-_SCAN = "Scan: ONNX has no"
 
 
 def _boundary() -> None:
@@ -85,34 +84,6 @@ def _nothing() -> None:
                 what = f"{name} of batch {batch}, time {time}, padding {model.padding}"
                 equal(what, found[name].shape, value.shape)
                 equal(what, found[name], value.astype("float32"))
-
-
-def _beside() -> None:
-    onnx = importlib.import_module("onnx")
-    holds("one file holds no more than protocol buffers do", 2**30 < exporter().LARGEST <= 2**31 - 2**26)
-    reader = importlib.import_module("rnnspec.convert.onnx.files")
-    checkpoint = checkpoint_of(Model(inputs=50, layers=(BOTH, Dense(name="dense", units=256))))
-    with tempfile.TemporaryDirectory() as folder, mock.patch.object(exporter(), "LARGEST", 2000):
-        path = Path(folder) / "inner" / "model.onnx"
-        path.parent.mkdir()
-        exporter().export_onnx(checkpoint, path)
-        equal("the files", sorted(file.name for file in path.parent.iterdir()), ["model.onnx", "model.onnx.data"])
-        model = onnx.load(path, load_external_data=False)
-        beside = [tensor for tensor in model.graph.initializer if tensor.external_data]
-        holds("large weights are in the model", all(len(t.raw_data) < 1024 for t in model.graph.initializer))
-        end = 0
-        for tensor in beside:
-            said = {entry.key: entry.value for entry in tensor.external_data}
-            equal(f"where {tensor.name} begins", said["offset"], str(end))
-            equal(f"the file with {tensor.name}", said["location"], "model.onnx.data")
-            end += int(said["length"])
-        equal("the size of the file beside it", path.with_name("model.onnx.data").stat().st_size, end)
-        (Path(folder) / "outside").write_bytes(bytes(end))
-        for tensor in beside:
-            tensor.external_data[0].value = "../outside"
-        path.write_bytes(model.SerializeToString())
-        with refused("weights outside the folder", SpecError, "outside"):
-            reader.load(path)
 
 
 def _nodes() -> None:
@@ -167,63 +138,6 @@ def _step() -> None:
     found = {"y": np.stack(outputs, 1)} | {f"{name}.out": value for name, value in state.items()}
     name, error = accuracy.worst(found, expected)
     holds(f"five steps: {name} is off by {error:.1e}", error < 1e-5)
-
-
-def _metadata() -> None:
-    checkpoint = checkpoint_of(MODEL)
-    entries = exporter().build(checkpoint).metadata_props
-    equal("the entries", [entry.key for entry in entries], ["rnnspec"])
-    header = json.loads(entries[0].value)
-    header.pop("paths")
-    start = checkpoint.weights["norm.initial.h"].tolist()
-    expected = {
-        "version": 1,
-        "model": MODEL.to_builtins(),
-        "metadata": {"a": [1, "€"]},
-        "step": False,
-        "time_major": False,
-        "state": [
-            {"name": name, "input": name, "output": f"{name}.out", "shape": ["batch", size]}
-            | ({"initial": start} if name == "norm.h" else {})
-            for name, size in MODEL.states().items()
-        ],
-    }
-    equal("the entry's keys", sorted(header), sorted(expected))
-    for key, value in expected.items():
-        equal(f"the entry's {key}", header[key], value)
-    for options in ({"step": True}, {"time_major": True}):
-        entries = exporter().build(checkpoint_of(STREAM), **options).metadata_props
-        header = json.loads(entries[0].value)
-        equal(f"the entry with {options}", {key: header[key] for key in options}, options)
-
-
-def _opsets() -> None:
-    checkpoint = checkpoint_of(STREAM)
-    model = exporter().build(checkpoint)
-    equal("the opset", [(opset.domain, opset.version) for opset in model.opset_import], [("", 17)])
-    equal("who wrote it", model.producer_name, "rnnspec")
-    feeds = inputs_of(STREAM, 2, 5) | {"lengths": np.array([5, 3], "int32")}
-    newest = importlib.import_module("onnx").defs.onnx_opset_version()
-    for opset in (14, 16, 17, 18, newest):
-        model = exporter().build(checkpoint, opset=opset)
-        equal(f"opset {opset}", model.opset_import[0].version, opset)
-        if opset <= 18:  # which every ONNX Runtime that is supported reads
-            agrees(f"opset {opset}", checkpoint, model, feeds)
-    for opset in (13, newest + 1):
-        with refused(f"opset {opset}", SpecError, f"14 to {newest}"):
-            exporter().build(checkpoint, opset=opset)
-
-
-def _paths() -> None:
-    entries = exporter().build(checkpoint_of(MODEL)).metadata_props
-    found = json.loads(entries[0].value)["paths"]
-    expected = {
-        "both": "native LSTM",
-        "stack": f"cells.0: native GRU; cells.1: {_SCAN} projection in LSTM",
-        "plain": "native RNN",
-        "norm": f"{_SCAN} layer norm in RNN",
-    }
-    equal("the paths", found, expected)
 
 
 @contextmanager
@@ -292,18 +206,13 @@ def _mask_and_reset() -> None:
         agrees(what, checkpoint, model, feeds)
 
 
-_ONNX, _RUNTIME = ("onnx",), ("onnx", "onnxruntime")
 CHECKS = (
-    Check("export-boundary", ("EXPORT-1",), _boundary, _ONNX),
-    Check("export-learned-states", ("EXPORT-1",), _learned, _RUNTIME),
-    Check("export-nodes", ("EXPORT-2",), _nodes, _RUNTIME),
-    Check("export-empty-rows", ("EXPORT-3",), _empty_rows, _RUNTIME),
-    Check("export-step", ("EXPORT-4",), _step, _RUNTIME),
-    Check("export-metadata", ("EXPORT-5",), _metadata, _ONNX),
-    Check("export-opsets", ("EXPORT-2",), _opsets, _RUNTIME),
-    Check("export-paths", ("EXPORT-2", "EXPORT-5"), _paths, _ONNX),
-    Check("export-tried-before-it-is-written", ("EXPORT-6",), _tried_before_it_is_written, _RUNTIME),
-    Check("export-mask-and-reset", ("EXPORT-7",), _mask_and_reset, _RUNTIME),
-    Check("export-no-rows-and-no-steps", ("EXPORT-8",), _nothing, _RUNTIME),
-    Check("export-weights-beside", ("EXPORT-9",), _beside, _RUNTIME),
+    Check("export-boundary", ("EXPORT-1",), _boundary, ONNX),
+    Check("export-learned-states", ("EXPORT-1",), _learned, RUNTIME),
+    Check("export-nodes", ("EXPORT-2",), _nodes, RUNTIME),
+    Check("export-empty-rows", ("EXPORT-3",), _empty_rows, RUNTIME),
+    Check("export-step", ("EXPORT-4",), _step, RUNTIME),
+    Check("export-tried-before-it-is-written", ("EXPORT-6",), _tried_before_it_is_written, RUNTIME),
+    Check("export-mask-and-reset", ("EXPORT-7",), _mask_and_reset, RUNTIME),
+    Check("export-no-rows-and-no-steps", ("EXPORT-8",), _nothing, RUNTIME),
 )

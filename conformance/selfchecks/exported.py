@@ -21,6 +21,7 @@ LEARNED = Recurrent(name="norm", cell=RNN(units=7, layer_norm=_NORM), learned_st
 LEARNED_PAIR = Recurrent(name="pair", cell=LSTM(units=4), direction="bidirectional", learned_state=True)
 MODEL = Model(inputs=3, layers=(BOTH, _STACK, PLAIN, LEARNED, Dense(name="dense", units=2)))
 STREAM = Model(inputs=3, layers=(_STACK, PLAIN, LEARNED, Dense(name="dense", units=2)))
+ONNX, RUNTIME = ("onnx",), ("onnx", "onnxruntime")  # packages that a check needs
 LOOPS = {"Loop", "Scan", "If", "RNN", "LSTM", "GRU"}
 
 

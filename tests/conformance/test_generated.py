@@ -66,6 +66,12 @@ def test_the_changes_of_a_module():
     assert found[9].line == found[9].end == 8  # of the head of the `if`, and not of what is in it
 
 
+def test_whether_zip_is_strict_is_an_assertion_and_stays():
+    zipped, other = (changes(f"def f(a, b):\n    return {name}(a, b, strict=True)\n") for name in ("zip", "g"))
+    assert [c.words for c in zipped] == ["return zip(a, b, strict=True) → return zip(b, a, strict=True)"]
+    assert "return g(a, b, strict=True) → return g(a, b, strict=False)" in [c.words for c in other]
+
+
 def test_each_change_is_made_alone():
     import ast
 
