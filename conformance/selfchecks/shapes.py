@@ -33,7 +33,7 @@ def _agrees(case: Case) -> None:
     batch, time = case.inputs["x"].shape[:2]
     given = {name: np.ones((batch, size), "float32") for name, size in case.model.states().items()} | case.inputs
     found = results_of(model, given | {"x": x})
-    sizes = {"batch": batch, "time": time, "time+1": time + 1, "time*batch": time * batch}
+    sizes: dict[int | str, int] = {"batch": batch, "time": time, "time+1": time + 1, "time*batch": time * batch}
     sizes |= {f"{name}.rows": batch for name in case.model.states()}
     for name, shape in recorded.items():
         equal(f"{case.id}: {name}", found[name].shape, tuple(sizes.get(size, size) for size in shape))
@@ -43,7 +43,9 @@ def _traced(case: Case) -> tuple[Any, dict[str, Shape]]:
     """The exported model, and what was recorded for the outputs of its nodes, but of those in bodies."""
     values: dict[str, list[Shape]] = {}
 
-    class Recording(importlib.import_module("rnnspec.export.graph").Graph):
+    graphs: Any = importlib.import_module("rnnspec.export.graph")
+
+    class Recording(graphs.Graph):
         def node(self, *arguments: Any, **attributes: Any) -> Any:
             made = super().node(*arguments, **attributes)
             each = made if isinstance(made, list) else [made]

@@ -92,7 +92,10 @@ def test_a_wrong_backend_fails(call, model, tmp_path, monkeypatch):
     assert code == 1
     rows = json.loads((tmp_path / "report.json").read_text())["results"]
     assert {row["outcome"] for row in rows} == {"pass", "fail", "unsupported"}  # it does not train
-    assert all(row["outcome"] == "pass" for row in rows if row["case"].endswith("-full"))
+    full = {row["case"]: row for row in rows if row["case"].endswith("-full")}
+    dtype = full.pop("handed-on-lstm-forward-full")
+    assert (dtype["outcome"], dtype["detail"]) == ("unsupported", "`load` takes no `dtype`")
+    assert all(row["outcome"] == "pass" for row in full.values())
 
 
 def test_a_backend_that_refuses_everything_does_not_conform(call, tmp_path, monkeypatch):
