@@ -31,17 +31,10 @@ class TensorFlowOps:
         self.place = ""
         self._noise = noise
         self._where: Where | None = None
-        self._transposed: dict = {}
 
     def at(self, place: str) -> Self:
         inner = copy.copy(self)
         inner.place = f"{self.place}.{place}" if place else self.place
-        return inner
-
-    def looped(self, kernels: list[tf.Tensor]) -> Self:
-        """Operations for inside a loop: these kernels are transposed before it."""
-        inner = copy.copy(self)
-        inner._transposed = {k.ref(): tf.transpose(tf.reshape(k, (-1, k.shape[-1]))) for k in kernels}
         return inner
 
     def when(self, where: Where) -> Self:
@@ -52,12 +45,7 @@ class TensorFlowOps:
 
     def linear(self, x: tf.Tensor, kernel: tf.Tensor, bias: tf.Tensor | None = None) -> tf.Tensor:
         # As one product of two matrices: a product with more axes runs batch by batch.
-        rows = tf.reshape(x, (-1, kernel.shape[-1]))
-        transposed = self._transposed.get(kernel.ref())
-        if transposed is None:
-            y = tf.matmul(rows, tf.reshape(kernel, (-1, kernel.shape[-1])), transpose_b=True)
-        else:
-            y = tf.matmul(rows, transposed)
+        y = tf.matmul(_rows(x), _rows(kernel), transpose_b=True)
         if bias is not None:
             y = tf.nn.bias_add(y, self.flat(bias))
         return y if x.shape.rank == 2 else _like(x, y)
@@ -139,6 +127,11 @@ class TensorFlowOps:
     hold = staticmethod(sequences.hold)
     last = staticmethod(sequences.last)
     flip = staticmethod(sequences.flip)
+
+
+def _rows(x: tf.Tensor) -> tf.Tensor:
+    """(…, features) → (rows, features)."""
+    return x if x.shape.rank == 2 else tf.reshape(x, (-1, x.shape[-1]))
 
 
 def _like(x: tf.Tensor, rows: tf.Tensor) -> tf.Tensor:

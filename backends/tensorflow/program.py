@@ -71,7 +71,7 @@ class Program:
         key = (step, *sorted(given))
         time = 1 if step else given["x"].shape[0 if self.time_major else 1]
         steps = self._steps.get(key, 0) + time
-        if time and steps <= FEW and tf.size(given["x"]):  # Keras refuses no rows without a graph
+        if steps <= FEW and (tf.size(given["x"]) or not self.stock):  # Keras refuses no rows without a graph
             self._steps[key] = steps
             return function(weights, given)
         keeps = not step and recording([*weights.values(), *given.values()])

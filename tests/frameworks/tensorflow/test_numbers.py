@@ -99,8 +99,19 @@ def test_many_units():
 @pytest.mark.parametrize("shape", [(BATCH, 0, INPUTS), (0, TIME, INPUTS)])
 def test_nothing_to_do(path, shape):
     checkpoint = random_checkpoint(layer(LSTM(units=5), direction="bidirectional"))
-    found = backend.load(checkpoint, dtype="float64", path=path)(np.zeros(shape))
-    assert_same(found, Reference(checkpoint, "float64")(np.zeros(shape)))
+    expected = Reference(checkpoint, "float64")(np.zeros(shape))
+    net = backend.load(checkpoint, dtype="float64", path=path)
+    assert_same(net(np.zeros(shape)), expected)
+    graph = tf.function(net, input_signature=[tf.TensorSpec([None, None, INPUTS], tf.float64)])
+    x = tf.zeros(shape, tf.float64)
+    with tf.GradientTape() as tape:
+        tape.watch(x)
+        y, state = graph(x)
+        loss = tf.reduce_sum(y)
+    assert_same((y, state), expected)
+    gradients = tape.gradient(loss, [x, *(weight.value for weight in net.weights)])
+    assert [gradient.shape for gradient in gradients] == [shape, *(weight.shape for weight in net.weights)]
+    assert not any(np.any(gradient) for gradient in gradients)
 
 
 def test_whole_is_chunks_is_steps(net):
