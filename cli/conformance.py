@@ -40,6 +40,12 @@ from rnnspec.cli.options import FILE, backend_option, look_here
     help="With --mutants: the package or module to change; again for more. Default: the backend's.",
 )
 @click.option("--sample", type=click.IntRange(min=1), help="With --mutants: only so many changes.")
+@click.option(
+    "--tries",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="With --mutants: each change on so many cases at most, those first that go different ways through its module.",
+)
 @click.option("--seed", type=click.IntRange(min=0), default=0, help="Which of them.  [default: 0]")
 def conformance(
     backends: tuple[str, ...],
@@ -51,18 +57,20 @@ def conformance(
     mutants: bool,
     packages: tuple[str, ...],
     sample: int | None,
+    tries: int | None,
     seed: int,
 ) -> int:
     """Run the conformance suite; exit 1 when any case fails, or ends its process."""
     if jobs is None:
         jobs = min(4, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
-    if (packages or sample) and not (mutants and backends):
-        raise click.UsageError("--source and --sample need --mutants --backend NAME")
+    if (packages or sample or tries) and not (mutants and backends):
+        raise click.UsageError("--source, --sample and --tries need --mutants --backend NAME")
     if mutants and len(backends) > 1:
         raise click.UsageError(f"--mutants: expected one --backend, found {len(backends)}")
     look_here()
     if mutants and backends:
-        return _changes(backends[0], list(packages), pattern, max(jobs, 1), sample, seed, report)
+        chosen = {"sample": sample, "seed": seed, "tries": tries}
+        return _changes(backends[0], list(packages), pattern, max(jobs, 1), report, chosen)
     return _mutants(max(jobs, 1), limit, report) if mutants else _cases(backends, pattern, variant, jobs, limit, report)
 
 
@@ -107,7 +115,7 @@ def _mutants(jobs: int, limit: float | None, report: Path | None) -> int:
 
 
 def _changes(
-    backend: str, packages: list[str], pattern: str, jobs: int, sample: int | None, seed: int, report: Path | None
+    backend: str, packages: list[str], pattern: str, jobs: int, report: Path | None, chosen: dict[str, int | None]
 ) -> int:
     """The suite on changes of a backend's source."""
     from rnnspec.cli.report import changes_table
@@ -115,10 +123,11 @@ def _changes(
 
     packages = packages or [generated.home(backend)]
     rows = []
-    for row in generated.run(backend, packages, pattern, jobs, sample, seed):
+    for row in generated.run(backend, packages, pattern, jobs, **chosen):
         rows.append(row)
         if row.outcome == "survived":  # it may be long until the last of them
-            click.echo(f"SURVIVED {row.package}: line {row.line}: {row.change}")
+            some = f" (on {row.tried} of {row.cases} cases)" if row.tried < row.cases else ""
+            click.echo(f"SURVIVED {row.package}: line {row.line}: {row.change}{some}")
     faults = generated.faults(packages, rows)
     if report:
         record.write(report, {"changes": [dataclasses.asdict(row) for row in rows]})

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from rnnspec import backends
 from rnnspec.conformance.generated.changes import Change
+from rnnspec.conformance.generated.order import places
 from rnnspec.conformance.generated.source import Source, imports, sources
 from rnnspec.conformance.generated.survivors import survivors
 from rnnspec.conformance.generated.trial import Line, Reached, Trial, killer, reached
@@ -30,6 +31,7 @@ class Row:
         outcome: "caught"; "crashed" and "timeout", which are caught too; "unreached" where no case runs the line;
             "known" where it survives and a file says why; "survived".
         by: the case that caught it, how the process ended, why it survives.
+        cases: how many reach the line; `tried`: how many of them it was to be tried on.
     """
 
     package: str
@@ -37,6 +39,8 @@ class Row:
     line: int
     outcome: str
     by: str = ""
+    cases: int = 0
+    tried: int = 0
 
     @property
     def file(self) -> str:
@@ -45,12 +49,19 @@ class Row:
 
 
 def run(
-    backend: str, packages: list[str], pattern: str, jobs: int, sample: int | None = None, seed: int = 0
+    backend: str,
+    packages: list[str],
+    pattern: str,
+    jobs: int,
+    sample: int | None = None,
+    seed: int = 0,
+    tries: int | None = None,
 ) -> Iterator[Row]:
-    """A row for each change of the packages, as soon as it is known.
+    """A row for each change of the packages, as soon as it is known; those of the lists of survivors come last.
 
     Args:
         sample: only so many changes, drawn with `seed`.
+        tries: each on so many cases at most: half of them the latest to catch one, the others as `order` says.
 
     Raises:
         SpecError: there is no such module, or the backend fails a case as it is.
@@ -62,48 +73,53 @@ def run(
     chosen = [(source, change) for source in modules for change in source.changes]
     if sample is not None and sample < len(chosen):
         chosen = [chosen[k] for k in sorted(random.Random(seed).sample(range(len(chosen)), sample))]
-    why = {name: survivors(sources(name)[0].path) for name in packages}
+    why = {source.package: _listed(source.package) for source in modules}
+    chosen.sort(key=lambda pair: _label(*pair) in why[pair[0].package])
     multiprocessing.set_forkserver_preload([killer.__module__, *imports(modules + sources(home(backend)))])
     with Workers(jobs, _DAY, "forkserver", once=True) as workers:
         seen = _watched(backend, modules, pattern, workers)
     lines, always = _by_line(seen)
     seconds = {found.item: found.seconds for found in seen}
+    place = {source.name: places(seen, source.name) for source in modules}
     trials = []
     for source, change in chosen:
-        places = [(source.name, line) for line in range(change.line, change.end + 1)]
-        tried = set(seconds) if always.intersection(places) else set().union(*(lines[place] for place in places))
-        if tried:
-            trials.append((source, change, tried))
+        at = [(source.name, line) for line in range(change.line, change.end + 1)]
+        reaching = set(seconds) if always.intersection(at) else set().union(*(lines[line] for line in at))
+        if reaching:
+            trials.append((source, change, reaching))
         else:
             known = why[source.package].get(_label(source, change))
             yield _row(source, change, *(("known", known) if known else ("unreached", "")))
     latest: dict[Item, int] = {}  # item → when it last caught one: it may well catch what is beside that
 
     def prepared() -> Iterator[Trial]:
-        for source, change, tried in trials:
-            order = sorted(tried, key=lambda item: (-latest.get(item, -1), seconds[item]))
+        for source, change, reaching in trials:
+            order = sorted(reaching, key=place[source.name].__getitem__)
+            killers = sorted(reaching.intersection(latest), key=lambda item: -latest[item])
+            order = list(dict.fromkeys([*(killers[: tries // 2] if tries else killers), *order]))[:tries]
             yield Trial(source, change.number, tuple((item, SLACK + FACTOR * seconds[item]) for item in order))
 
     with Workers(jobs, _DAY, "forkserver", once=True) as workers:
         for k, found in workers.each(killer, prepared()):
-            source, change, _ = trials[k]
+            source, change, reaching = trials[k]
             known = why[source.package].get(_label(source, change))
+            counts = len(reaching), min(len(reaching), tries or len(reaching))
             if isinstance(found, Lost):
-                yield _row(source, change, "timeout" if "SIGALRM" in found.how else "crashed", found.how)
+                yield _row(source, change, "timeout" if "SIGALRM" in found.how else "crashed", found.how, *counts)
             elif found:
                 latest[found] = k
-                yield _row(source, change, "caught", title(found))
+                yield _row(source, change, "caught", title(found), *counts)
             else:
-                yield _row(source, change, *(("known", known) if known else ("survived", "")))
+                yield _row(source, change, *(("known", known) if known else ("survived", "")), *counts)
 
 
 def faults(packages: list[str], rows: Iterable[Row]) -> list[str]:
     """What the lists of survivors say and is not so."""
     caught = {(row.package, row.change): row.by for row in rows if row.outcome in ("caught", "crashed", "timeout")}
     found = []
-    for name in packages:
+    for name in dict.fromkeys(source.package for package in packages for source in sources(package)):
         labels = {_label(source, change) for source in sources(name) for change in source.changes}
-        for change in survivors(sources(name)[0].path):
+        for change in _listed(name):
             if change not in labels:
                 found.append(f"{name}: listed as a survivor, and there is no such change: {change}")
             elif by := caught.get((name, change)):
@@ -139,8 +155,13 @@ def _by_line(seen: list[Reached]) -> tuple[dict[Line, set[Item]], set[Line]]:
     return lines, set().union(*(one.always for one in seen))
 
 
-def _row(source: Source, change: Change, outcome: str, by: str) -> Row:
-    return Row(source.package, _label(source, change), change.line, outcome, by)
+def _listed(package: str) -> dict[str, str]:
+    """The survivors that a package or module lists, and why."""
+    return survivors(sources(package)[0].path)
+
+
+def _row(source: Source, change: Change, outcome: str, by: str, cases: int = 0, tried: int = 0) -> Row:
+    return Row(source.package, _label(source, change), change.line, outcome, by, cases, tried)
 
 
 def _label(source: Source, change: Change) -> str:

@@ -11,12 +11,13 @@ from pathlib import Path
 from types import CodeType, ModuleType
 
 from rnnspec.conformance.generated.changes import Change, changed, changes
+from rnnspec.conformance.generated.survivors import LIST
 from rnnspec.errors import SpecError
 
 
 @dataclass(frozen=True)
 class Source:
-    """A module with its file; `label`: the file below the package to which it belongs."""
+    """A module with its file; `package`: what its survivors are listed with; `label`: the file below that."""
 
     package: str
     name: str
@@ -34,7 +35,7 @@ class Source:
 
 
 def sources(name: str) -> list[Source]:
-    """The modules of a package, or the one module.
+    """The modules of a package, or the one module. What lies in a package that lists its survivors belongs to that.
 
     Raises:
         SpecError: there is none, or it is not written in Python.
@@ -46,14 +47,24 @@ def sources(name: str) -> list[Source]:
     if spec is None or not spec.origin or not spec.origin.endswith(".py"):
         raise SpecError(f"--mutants: {name!r}: expected a module or package written in Python; found none")
     path = Path(spec.origin)
-    if not spec.submodule_search_locations:
-        return [Source(name, name, path, path.name)]
+    files = sorted(path.parent.rglob("*.py")) if spec.submodule_search_locations else [path]
+    owner, home = _owner(name, path)
     found = []
-    for file in sorted(path.parent.rglob("*.py")):
-        parts = file.relative_to(path.parent).with_suffix("").parts
+    for file in files:
+        parts = file.relative_to(path.parent).with_suffix("").parts if spec.submodule_search_locations else ()
         module = ".".join((name, *parts)).removesuffix(".__init__")
-        found.append(Source(name, module, file, file.relative_to(path.parent).as_posix()))
+        found.append(Source(owner, module, file, file.relative_to(home).as_posix()))
     return found
+
+
+def _owner(name: str, path: Path) -> tuple[str, Path]:
+    """The nearest package around the module that lists its survivors, or else the module itself; its folder."""
+    owner, folder = (name if path.stem == "__init__" else name.rpartition(".")[0]), path.parent
+    while owner:
+        if (folder / LIST).exists():
+            return owner, folder
+        owner, folder = owner.rpartition(".")[0], folder.parent
+    return name, path.parent
 
 
 def imports(modules: list[Source]) -> list[str]:

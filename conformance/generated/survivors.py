@@ -10,6 +10,8 @@ import msgspec
 
 from rnnspec.errors import SpecError
 
+LIST = "survivors.json"
+
 
 class Entry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Changes as `rnnspec conformance --mutants` prints them, and one reason."""
@@ -24,7 +26,7 @@ def survivors(module: Path) -> dict[str, str]:
     Raises:
         SpecError: the file is not such JSON, or has a change twice.
     """
-    path = module.with_name("survivors.json" if module.stem == "__init__" else f"{module.stem}.survivors.json")
+    path = module.with_name(LIST if module.stem == "__init__" else f"{module.stem}.{LIST}")
     if not path.exists():
         return {}
     try:

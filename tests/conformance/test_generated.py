@@ -10,6 +10,8 @@ import pytest
 from rnnspec.cli import main
 from rnnspec.conformance.generated import faults, run
 from rnnspec.conformance.generated.changes import changed, changes
+from rnnspec.conformance.generated.order import places
+from rnnspec.conformance.generated.trial import Reached
 from rnnspec.errors import SpecError
 
 EXAMPLE = '''
@@ -215,6 +217,55 @@ def test_a_list_of_survivors_is_held_to(small):
         outcomes()
 
 
+def test_cases_that_go_other_ways_through_the_module_come_first():
+    def case(k, seconds, *lines):
+        inside = frozenset([*(("toys.loop", line) for line in lines), ("toys", k)])
+        return Reached(("toys", 0, k), "", seconds, inside, frozenset())
+
+    seen = [case(0, 1.0, 1, 2), case(1, 2.0, 1, 2), case(2, 3.0, 1, 3, 4), case(3, 0.5, 1, 3), case(4, 9.0, 1, 5)]
+    place = places(seen, "toys.loop")
+    order = sorted(place, key=place.__getitem__)
+    # most lines; then the quicker of two that add one; what adds none after all that do; the second of a way at the end
+    assert [k for _, _, k in order] == [2, 0, 4, 3, 1]
+
+
+def test_as_many_cases_as_asked_for_are_tried(small):
+    rows = {row.change: row for row in run("small_backend", ["small_backend"], "rnn-forward-*", 1, tries=3)}
+    assert {change: row.outcome for change, row in rows.items()} == {
+        FASTER: "survived", SLOWER: "survived", TURNED: "caught", RAISE: "unreached"
+    }  # fmt: skip
+    assert (rows[FASTER].tried, rows[RAISE].tried, rows[RAISE].cases) == (3, 0, 0)
+    every = {row.change: row for row in run("small_backend", ["small_backend"], "rnn-forward-*", 1)}
+    assert every[FASTER].cases == every[FASTER].tried == rows[FASTER].cases > 3
+
+
+def test_what_is_listed_is_tried_last(small):
+    small(("no one is faster", FASTER))
+    rows = list(run("small_backend", ["small_backend"], "rnn-forward-*", 1))
+    assert [row.outcome for row in rows] == ["unreached", "survived", "caught", "known"]
+
+
+def test_a_module_of_a_package_is_held_to_the_list_of_the_package(tmp_path, monkeypatch):
+    inner = tmp_path / "toybox" / "inner"
+    inner.mkdir(parents=True)
+    for folder in (inner, inner.parent):
+        (folder / "__init__.py").write_text("")
+    (inner / "loop.py").write_text(SMALL)
+    (inner.parent / "backend.py").write_text("from toybox.inner.loop import load\n")
+    names = {change: change.replace("small_backend.py", "inner/loop.py") for change in (FASTER, SLOWER, TURNED)}
+    (inner.parent / "survivors.json").write_text(json.dumps([{"reason": "so", "changes": list(names.values())}]))
+    monkeypatch.syspath_prepend(tmp_path)
+    rows = list(run("toybox.backend", ["toybox.inner.loop", "toybox.backend"], "rnn-forward-*", 1))
+    assert {row.package for row in rows} == {"toybox"}
+    assert {row.change: row.by for row in rows if row.outcome == "known"} == {
+        names[FASTER]: "so",
+        names[SLOWER]: "so",
+    }
+    (fault,) = faults(["toybox.inner.loop", "toybox.backend"], rows)
+    assert fault.startswith("toybox: listed as a survivor, and caught by rnn-")
+    assert fault.endswith(names[TURNED])
+
+
 @pytest.mark.parametrize("package", ["rnnspec.backends.torch", "rnnspec.export"])
 def test_our_lists_name_changes_that_there_are(package):
     assert faults([package], []) == []
@@ -242,6 +293,14 @@ def test_the_command_fails_where_one_survives_without_a_reason(
     assert says in out
     assert ("SURVIVED" in out) == (SLOWER not in listed)
     assert {row["change"] for row in json.loads(report.read_text())["changes"]} == {FASTER, SLOWER, TURNED, RAISE}
+
+
+def test_the_command_says_on_how_many_cases_one_survived(small, monkeypatch, capsys):
+    arguments = ["--mutants", "--backend", "small_backend", "--case", "rnn-forward-*", "--tries", "2"]
+    monkeypatch.setattr(sys, "argv", ["rnnspec", "conformance", *arguments])
+    with pytest.raises(SystemExit):
+        main()
+    assert re.search(rf"{re.escape(FASTER)} \(on 2 of \d+ cases\)", capsys.readouterr().out)
 
 
 def test_a_neighbour_may_import_what_is_changed(tmp_path, monkeypatch):
