@@ -17,7 +17,7 @@ _ANNOTATIONS = ("annotation", "returns", "decorator_list", "type_comment", "type
 @dataclass(frozen=True)
 class Change:
     """Attributes:
-    line, end: of the statement in the file.
+    line, end: of the statement in the file; `near`: the first and last line of what is changed in it.
     function: "Net.step", or "" outside of all.
     words: "before → after", as much of the statement as there is no other of in the function.
     number: among the changes of the module.
@@ -25,6 +25,7 @@ class Change:
 
     line: int
     end: int
+    near: tuple[int, int]
     function: str
     words: str
     number: int
@@ -40,6 +41,12 @@ class _Site:
     field: str
     index: int | None
     other: ast.AST
+
+    def lines(self) -> tuple[int, int]:
+        """The first and the last line of what is changed."""
+        found = getattr(self.parent, self.field)
+        node = found if self.index is None else found[self.index]
+        return (node.lineno, node.end_lineno) if isinstance(node, ast.expr) else _lines(self.statement)
 
     def put(self, node: ast.AST) -> ast.AST:
         """The node in this place; what stood there."""
@@ -65,7 +72,7 @@ def changes(source: str) -> list[Change]:
         seen[site.function, words[k]] += 1
         nth = seen[site.function, words[k]]
         text = words[k] if nth == 1 else f"{words[k]} ({nth})"
-        found.append(Change(*_lines(site.statement), site.function, text, k))
+        found.append(Change(*_lines(site.statement), site.lines(), site.function, text, k))
     return found
 
 

@@ -61,7 +61,8 @@ def run(
 
     Args:
         sample: only so many changes, drawn with `seed`.
-        tries: each on so many cases at most: half of them the latest to catch one, the others as `order` says.
+        tries: each on so many cases at most: half of them the latest to catch one, the others as `order` says. Those
+            that run the very lines come before those that reach the statement, which may be a table of functions.
 
     Raises:
         SpecError: there is no such module, or the backend fails a case as it is.
@@ -94,8 +95,9 @@ def run(
 
     def prepared() -> Iterator[Trial]:
         for source, change, reaching in trials:
-            order = sorted(reaching, key=place[source.name].__getitem__)
-            killers = sorted(reaching.intersection(latest), key=lambda item: -latest[item])
+            near = set().union(*(lines[source.name, k] for k in range(change.near[0], change.near[1] + 1)))
+            order = sorted(reaching, key=lambda item: (item not in near, place[source.name][item]))
+            killers = sorted(reaching.intersection(latest), key=lambda item: (item not in near, -latest[item]))
             order = list(dict.fromkeys([*(killers[: tries // 2] if tries else killers), *order]))[:tries]
             yield Trial(source, change.number, tuple((item, SLACK + FACTOR * seconds[item]) for item in order))
 

@@ -239,6 +239,36 @@ def test_as_many_cases_as_asked_for_are_tried(small):
     assert every[FASTER].cases == every[FASTER].tried == rows[FASTER].cases > 3
 
 
+TABLE = """
+import rnnspec.backends.numpy as reference
+
+LOADERS = {
+    "lstm": lambda checkpoint: (reference.load(checkpoint), None)[0],
+    "others": lambda checkpoint: reference.load(checkpoint),
+}
+
+
+def load(checkpoint):
+    if "lstm" in repr(checkpoint.model).lower():
+        return LOADERS["lstm"](checkpoint)
+    name = "others"
+    loader = LOADERS[name]
+    return loader(checkpoint)
+"""
+
+
+def test_of_a_table_of_functions_the_cases_that_run_the_line_come_first(tmp_path, monkeypatch):
+    (tmp_path / "table_backend.py").write_text(TABLE)
+    monkeypatch.syspath_prepend(tmp_path)
+    turned = next(change for change in changes(TABLE) if "None)[1]" in change.words)
+    assert (turned.line, turned.end, turned.near) == (4, 7, (5, 5))
+    rows = {
+        row.change.removeprefix("table_backend.py: "): row
+        for row in run("table_backend", ["table_backend"], "[lr][ns]*-forward-*", 1, tries=1)
+    }
+    assert (rows[turned.words].outcome, rows[turned.words].tried) == ("caught", 1)
+
+
 def test_what_is_listed_is_tried_last(small):
     small(("no one is faster", FASTER))
     rows = list(run("small_backend", ["small_backend"], "rnn-forward-*", 1))
