@@ -3,8 +3,10 @@
 import contextlib
 import os
 import signal
+import sys
 import threading
 from collections.abc import Iterator
+from functools import partial
 from types import FrameType
 
 _CODE = 128 + signal.SIGINT  # as shells have it
@@ -20,14 +22,17 @@ def interruptible() -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():  # only there can it be asked for
         yield
         return
-    before = signal.signal(signal.SIGINT, _end)
+    # Standard error as it is now: while processes start it points elsewhere, and their mask is that of one thread only.
+    terminal = os.dup(2) if sys.stderr else os.open(os.devnull, os.O_WRONLY)
+    before = signal.signal(signal.SIGINT, partial(_end, terminal))
     try:
         yield
     finally:
         signal.signal(signal.SIGINT, before)
+        os.close(terminal)
 
 
-def _end(number: int, frame: FrameType | None) -> None:
+def _end(terminal: int, number: int, frame: FrameType | None) -> None:
     import multiprocessing
 
     from rnnspec.atomic import abandon
@@ -35,5 +40,5 @@ def _end(number: int, frame: FrameType | None) -> None:
     for worker in multiprocessing.active_children():
         worker.kill()
     abandon()
-    os.write(2, b"rnnspec: interrupted\n")
+    os.write(terminal, b"rnnspec: interrupted\n")
     os._exit(_CODE)

@@ -33,3 +33,16 @@ def test_ctrl_c_says_one_line_whatever_a_framework_makes_of_it(tmp_path, answer)
     process.send_signal(signal.SIGINT)
     assert process.communicate(timeout=60) == ("", "rnnspec: interrupted\n")
     assert process.returncode == 130
+
+
+def test_the_line_is_seen_while_standard_error_points_elsewhere():
+    """As it does while processes start, where another thread than the first may get the signal."""
+    code = """
+import os, signal, sys
+from rnnspec.cli.interrupt import interruptible
+with interruptible():
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
+    signal.raise_signal(signal.SIGINT)
+"""
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert (found.returncode, found.stdout, found.stderr) == (130, "", "rnnspec: interrupted\n")
