@@ -69,8 +69,7 @@ def conformance(
         raise click.UsageError(f"--mutants: expected one --backend, found {len(backends)}")
     look_here()
     if mutants and backends:
-        chosen = {"sample": sample, "seed": seed, "tries": tries}
-        return _changes(backends[0], list(packages), pattern, max(jobs, 1), report, chosen)
+        return _changes(backends[0], list(packages), pattern, max(jobs, 1), sample, seed, tries, report)
     return _mutants(max(jobs, 1), limit, report) if mutants else _cases(backends, pattern, variant, jobs, limit, report)
 
 
@@ -115,7 +114,14 @@ def _mutants(jobs: int, limit: float | None, report: Path | None) -> int:
 
 
 def _changes(
-    backend: str, packages: list[str], pattern: str, jobs: int, report: Path | None, chosen: dict[str, int | None]
+    backend: str,
+    packages: list[str],
+    pattern: str,
+    jobs: int,
+    sample: int | None,
+    seed: int,
+    tries: int | None,
+    report: Path | None,
 ) -> int:
     """The suite on changes of a backend's source."""
     from rnnspec.cli.report import changes_table
@@ -123,7 +129,7 @@ def _changes(
 
     packages = packages or [generated.home(backend)]
     rows = []
-    for row in generated.run(backend, packages, pattern, jobs, **chosen):
+    for row in generated.run(backend, packages, pattern, jobs, sample, seed, tries):
         rows.append(row)
         if row.outcome == "survived":  # it may be long until the last of them
             some = f" (on {row.tried} of {row.cases} cases)" if row.tried < row.cases else ""

@@ -46,7 +46,7 @@ class _Site:
         """The first and the last line of what is changed."""
         found = getattr(self.parent, self.field)
         node = found if self.index is None else found[self.index]
-        return (node.lineno, node.end_lineno) if isinstance(node, ast.expr) else _lines(self.statement)
+        return (node.lineno, node.end_lineno or node.lineno) if isinstance(node, ast.expr) else _lines(self.statement)
 
     def put(self, node: ast.AST) -> ast.AST:
         """The node in this place; what stood there."""

@@ -16,7 +16,7 @@ def places(seen: Iterable[Reached], module: str) -> dict[Item, tuple[int, int]]:
     ways: dict[frozenset[int], list[Reached]] = defaultdict(list)
     for one in sorted(seen, key=lambda one: one.seconds):
         ways[frozenset(line for name, line in one.lines if name == module)].append(one)
-    found = {}
+    found: dict[Item, tuple[int, int]] = {}
     for rank, way in enumerate(_spread({way: items[0].seconds for way, items in ways.items()})):
         found |= {one.item: (turn, rank) for turn, one in enumerate(ways[way])}
     return found

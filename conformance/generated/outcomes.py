@@ -31,7 +31,7 @@ class Row:
         outcome: "caught"; "crashed" and "timeout", which are caught too; "unreached" where no case runs the line;
             "known" where it survives and a file says why; "survived".
         by: the case that caught it, how the process ended, why it survives.
-        cases: how many reach the line; `tried`: how many of them it was to be tried on.
+        cases: how many reach the line; `tried`: how many of them its trial was given.
     """
 
     package: str
@@ -91,6 +91,7 @@ def run(
         else:
             known = why[source.package].get(_label(source, change))
             yield _row(source, change, *(("known", known) if known else ("unreached", "")))
+    tried: list[int] = []  # on how many, trial by trial
     latest: dict[Item, int] = {}  # item → when it last caught one: it may well catch what is beside that
 
     def prepared() -> Iterator[Trial]:
@@ -99,13 +100,14 @@ def run(
             order = sorted(reaching, key=lambda item: (item not in near, place[source.name][item]))
             killers = sorted(reaching.intersection(latest), key=lambda item: (item not in near, -latest[item]))
             order = list(dict.fromkeys([*(killers[: tries // 2] if tries else killers), *order]))[:tries]
+            tried.append(len(order))
             yield Trial(source, change.number, tuple((item, SLACK + FACTOR * seconds[item]) for item in order))
 
     with Workers(jobs, _DAY, "forkserver", once=True) as workers:
         for k, found in workers.each(killer, prepared()):
             source, change, reaching = trials[k]
             known = why[source.package].get(_label(source, change))
-            counts = len(reaching), min(len(reaching), tries or len(reaching))
+            counts = len(reaching), tried[k]
             if isinstance(found, Lost):
                 yield _row(source, change, "timeout" if "SIGALRM" in found.how else "crashed", found.how, *counts)
             elif found:
