@@ -50,7 +50,9 @@ def convert(
     report = conversion(checkpoint.metadata) or {"format": "rnnspec", "notes": [], "ignored": {}}
     say(f"{target}: {len(checkpoint.weights)} tensors, {checkpoint.dtype}, from {report['format']}")
     for layer, inputs in checkpoint.model.chain():
-        say(f"{layer.name}: {describe(layer)}: {'ids' if inputs is None else inputs} → {layer.outputs(inputs)}")
+        each = inputs if isinstance(inputs, tuple) else (inputs,)
+        reads = ", ".join("ids" if features is None else str(features) for features in each)
+        say(f"{layer.name}: {describe(layer)}: {reads} → {layer.outputs(inputs)}")
     for line in notes(report):
         say(line)
 
@@ -64,8 +66,10 @@ def write(source: Path, target: Path, to: str, foreign: dict) -> None:
     if given := [option for option, value in foreign.items() if value]:
         raise click.ClickException(f"{given[0]}: is for reading; leave it out with --to")
     checkpoint = rnnspec.load(source)
-    importlib.import_module(WRITERS[to]).write(checkpoint, target)
+    left_out = importlib.import_module(WRITERS[to]).write(checkpoint, target)
     say(f"{target}: for {to}")
+    for line in notes({"notes": left_out, "ignored": {}}):
+        say(line)
 
 
 def describe(config: "Config") -> str:

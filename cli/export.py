@@ -14,10 +14,10 @@ from rnnspec.cli.say import say
 @click.option("-o", "--output", "target", type=FILE, required=True, metavar="OUT.onnx")
 @click.option("--opset", type=int, default=17, show_default=True)
 @click.option("--step", is_flag=True, help="One time step without any loop, for streaming.")
-@click.option("--no-lengths", is_flag=True, help="Leave out the input `lengths`.")
-@click.option("--mask", is_flag=True, help="An input `mask` (batch, time) in place of `lengths`.")
-@click.option("--reset", is_flag=True, help="An input `reset` (batch, time): where sequences begin anew.")
-@click.option("--time-major", is_flag=True, help="x and y are (time, batch, …).")
+@click.option("--no-lengths", is_flag=True, help="Leave out the inputs `lengths`.")
+@click.option("--mask", is_flag=True, help="Inputs `mask` (batch, time) in place of `lengths`.")
+@click.option("--reset", is_flag=True, help="Inputs `reset` (batch, time): where sequences begin anew.")
+@click.option("--time-major", is_flag=True, help="Sequences are (time, batch, …).")
 def export(model: Path, target: Path, no_lengths: bool, **options: Any) -> None:
     """Export MODEL to ONNX and run the result in ONNX Runtime against the reference."""
     import onnx
@@ -25,7 +25,7 @@ def export(model: Path, target: Path, no_lengths: bool, **options: Any) -> None:
     import rnnspec
     from rnnspec import backends
     from rnnspec.export import export_onnx, paths
-    from rnnspec.export.start import learned
+    from rnnspec.export.start import elsewhere, learned
 
     backends.require("onnxruntime")
     checkpoint = rnnspec.load(model)
@@ -41,4 +41,6 @@ def export(model: Path, target: Path, no_lengths: bool, **options: Any) -> None:
     say(f"states: {states or 'none'}")
     if optional := [name for name in checkpoint.model.states() if name in learned(checkpoint.model)]:
         say(f"may be left out, and then start from what was learned: {', '.join(optional)}")
+    if optional := elsewhere(checkpoint.model):
+        say(f"may be left out, and then start from another place: {', '.join(optional)}")
     say(f"checked in ONNX Runtime at two batch sizes and lengths: worst error {worst:.1e}")

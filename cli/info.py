@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 def info(model: Path, as_json: bool, paths: bool) -> None:
     """Show the architecture, parameters, states and statistics of MODEL."""
     import rnnspec
+    from rnnspec.cli.graph import places
     from rnnspec.diagnosis.hints import hints
 
     checkpoint = rnnspec.load(model, allow_nonfinite=True)
@@ -33,6 +34,8 @@ def info(model: Path, as_json: bool, paths: bool) -> None:
         "metadata": checkpoint.metadata,
         "warnings": hints(checkpoint),
     }
+    if checkpoint.model.version > 1:
+        report["graph"] = places(checkpoint.model)
     if paths:
         report["paths"] = {
             name: net.paths()
@@ -74,16 +77,20 @@ def show(report: dict) -> None:
     from rich.markup import escape
     from rich.table import Table
 
+    from rnnspec.cli.graph import table as drawn
+
     console = Console()
     console.print(
         f"[bold]{escape(printable(report['file']))}[/bold]: {report['parameters']:,} parameters, {report['dtype']}"
     )
+    apart = {"name", "type"}
+    if graph := report.get("graph"):
+        console.print(drawn(graph))
+        apart |= {"of", "start"}
     layers = Table("layer", "type", "configuration")
     for layer in report["model"]["layers"]:
         rest = [
-            f"{key}={configuration(value)}"
-            for key, value in layer.items()
-            if value is not None and key not in ("name", "type")
+            f"{key}={configuration(value)}" for key, value in layer.items() if value is not None and key not in apart
         ]
         layers.add_row(layer["name"], layer["type"], escape(", ".join(rest)))
     console.print(layers)

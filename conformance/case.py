@@ -1,15 +1,16 @@
 """A case: one model, one call, and what must come of it. `cases()` are those on disk, `draw` makes more."""
 
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
-from rnnspec import accuracy
+from rnnspec import accuracy, inputs
 from rnnspec.checkpoint import Checkpoint
 from rnnspec.conformance.features import features
+from rnnspec.graph import Graph, Input
 from rnnspec.layers import Embedding
 from rnnspec.model import Model
 from rnnspec.reference import Net
@@ -67,7 +68,7 @@ class Case:
     @property
     def features(self) -> set[str]:
         """What it asks of a backend (CONF-5)."""
-        given = {f"call.{key}" for key in ("lengths", "mask", "reset") if key in self.inputs}
+        given = {f"call.{key}" for key in inputs.STEPS if key in self.call}
         given |= {"call.state"} if set(self.model.states()) & set(self.inputs) else set()
         given |= {f"call.{self.split}"} if self.split != "whole" else set()
         given |= {"call.time_major"} if self.time_major else set()
@@ -82,20 +83,34 @@ class Case:
     @property
     def call(self) -> dict[str, Any]:
         """The keyword arguments of the call, those that are given."""
-        return as_call(self.model, self.inputs)
+        return inputs.as_call(self.model, self.inputs)
 
     def allowed(self, dtype: str, looseness: str = "exact") -> float:
         """How far a result may be off (ACC-2)."""
-        steps = self.inputs["x"].shape[1]
+        _, steps = self.size
         return accuracy.allowed(dtype, accuracy.terms(self.model), steps, self.condition, looseness)
 
     def summed(self) -> float:
         """How much further a gradient may be off, which is summed over rows and steps, and as large as its parts are
         many: √(batch · time) · its size (ACC-2).
         """
-        batch, time = self.inputs["x"].shape[:2]
+        batch, time = self.size
         largest = max((float(np.abs(array).max(initial=0)) for array in self.gradients.values()), default=0.0)
         return max(1, batch * time) ** 0.5 * max(1.0, largest)
+
+    @property
+    def partly(self) -> bool:
+        """Whether it is stepped, and some layers run whole at every step (GRAPH-8)."""
+        return self.split == "steps" and any(layer.name not in self.model.stepped for layer in self.model.layers)
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Rows, and the steps of the longest input."""
+        given = self.model.given
+        stepped = self.model.stepped if self.split == "steps" else given
+        sequences = [self.inputs[name].shape for name, x in given.items() if x.sequence and name in stepped]
+        rows = len(self.inputs[next(iter(given))])
+        return rows, max((shape[1] for shape in sequences), default=1)
 
     def rows(self, index: Any) -> "Case":
         """Some of its rows, or all in another order: each gives what it gives in the case."""
@@ -104,10 +119,12 @@ class Case:
 
     def fresh(self, seed: int, **changes: Any) -> "Case":
         """The same case with other weights and inputs, which are on no disk; `changes`: what `draw` is given else."""
-        given: dict[str, Any] = {k: self.inputs[k] for k in ("lengths", "mask", "reset") if k in self.inputs}
+        given: dict[str, Any] = {k: v for k, v in self.call.items() if k in inputs.STEPS}
         call: dict[str, Any] = {"split": self.split, "training": self.training, "time_major": self.time_major, **given}
         call["seed"] = self.seed
-        call |= dict(zip(("batch", "time"), self.inputs["x"].shape, strict=False))
+        call["batch"], call["time"] = self.size
+        if self.model.by_name:
+            call["time"] = {n: self.inputs[n].shape[1] for n, x in self.model.given.items() if x.sequence}
         call["state"] = bool(set(self.model.states()) & set(self.inputs))
         return draw(f"{self.id}-{seed}", self.clauses, self.model, **call | changes)
 
@@ -115,16 +132,9 @@ class Case:
 def solved(case: Case) -> Case:
     """The case with what the reference answers in float64, and its condition (ACC-2)."""
     expected, rough = (_reference(case, dtype) for dtype in ("float64", "float32"))
-    steps, terms = case.inputs["x"].shape[1], accuracy.terms(case.model)
+    (_, steps), terms = case.size, accuracy.terms(case.model)
     condition = accuracy.condition(accuracy.worst(rough, expected)[1], terms, steps)
     return replace(case, expected=expected, condition=condition)
-
-
-def as_call(model: Model, inputs: Mapping[str, np.ndarray]) -> dict[str, Any]:
-    """x, lengths, mask, reset and states under the names of an .npz file → keyword arguments of a call."""
-    state = {name: inputs[name] for name in model.states() if name in inputs}
-    call: dict[str, Any] = {key: inputs[key] for key in ("x", "lengths", "mask", "reset") if key in inputs}
-    return call | ({"state": state} if state else {})
 
 
 def draw(
@@ -142,7 +152,7 @@ def draw(
     comment: str = "",
     weights: Arrays | None = None,
     batch: int = BATCH,
-    time: int = TIME,
+    time: int | dict[str, int] = TIME,
     seed: int = SEED,
     pulled: tuple[str, ...] | None = None,
     edit: Callable[[Arrays, Arrays], None] = lambda weights, inputs: None,
@@ -158,33 +168,53 @@ def draw(
         name: (rng.standard_normal(shape) * (0.5 if len(shape) < 3 else 1.2 / np.sqrt(shape[-1]))).astype("float32")
         for name, shape in model.parameters().items()
     }
-    inputs = {"x": _x(model, rng, batch, time)}
+    for name in model.fixed & {name for name in random if name.endswith(".variance")}:
+        random[name] = np.abs(random[name]) + np.float32(0.25)
+    given = {
+        name: _input(
+            x, model.graph, rng, batch, time[x.like or name] if isinstance(time, dict) and x.sequence else time
+        )
+        for name, x in model.given.items()
+    }
     for name, value, dtype in (("lengths", lengths, "int32"), ("mask", mask, bool), ("reset", reset, bool)):
         if value is not None:
-            inputs[name] = np.array(value, dtype)
+            by_input = {f"{of}.{name}": v for of, v in value.items()} if model.by_name else {name: value}
+            given |= {place: np.array(v, dtype) for place, v in by_input.items()}
     if state:
         for name, size in model.states().items():
-            inputs[name] = (rng.standard_normal((batch, size)) / 2).astype("float32")
+            given[name] = (rng.standard_normal((batch, size)) / 2).astype("float32")
     weights = random if weights is None else weights
-    edit(weights, inputs)
-    case = Case(id, clauses, model, weights, inputs, {}, split, training, time_major, comment)
+    edit(weights, given)
+    case = Case(id, clauses, model, weights, given, {}, split, training, time_major, comment)
     return solved(replace(case, seed=seed, pulled=pulled))
 
 
-def _x(model: Model, rng: np.random.Generator, batch: int, time: int) -> np.ndarray:
-    first = model.layers[0]
-    if isinstance(first, Embedding):
-        x = rng.integers(0, first.vocabulary, (batch, time))
+def _input(given: Input, graph: Graph, rng: np.random.Generator, batch: int, time: Any) -> np.ndarray:
+    """One of the inputs."""
+    axes = (batch, time) if given.sequence else (batch,)
+    if given.features is None:
+        tables = [
+            n.layer.vocabulary for n in graph.nodes if isinstance(n.layer, Embedding) and given is graph.inputs[n.of[0]]
+        ]
+        x = rng.integers(0, min(tables), axes)
     else:
-        x = rng.standard_normal((batch, time, model.inputs or 0)).astype("float32")
-    if model.padding is not None:
-        x[~np.array(PADDED, bool)] = model.padding
-        if x.ndim == 3:
-            x[0, 1, 2] = model.padding  # one feature alone is no padding
+        x = rng.standard_normal((*axes, given.features)).astype("float32")
+    if given.padding is not None:
+        x[:, :TIME][~np.array(PADDED, bool)] = given.padding
+        if x.ndim == 3 and x.shape[2] > 2:
+            x[0, 1, 2] = given.padding  # one feature alone is no padding
     return x
 
 
 def _reference(case: Case, dtype: str) -> Arrays:
-    """y and every final state by name, over the whole sequence."""
-    y, state = Net(case.checkpoint, dtype, training=case.training, seed=case.seed)(**case.call)
-    return {**case.model.named(y), **state}
+    """y and every final state by name, over the whole sequence, unless layers run whole at every step."""
+    net, call = Net(case.checkpoint, dtype, training=case.training, seed=case.seed), case.call
+    if not case.partly:
+        y, state = net(**call)
+        return {**case.model.named(y), **state}
+    x, state, outputs = call.pop("x"), call.pop("state", None), []
+    for t in range(case.size[1]):
+        x_t = {name: value[:, t] if name in case.model.stepped else value for name, value in x.items()}
+        y, state = net.step(x_t, state, **call)
+        outputs.append(case.model.named(y))
+    return {name: np.stack([output[name] for output in outputs], 1) for name in outputs[0]} | state

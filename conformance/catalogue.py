@@ -13,10 +13,13 @@ from rnnspec.cells import GRU, LSTM, RNN, Cell, CellDropout, Residual, Stack
 from rnnspec.conformance.case import INPUTS, MASK, RAGGED, RESET, ZERO, Case
 from rnnspec.conformance.chains import case
 from rnnspec.conformance.configurations import CELLS, FUNCTIONS, NOISY, UNITS
+from rnnspec.conformance.contexts import contexts
 from rnnspec.conformance.extremes import extremes
 from rnnspec.conformance.fields import fields
+from rnnspec.conformance.graphs import graphs
 from rnnspec.conformance.kinds import kinds
 from rnnspec.conformance.kinks import kinks
+from rnnspec.conformance.layers import layers
 from rnnspec.conformance.sizes import sizes
 from rnnspec.layers import Dense, Dropout, Embedding, Recurrent
 
@@ -49,6 +52,9 @@ def catalogue() -> Iterator[Case]:
     yield from fields()
     yield from kinks()
     yield from kinds()
+    yield from layers()
+    yield from graphs()
+    yield from contexts()
 
 
 def _sequences() -> Iterator[Case]:
@@ -173,8 +179,8 @@ def _time_major() -> Iterator[Case]:
     """Time first at the boundary."""
     both = Recurrent(name="rnn", cell=PLAIN["gru_before"], direction="bidirectional")
     last = Recurrent(name="last", cell=PLAIN["lstm"], return_sequences=False)
-    for id, layers in (("sequences", (both,)), ("last", (both, last)), ("pair", (_with(both, merge="none"),))):
-        yield case(f"time-major-{id}", "LAYOUT-1", *layers, lengths=ZERO, state=True, time_major=True)
+    for id, chain in (("sequences", (both,)), ("last", (both, last)), ("pair", (_with(both, merge="none"),))):
+        yield case(f"time-major-{id}", "LAYOUT-1", *chain, lengths=ZERO, state=True, time_major=True)
     embedding = Embedding(name="embedding", vocabulary=11, units=INPUTS)
     yield case("time-major-ids", "LAYOUT-1", embedding, both, mask=MASK, time_major=True)
 

@@ -1,4 +1,4 @@
-"""A case of a chain of layers: what it cites of itself, and how it is called in words."""
+"""A case of layers in a chain or a graph: what it cites of itself, and how it is called in words."""
 
 from typing import Any
 
@@ -10,12 +10,13 @@ from rnnspec.model import Model
 
 
 def case(id: str, clauses: str, *layers: Layer, **call: Any) -> Case:
-    """A chain on features, or on ids where an embedding comes first; `inputs` and `padding` are the model's, the rest
-    of the call `draw`'s. `comment`: what cannot be seen in the model and the call."""
+    """Layers on features, or on ids where an embedding comes first; `inputs`, `padding` and `outputs` are the model's,
+    the rest of the call `draw`'s. `comment`: what cannot be seen in the model and the call."""
     ids = isinstance(layers[0], Embedding)
-    inputs = call.pop("inputs", INPUTS)
-    model = Model(inputs=None if ids else inputs, layers=layers, padding=call.pop("padding", None))
-    cited = clauses.split()
+    inputs = call.pop("inputs", None if ids else INPUTS)
+    outputs = call.pop("outputs", None)
+    model = Model(inputs=inputs, layers=layers, padding=call.pop("padding", None), outputs=outputs)
+    cited = clauses.split() + _of_graph(model)
     for feature in sorted(features(model)):
         room, _, tag = feature.partition(".")
         cited += of_cell(tag) if room == "cell" and "." not in tag else []
@@ -32,6 +33,29 @@ def case(id: str, clauses: str, *layers: Layer, **call: Any) -> Case:
         kinked = any("clip" in feature or "relu" in feature or "hard" in feature for feature in features(model))
         cited += ["GRAD-3"] * kinked
     return draw(id, tuple(dict.fromkeys(cited)), model, comment=_in_words(model, call, call.pop("comment", "")), **call)
+
+
+_OF_LAYER = {
+    "merge": "MERGE-1",
+    "repeat": "REPEAT-1 REPEAT-2",
+    "summary": "SUMMARY-1 SUMMARY-2",
+    "norm": "NORMALISE-3",
+    "activation": "ACTIVATION-1",
+    "scale": "SCALE-1",
+    "convolution": "CONVOLUTION-1 CONVOLUTION-2 CONVOLUTION-3 CONVOLUTION-4",
+    "pool": "POOL-1 CONVOLUTION-3 CONVOLUTION-4",
+    "attention": "ATTENTION-1 ATTENTION-2 ATTENTION-5 ATTENTION-6",
+}
+
+
+def _of_graph(model: Model) -> list[str]:
+    """The clauses of version 2 that every case with such a model tries."""
+    cited = ["GRAPH-1", "GRAPH-2", "GRAPH-4", "INPUT-7"] if model.by_name else []
+    cited += ["GRAPH-3"] if model.outputs is not None else []
+    cited += ["GRAPH-5"] if any(isinstance(layer, Recurrent) and layer.start for layer in model.layers) else []
+    for layer in model.layers:
+        cited += _OF_LAYER.get(str(layer.__struct_config__.tag), "").split()
+    return cited
 
 
 def _in_words(model: Model, call: dict, more: str) -> str:

@@ -140,6 +140,7 @@ _OF_CELL = {
     "dropout": "CELLDROP-3 WRAP-1",
     "zoneout": "ZONEOUT-1 ZONEOUT-2 ZONEOUT-3 WRAP-1",
     "stack": "STACK-1 STACK-2",
+    "attending": "CONTEXT-1 CONTEXT-2 CONTEXT-7",
 }
 
 

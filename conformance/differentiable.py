@@ -44,10 +44,10 @@ def vjp(
     pulled = {name: np.asarray(value) for name, value in cotangents.items()}
     inputs.check_cotangents(shapes, {name: value.shape for name, value in pulled.items()})
     pulled = {name: pulled.get(name, np.zeros(shape)) for name, shape in shapes.items()}
-    given = {"x": x, "lengths": lengths, "mask": mask, "reset": reset}
-    call: dict[str, Any] = {name: np.asarray(value) for name, value in given.items() if value is not None}
-    call |= {"state": {name: np.asarray(value) for name, value in state.items()}} if state else {}
-    call["x"] = call["x"].swapaxes(0, 1) if net.time_major else call["x"]
+    given = {"x": x, "lengths": lengths, "mask": mask, "reset": reset, "state": state or None}
+    call = {name: _arrays(value) for name, value in given.items() if value is not None}
+    if net.time_major:
+        call["x"] = _turned(net, call["x"]) if net.model.by_name else call["x"].swapaxes(0, 1)
     options = {"training": training, "seed": net.seed, "calls": net.trained}
     net.trained += training
     results, gradients = oracle.vjp(net.checkpoint, call, _turned(net, pulled), **options)  # type: ignore[arg-type]
@@ -60,5 +60,10 @@ def _turned(net: Net, arrays: Arrays) -> Arrays:
     """x and outputs that are sequences, batch and time exchanged where time comes first."""
     if not net.time_major:
         return arrays
-    sequences = {"x"} | ({"y", "y.forward", "y.backward"} if net.model.return_sequences else set())
+    sequences = net.model.sequences
     return {name: array.swapaxes(0, 1) if name in sequences else array for name, array in arrays.items()}
+
+
+def _arrays(value: Any) -> Any:
+    """An array, or a mapping of them."""
+    return {name: np.asarray(v) for name, v in value.items()} if isinstance(value, Mapping) else np.asarray(value)

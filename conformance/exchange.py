@@ -2,7 +2,8 @@
 the caller's back: all that is given and answered is watched from the first call to the last.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -53,25 +54,29 @@ class Exchange:
             y, state = net(**call)
             self.answered(what, case, y, state)
             return
-        steps, state, outputs = case.split == "steps", call.get("state"), []
-        for part in np.moveaxis(call["x"], 1, 0) if steps else np.split(call["x"], [2], 1):
-            y, state = net.step(part, state) if steps else net(part, state=state)
+        steps, state, outputs = case.split == "steps", call.pop("state", None), []
+        for part in _parts(case, call.pop("x")):
+            y, state = (net.step if steps else net)(part, state=state, **call)
             self.watch.mapping(f"{what}states", state)
-            outputs.append(self.watch.answered(what, {"y": y, **state})["y"])
-        joined = np.stack(outputs, 1) if steps else np.concatenate(outputs, 1)
-        self.compare(what, {"y": joined} | {name: np.asarray(value) for name, value in state.items()}, case)
+            named = case.model.named(y)
+            answered = self.watch.answered(what, {**named, **state})
+            outputs.append({name: answered[name] for name in named})
+        join = partial(np.stack if steps else np.concatenate, axis=1)
+        found = {name: join([output[name] for output in outputs]) for name in outputs[0]}
+        self.compare(what, found | {name: np.asarray(value) for name, value in state.items()}, case)
 
     def arguments(self, case: Case, **given: Any) -> dict[str, Any]:
         """The arguments of the case's call by name, copied and watched."""
         call = {name: _copied(value) for name, value in case.call.items()}
-        call |= _turned({"x": call["x"]}) if case.time_major else {}
+        if case.time_major:
+            call["x"] = _turned(case, call["x"]) if case.model.by_name else call["x"].swapaxes(0, 1)
         return {name: self.watch.given(name, value) for name, value in (call | given).items()}
 
     def answered(self, what: str, case: Case, y: Any, state: Mapping[str, Any]) -> None:
         """Compare what a call over whole sequences returned."""
         self.watch.mapping(f"{what}states", state)
         found = self.watch.answered(what, {**case.model.named(y), **state})
-        self.compare(what, _turned(found) if case.time_major else found, case)
+        self.compare(what, _turned(case, found) if case.time_major else found, case)
 
     def vjp(self, net: Any, case: Case | None = None, what: str = "", cotangents: Any = None, **given: Any) -> None:
         """Results and gradients of a call; `cotangents`: in place of the case's, the same in another form."""
@@ -79,12 +84,12 @@ class Exchange:
         if not self.variant.trains:
             raise Absent("no `vjp`: the backend does not train")
         call, cotangents = self.arguments(case, **given), cotangents or _copied(case.cotangents)
-        cotangents = self.watch.given("cotangent", _turned(cotangents) if case.time_major else cotangents)
+        cotangents = self.watch.given("cotangent", _turned(case, cotangents) if case.time_major else cotangents)
         results, gradients = self.variant.module.vjp(net, cotangents, **call, training=case.training)
         for found, expected in (results, None), (gradients, case.gradients):
             words = what if expected is None else f"{what}gradient of "
             arrays = self.watch.answered(words, found)
-            self.compare(words, _turned(arrays) if case.time_major else arrays, case, expected)
+            self.compare(words, _turned(case, arrays) if case.time_major else arrays, case, expected)
 
     def compare(self, what: str, found: Arrays, case: Case, gradients: Arrays | None = None) -> None:
         """Names, dtypes, shapes and numbers are those that the case expects, of its results or of its gradients."""
@@ -117,7 +122,18 @@ def _copied(value: Any) -> Any:
     return {name: array.copy() for name, array in value.items()} if isinstance(value, dict) else np.array(value)
 
 
-def _turned(arrays: Arrays) -> Arrays:
-    """x and the outputs that are sequences, batch and time exchanged."""
-    return {name: a.swapaxes(0, 1) if name.partition(".")[0] in ("x", "y") and a.ndim > 1 + (name != "x") else a
-            for name, a in arrays.items()}  # fmt: skip
+def _turned(case: Case, arrays: Arrays) -> Arrays:
+    """Inputs and outputs that are sequences, batch and time exchanged."""
+    sequences = case.model.sequences
+    return {name: a.swapaxes(0, 1) if name in sequences else a for name, a in arrays.items()}
+
+
+def _parts(case: Case, x: Any) -> Iterator[Any]:
+    """x step by step, or its first two steps and the others; what is not stepped (GRAPH-8) whole each time."""
+    if not case.model.by_name:
+        yield from np.moveaxis(x, 1, 0) if case.split == "steps" else np.split(x, [2], 1)
+        return
+    stepped = case.model.stepped
+    time = next(x[name].shape[1] for name in x if name in stepped)
+    for part in range(time) if case.split == "steps" else (slice(2), slice(2, None)):
+        yield {name: value[:, part] if name in stepped else value for name, value in x.items()}

@@ -10,7 +10,7 @@ from rnnspec.config import Config
 from rnnspec.layers import Layer, Recurrent
 from rnnspec.model import Model
 
-_SIZES = {"name", "units", "inputs", "vocabulary"}
+_SIZES = {"name", "of", "units", "inputs", "vocabulary", "steps"}
 
 
 def features(model: Model) -> set[str]:
@@ -18,7 +18,9 @@ def features(model: Model) -> set[str]:
     `cell.lstm.layer_norm.cell=carry`, `layer.recurrent.direction=backward`; numbers without their value:
     `cell.lstm.clip_cell`. Sizes and names are not features.
     """
-    found = {"model.padding"} if model.padding is not None else set()
+    found = {"model.padding"} if any(given.padding is not None for given in model.given.values()) else set()
+    if model.by_name or model.outputs is not None or any(layer.of is not None for layer in model.layers):
+        found.add("model.graph")
     for layer in model.layers:
         found |= set(_of(layer, f"layer.{_tag(layer)}"))
     return found

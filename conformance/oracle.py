@@ -10,7 +10,6 @@ from rnnspec.checkpoint import Checkpoint
 from rnnspec.conformance.tape import Tape, Traced
 from rnnspec.errors import SpecError
 from rnnspec.reference.ops import NumpyOps
-from rnnspec.valid import Valid
 
 Arrays = dict[str, np.ndarray]
 
@@ -83,6 +82,21 @@ def rounded(array: np.ndarray) -> np.ndarray:
     return np.ldexp(np.rint(np.ldexp(array, -unit)), unit).astype("float64") + 0.0  # which turns -0 into 0
 
 
+class _Exact(inputs.NumpyArrays):
+    """Arrays that are checked, and no number of which is rounded."""
+
+    def __init__(self) -> None:
+        super().__init__("float64")
+
+    def features(self, x: Any) -> np.ndarray:
+        """As they are."""
+        return inputs.numbers(x)
+
+    def state(self, name: str, value: Any) -> np.ndarray:
+        """As it is."""
+        return inputs.numbers(value, name)
+
+
 def _traced(
     tape: Tape,
     checkpoint: Checkpoint,
@@ -94,30 +108,31 @@ def _traced(
 ) -> tuple[dict[str, Traced], dict[str, Traced]]:
     """Results and arguments by name, on the tape. The noise is exact: zeros and ones."""
     model = checkpoint.model
-    optional = dict(call)
-    x, given = optional.pop("x"), optional.pop("state", None)
-    valid = Valid(**optional)
-    if valid.lengths is not None:
-        inputs.check_lengths(valid.lengths, *x.shape[:2])
-    arguments = {name: Traced(tape, array) for name, array in checkpoint.weights.items()}
-    p = model.by_layer(arguments)
-    if model.inputs is not None:
-        x = arguments["x"] = Traced(tape, x)
+    x, valid, given, rows = inputs.Arguments(model).of_call(_Exact(), **inputs.ABSENT | dict(call))
+    tensors = {name: Traced(tape, array) for name, array in checkpoint.weights.items()}
+    arguments = {name: tensor for name, tensor in tensors.items() if name not in model.fixed}
+    p = model.by_layer(tensors)
+    for name, input_ in model.given.items():
+        if input_.features is not None:
+            x[name] = arguments[name] = Traced(tape, x[name])
     if given is None:
-        zeros = {name: Traced(tape, np.zeros((len(x), size))) for name, size in model.states().items()}
+        zeros = {name: Traced(tape, np.zeros((rows, size))) for name, size in model.states().items()}
         state = model.start(NumpyOps(), p, zeros)
     else:
-        inputs.check_state(model.states(), given, len(x))
         state = {name: Traced(tape, array) for name, array in given.items()}
         arguments |= state
     if steps == "whole":
         y, state = model.apply(NumpyOps(training, seed, calls), p, x, valid, state)
-    elif steps == "steps" and valid.all and valid.reset is None:
+    elif steps == "steps" and all(
+        count.all and count.reset is None for name, count in valid.items() if name in model.stepped
+    ):
         outputs = []
-        for t in range(x.shape[1]):
-            y, state = model.step(NumpyOps(training, seed, t), p, x[:, t], state)
-            outputs.append(y)
-        y = np.stack(outputs, 1)
+        for t in range(next(x[name].shape[1] for name in x if name in model.stepped)):
+            x_t = {name: value[:, t] if name in model.stepped else value for name, value in x.items()}
+            y, state = model.step(NumpyOps(training, seed, t), p, x_t, state, valid)
+            outputs.append(model.named(y))
+        y = {name: np.stack([output[name] for output in outputs], 1) for name in outputs[0]}
+        y = y["y"] if model.outputs is None else y
     else:
         raise SpecError(f"steps: expected 'whole', or 'steps' where all are valid, found {steps!r}")
     results = model.named(y) | state

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from rnnspec.checkpoint import Checkpoint
-from rnnspec.conformance.case import Case, as_call
+from rnnspec.conformance.case import Case
 from rnnspec.conformance.check import Check
 from rnnspec.conformance.everything import check_expected
 from rnnspec.conformance.exchange import Exchange
@@ -14,6 +14,7 @@ from rnnspec.conformance.invalid import Invalid
 from rnnspec.conformance.protocol import Protocol
 from rnnspec.conformance.variant import Absent, Variant, variants
 from rnnspec.errors import SpecError, UnsupportedError
+from rnnspec.inputs import STEPS, as_call
 from rnnspec.model import Model
 
 __all__ = ["Result", "Variant", "run", "run_check", "variants"]
@@ -120,7 +121,10 @@ def lost(case: Case | Invalid | Protocol | Check, how: str, variant: Variant | N
 
 def _refused(case: Invalid, variant: Variant) -> Result:
     """Whether an invalid case is refused by the right error, in one line that says what is wrong."""
-    asked = {f"dtype.{variant.dtype}", *(f"call.{key}" for key in ("lengths", "mask", "reset") if key in case.inputs)}
+    keys = {name.rpartition(".")[2] for name in case.inputs}
+    asked = {f"dtype.{variant.dtype}", *(f"call.{key}" for key in STEPS if key in keys)}
+    if isinstance(case.model, dict) and isinstance(case.model.get("inputs"), dict):
+        asked.add("model.graph")
     if declared := variant.declared.refusal(variant.short, asked):
         return Result(case.id, variant.name, "unsupported", detail=declared, clauses=case.clauses)
     try:
@@ -149,10 +153,12 @@ def _attempt(case: Invalid, variant: Variant) -> None:
     if not case.weights:  # it is the architecture that is wrong
         return
     net = variant.module.load(Checkpoint(model, case.weights), **variant.options)
-    states = {name: value for name, value in case.inputs.items() if name not in ("x", "lengths", "mask", "reset")}
+    given = [""] if not model.by_name else [f"{name}." for name in model.given]
+    known = {"x", *model.given, *(f"{name}{key}" for name in given for key in STEPS)}
+    states = {name: value for name, value in case.inputs.items() if name not in known}
     call = as_call(model, case.inputs) | ({"state": states} if states else {})
     if case.step:
-        net.step(call["x"], call.get("state"))
+        net.step(call.pop("x"), call.pop("state", None), **call)
     else:
         net(**call)
 

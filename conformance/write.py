@@ -19,9 +19,10 @@ from rnnspec.conformance import oracle
 from rnnspec.conformance.case import Case
 from rnnspec.conformance.catalogue import catalogue
 from rnnspec.conformance.invalid import Invalid, invalid
+from rnnspec.conformance.invalid_graphs import invalid_graphs
 from rnnspec.conformance.vectors import DIGESTS, FOLDER, INVALID, VALID
+from rnnspec.inputs import ABSENT, Arguments, NumpyArrays
 from rnnspec.reference.ops import NumpyOps
-from rnnspec.valid import Valid
 
 
 def files(case: Case | Invalid) -> dict[str, bytes]:
@@ -55,13 +56,14 @@ def computed(case: Case) -> Case:
     """The case with what the oracle answers, and the gradients where results have cotangents."""
     training: dict[str, Any] = {"training": case.training, "seed": case.seed}
     spread = oracle.spread(case.checkpoint, case.call, **training)
-    steps, terms = case.inputs["x"].shape[1], accuracy.terms(case.model)
+    (_, steps), terms = case.size, accuracy.terms(case.model)
     case = replace(case, condition=accuracy.condition(spread, terms, steps))
     pulled = case.pulled
     if pulled is None:
         pulled = tuple(case.expected) if case.split == "whole" and not case.time_major else ()
     if not pulled:
-        return replace(case, expected=oracle.run(case.checkpoint, case.call, **training))
+        way = "steps" if case.partly else "whole"
+        return replace(case, expected=oracle.run(case.checkpoint, case.call, **training, steps=way))
     rng = np.random.default_rng([len(case.id), *case.id.encode()])
     cotangents = {name: rng.standard_normal(value.shape).astype("float32") for name, value in case.expected.items()}
     cotangents = {name: cotangents[name] for name in pulled}
@@ -85,10 +87,10 @@ class Recording(NumpyOps):
 
 def drawn(case: Case) -> dict[str, np.ndarray]:
     """The masks of the first call in training, by place: 0 and 1 (steps, batch, features)."""
-    ops, batch = Recording(case.seed), len(case.inputs["x"])
-    zeros = {name: np.zeros((batch, size)) for name, size in case.model.states().items()}
-    valid = Valid(case.inputs.get("lengths"), case.inputs.get("mask"), case.inputs.get("reset"))
-    case.model.apply(ops, case.model.by_layer(case.weights), case.inputs["x"], valid, zeros)
+    ops, model = Recording(case.seed), case.model
+    x, valid, _, rows = Arguments(model).of_call(NumpyArrays("float64"), **ABSENT | case.call)
+    zeros = {name: np.zeros((rows, size)) for name, size in model.states().items()}
+    model.apply(ops, model.by_layer(case.weights), x, valid, zeros)
     return {place: np.stack([steps[t] for t in sorted(steps)]).astype("uint8") for place, steps in ops.seen.items()}
 
 
@@ -96,6 +98,7 @@ def catalogued() -> Iterator[Case | Invalid]:
     """What should be on disk, valid cases without their answers."""
     yield from catalogue()
     yield from invalid()
+    yield from invalid_graphs()
 
 
 def changed(case: Case | Invalid) -> list[str]:

@@ -3,9 +3,10 @@
 from collections.abc import Collection, Mapping, Set
 from typing import Any
 
-from msgspec.structs import fields
+from msgspec.structs import fields, replace
 
-from rnnspec.cells import Stack
+from rnnspec.cells import Cell, CellDropout, Stack
+from rnnspec.cells.tree import inside, with_inside
 from rnnspec.checkpoint import Checkpoint
 from rnnspec.config import Config
 from rnnspec.errors import UnsupportedError
@@ -13,11 +14,49 @@ from rnnspec.layers import Layer, Recurrent
 from rnnspec.model import Model
 
 
-def unstacked(checkpoint: Checkpoint) -> Checkpoint:
+def at_inference(checkpoint: Checkpoint, whose: str) -> tuple[Checkpoint, list[str]]:
+    """The same numbers in every call without lengths, in what frameworks say: without dropout inside cells, which
+    outside training is the identity (CELLDROP-3), and with 0 at invalid steps, of which there are none.
+
+    Args:
+        whose: what gives 0 there, for the note: "torch".
+
+    Returns:
+        The checkpoint; what was left out, a line each.
+    """
+    layers, notes = list(checkpoint.model.layers), []
+    for k, layer in enumerate(layers):
+        if not isinstance(layer, Recurrent):
+            continue
+        changed = replace(
+            layer,
+            cell=_undropped(layer.cell),
+            backward_cell=layer.backward_cell and _undropped(layer.backward_cell),
+            padded_output="zero",
+        )
+        if (changed.cell, changed.backward_cell) != (layer.cell, layer.backward_cell):
+            notes.append(f"{layer.name}: its dropout is left out: outside training it is the identity")
+        if layer.padded_output == "hold" and layer.return_sequences:
+            notes.append(f"{layer.name}: at padded steps its output is the last valid one; {whose} gives 0 there")
+        layers[k] = changed
+    model = replace(checkpoint.model, layers=layers)
+    return Checkpoint(model, checkpoint.weights, checkpoint.metadata, checkpoint.allow_nonfinite), notes
+
+
+def _undropped(cell: Cell) -> Cell:
+    cell = with_inside(cell, map(_undropped, inside(cell).values()))
+    return cell.cell if type(cell) is CellDropout else cell
+
+
+def unstacked(checkpoint: Checkpoint, writer: str) -> Checkpoint:
     """The same numbers with every forward `Stack` of `name` as layers `name_0`, `name_1`, …, and states of these names.
 
     Bidirectional stacks stay: there each cell sees its own direction only.
+
+    Raises:
+        UnsupportedError: it is no chain of layers of version 1, and `writer` has nothing else.
     """
+    checkpoint.model.check_chain(writer)
     layers: list[Layer] = []
     stacks: set[str] = set()
     for layer in checkpoint.model.layers:

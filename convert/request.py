@@ -1,5 +1,6 @@
 """What is asked of a reader, and what it hands back."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ import numpy as np
 from rnnspec.checkpoint import Checkpoint, check_weights
 from rnnspec.convert.settings import Settings
 from rnnspec.convert.variables import Variables, some
+from rnnspec.graph import Input
 from rnnspec.layers import Layer
 from rnnspec.model import Model
 from rnnspec.ops import under
@@ -58,7 +60,7 @@ class Network:
     """
 
     layers: list[WithWeights]
-    inputs: int | None
+    inputs: int | Mapping[str, Input | int | None] | None
     variables: Variables
     padding: float | None = None
 

@@ -10,6 +10,7 @@ import numpy as np
 from rnnspec.checkpoint import Checkpoint
 from rnnspec.diagnosis import differences
 from rnnspec.diagnosis.explain import explain, explain_weights
+from rnnspec.diagnosis.places import partings
 from rnnspec.diagnosis.structure import configuration, tensors
 from rnnspec.diagnosis.trial import Trial
 
@@ -48,6 +49,8 @@ def diagnose(
         report["weights_match"] = explain_weights(trial, other)
     if report["verdict"] == "same":
         return report
+    if trial.model.version > 1 or (other and other.model.version > 1):
+        return report | _of_graphs(trial, other, found, allowed)
     alike = other and [type(layer) for layer in trial.model.layers] == [type(layer) for layer in other.model.layers]
     first = (
         differences.first_of_models(trial, other, allowed)
@@ -70,6 +73,18 @@ def diagnose(
         "all_pairs": explanation.all_pairs,
     }
     return report
+
+
+def _of_graphs(
+    trial: Trial, other: Trial | None, found: list[differences.Difference], allowed: float
+) -> dict[str, Any]:
+    """Where they part; the usual mistakes are known of chains alone, so `tried` is None."""
+    if other is None:
+        first = differences.first_of_results(trial.model, found, allowed)
+        return {"first": first and _plain(first), "matches": [], "tried": None}
+    parted = [_plain(each) | {"first": _plain(each.first)} for each in partings(trial, other, allowed)]
+    first = next((each["first"] for each in parted if not each["differing"]), None)
+    return {"first": first, "places": parted, "matches": [], "tried": None}
 
 
 def _plain(item: Any) -> dict[str, Any]:

@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-import msgspec
 import numpy as np
 
 from rnnspec import accuracy
@@ -29,7 +28,7 @@ def tolerance(trial: Trial, dtypes: set[str]) -> float:
         }
     rough = replace(trial, weights={k: single[k] for k in trial.weights}, inputs={k: single[k] for k in trial.inputs})
     _, spread = accuracy.worst(rough.results(), trial.results())
-    terms, time = accuracy.terms(trial.model), trial.inputs["x"].shape[1]
+    terms, time = accuracy.terms(trial.model), trial.time
     if not np.isfinite(spread):
         return _FLOOR[dtype]
     allowed = accuracy.allowed(dtype, terms, time, accuracy.condition(spread, terms, time))
@@ -96,39 +95,56 @@ def _states(model: Model, layer: str) -> list[str]:
 
 
 def first_of_results(model: Model, differences: list[Difference], allowed: float) -> First | None:
-    """From final states and outputs alone: the first layer with a state that is off; its step is not known."""
+    """From final states and outputs alone: the first layer with a state or an output that is off; of a state the step
+    is not known, and taken from the layer's output where that is off."""
     off = {each.name: each for each in differences if each.error > allowed}
-    y = next((each for name, each in off.items() if name.startswith("y") and name not in model.states()), None)
     for layer in model.layers:
+        y = next((off[name] for name in _returned(model, layer.name) if name in off), None)
         for name in filter(off.__contains__, _states(model, layer.name)):
-            step = y.step if y and layer is model.layers[-1] else None
-            return First(layer.name, name, off[name].row, step)
-    return First(model.layers[-1].name, y.name, y.row, y.step) if y else None
+            return First(layer.name, name, off[name].row, y.step if y else None)
+        if y:
+            return First(layer.name, y.name, y.row, y.step)
+    return None
+
+
+def _returned(model: Model, layer: str) -> list[str]:
+    """The names in a call's results under which a layer's output is returned."""
+    if layer not in model.graph.outputs:
+        return []
+    name = "y" if model.outputs is None else layer
+    return [each for each in model.results if each in (name, f"{name}.forward", f"{name}.backward")]
 
 
 def first_of_models(a: Trial, b: Trial, allowed: float) -> First | None:
     """Layer by layer and step by step, for two models with the same layers; None where nothing differs."""
-    ours, theirs = _trace(a), _trace(b)
-    for layer in a.model.layers:
-        found: list[tuple[int, First]] = []
-        for name in [*_states(a.model, layer.name), layer.name]:
-            if name not in theirs or ours[name].values.shape != theirs[name].values.shape:
-                continue
-            mine = ours[name]
-            distance = np.nan_to_num(np.abs(mine.values - theirs[name].values), nan=np.inf)
-            row, step = _first(distance, allowed, mine.backward)
-            if row is not None:
-                visit = 0 if step is None else distance.shape[1] - 1 - step if mine.backward else step
-                found.append((visit, First(layer.name, name, row, step)))
-        if found:
-            states = [each for each in found if each[1].name != layer.name]
-            return min(states or found, key=lambda each: each[0])[1]
-    return None
+    ours, theirs = trace(a), trace(b)
+    found = (first_of_layer(a.model, layer.name, ours, theirs, allowed) for layer in a.model.layers)
+    return next(filter(None, found), None)
+
+
+def first_of_layer(
+    model: Model, layer: str, ours: "dict[str, Seen]", theirs: "dict[str, Seen]", allowed: float
+) -> First | None:
+    """What of one layer differs first, in two traces; what has another shape in the other is left out."""
+    found: list[tuple[int, First]] = []
+    for name in [*_states(model, layer), layer]:
+        if name not in theirs or ours[name].values.shape != theirs[name].values.shape:
+            continue
+        mine = ours[name]
+        distance = accuracy.errors(mine.values, theirs[name].values)
+        row, step = _first(distance, allowed, mine.backward)
+        if row is not None:
+            visit = 0 if step is None else distance.shape[1] - 1 - step if mine.backward else step
+            found.append((visit, First(layer, name, row, step)))
+    states = [each for each in found if each[1].name != layer]
+    return min(states or found, key=lambda each: each[0])[1] if found else None
 
 
 @dataclass(frozen=True)
-class _Seen:
-    values: np.ndarray  # (batch, time, features)
+class Seen:
+    """What stands at a place after every step, or for each row."""
+
+    values: np.ndarray  # (batch, [time,] features)
     backward: bool = False
 
 
@@ -137,7 +153,7 @@ class _Recorder(Apart):
 
     def __init__(self) -> None:
         super().__init__()
-        self.seen: dict[str, _Seen] = {}
+        self.seen: dict[str, Seen] = {}
 
     def unroll(self, cell, p, x: Array, valid: Valid, state: States, start: States, reverse: bool):
         batch, time = x.shape[:2]
@@ -152,15 +168,12 @@ class _Recorder(Apart):
             for name, array in state.items():
                 kept[name][:, t] = array
         place = self._place.removeprefix(".").rstrip(".")
-        self.seen |= under(place, {name: _Seen(array, reverse) for name, array in kept.items()})
+        self.seen |= under(place, {name: Seen(array, reverse) for name, array in kept.items()})
         return outputs, state
 
 
-def _trace(trial: Trial) -> dict[str, _Seen]:
+def trace(trial: Trial) -> dict[str, Seen]:
     """State name → its values after every step, and layer → its output (the first of two)."""
     recorder = _Recorder()
-    trial.results(recorder)
-    for count, layer in enumerate(trial.model.layers, 1):
-        model = msgspec.structs.replace(trial.model, layers=trial.model.layers[:count])
-        recorder.seen[layer.name] = _Seen(next(iter(replace(trial, model=model, after=()).results().values())))
-    return recorder.seen
+    outputs = trial.outputs(recorder)
+    return recorder.seen | {name: Seen(array) for name, array in outputs.items()}

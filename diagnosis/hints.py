@@ -65,7 +65,7 @@ def _gates(cell: Cell, p: Arrays, origin: str | None) -> Iterator[str]:
     does without."""
     for name in ("kernel", "recurrent_kernel"):
         gates = p.get(name, np.zeros(0))
-        if len(cell.gates) != len(gates) or gates[0].size < 2:
+        if not cell.gates or len(cell.gates) != len(gates) or gates[0].size < 2:
             continue
         for gate, weights in zip(cell.gates, gates, strict=True):
             if np.ptp(weights) == 0:

@@ -11,6 +11,7 @@ from rnnspec import accuracy
 from rnnspec.cells import Cell
 from rnnspec.cells.tree import inside, joined, plain, with_inside
 from rnnspec.config import Config
+from rnnspec.inputs import STEPS
 from rnnspec.layers import Recurrent
 from rnnspec.model import Model
 from rnnspec.ops import Array, States, scope
@@ -35,7 +36,8 @@ class Trial:
 
     Args:
         model, weights: the network, in float64.
-        inputs: x, and where the call has them lengths, mask, reset and all states, under the names of an .npz file.
+        inputs: x, or the inputs by name, and where the call has them lengths, mask, reset and all states, under the
+            names of an .npz file (`rnnspec.inputs.as_call`).
         ops: the operations that it runs on.
         after: what is done to the results, in turn.
     """
@@ -51,21 +53,40 @@ class Trial:
         """The trial in float64; ids, lengths and masks stay as they are."""
         return cls(model, _double(weights), _double(inputs))
 
+    @property
+    def time(self) -> int:
+        """The steps of the longest input."""
+        sequences = (self.inputs[name].shape[1] for name, given in self.model.given.items() if given.sequence)
+        return max(sequences, default=1)
+
     def results(self, ops: NumpyOps | None = None) -> Arrays:
-        """y and every final state by name; arithmetic that overflows gives what it gives."""
-        model, ops, x = self.model, ops or self.ops(), self.inputs["x"]
+        """The outputs and every final state by name; arithmetic that overflows gives what it gives."""
+        model, ops = self.model, ops or self.ops()
         p = model.by_layer(self.weights)
-        valid = Valid(*(self.inputs.get(name) for name in ("lengths", "mask", "reset")))
+        x = {name: self.inputs[name] for name in model.given}
         state = {name: self.inputs[name] for name in model.states() if name in self.inputs}
         with np.errstate(all="ignore"):
             if not state:
-                zeros = {name: np.zeros((len(x), size)) for name, size in model.states().items()}
+                rows = len(next(iter(x.values())))
+                zeros = {name: np.zeros((rows, size)) for name, size in model.states().items()}
                 state = model.start(ops, p, zeros)
-            y, new = model.apply(ops, p, x, valid, state)
+            y, new = model.apply(ops, p, x, self._valid(), state)
             found = model.named(y) | new
             for change in self.after:
                 found = change(found)
         return found
+
+    def _valid(self) -> dict[str, Valid]:
+        """Which steps count, by the inputs with a time of their own."""
+        own = [name for name, given in self.model.given.items() if given.sequence and not given.like]
+        prefix = {name: f"{name}." if self.model.by_name else "" for name in own}
+        return {name: Valid(*(self.inputs.get(prefix[name] + key) for key in STEPS)) for name in own}
+
+    def outputs(self, ops: NumpyOps | None = None) -> Arrays:
+        """The output of every layer by its name; of one whose directions stay apart, the forward one."""
+        names = [layer.name for layer in self.model.layers]
+        found = replace(self, model=msgspec.structs.replace(self.model, outputs=names), after=()).results(ops)
+        return {name: found[name] if name in found else found[f"{name}.forward"] for name in names}
 
     def rows(self, chosen: list[int]) -> Self:
         """The same call for some of the rows."""

@@ -1,6 +1,6 @@
 """Run every command that the documents show and put its output in the place of the old one.
 
-    python docs/regenerate.py            README.md, SECURITY.md and docs/same-numbers.svg
+    python docs/regenerate.py            the documents and docs/same-numbers.svg
 
 In a document, `<!-- output of: COMMAND -->` is followed by a fenced block, which is replaced.
 """
@@ -17,7 +17,7 @@ from pathlib import Path
 from rnnspec.report.picture import draw, errors, mistakes
 
 ROOT = Path(__file__).parents[1]
-DOCUMENTS = ("README.md", "SECURITY.md", "benchmarks/README.md")
+DOCUMENTS = ("README.md", "SECURITY.md", "benchmarks/README.md", "docs/GRAPHS.md")
 BLOCK = re.compile(r"(<!-- output of: (?P<command>.+?) -->\n```text\n).*?(?=```\n)", re.S)
 EXAMPLE = re.compile(r"```python\n(?P<code>.*?)```\n+```text\n(?P<output>.*?)```", re.S)
 

@@ -9,7 +9,12 @@ from onnx import helper
 
 from rnnspec.export.values import Dimension, Value
 
+CONSTANTS = (
+    "no",
+    "no_steps",
+)  # names of constants that an input or a layer could have; all others have a dot or a space
 _LARGE = 1024  # bytes
+_AXES_AS_INPUT = 18  # the first opset whose ReduceMean and ReduceMax take them so
 
 
 class Graph:
@@ -18,11 +23,13 @@ class Graph:
     def __init__(self, opset: int, dtype: str = "float32") -> None:
         self.opset = opset
         self.dtype = np.dtype(dtype)
-        self._nodes: list[onnx.NodeProto] = []
+        self._outside: list[onnx.NodeProto] = []
+        self._nodes = self._outside
         self.arrays: dict[str, np.ndarray] = {}  # the initializers
         self.read: set[str] = set()  # the weights that nodes read
         self._inputs: list[onnx.ValueInfoProto] = []
         self._outputs: list[onnx.ValueInfoProto] = []
+        self.reserved: set[str] = set()  # names that inputs and outputs have
         self._count: dict[str, int] = {}
         self._renamed: dict[str, str] = {}  # values that are outputs → the names of those
         self._shared: dict[tuple, Any] = {}
@@ -81,9 +88,11 @@ class Graph:
         return helper.make_graph(nodes, name, infos, outputs)
 
     def shared(self, key: tuple, make: Callable[[], Any]) -> Any:
-        """What several layers need, made once; never inside a body."""
+        """What several layers or steps need, made once, outside bodies, of what stands there."""
         if key not in self._shared:
+            inside, self._nodes = self._nodes, self._outside
             self._shared[key] = make()
+            self._nodes = inside
         return self._shared[key]
 
     def scalar(self, number: float) -> Value:
@@ -115,6 +124,13 @@ class Graph:
         """The axes in another order."""
         return self.node("Transpose", [x], tuple(x.shape[i] for i in order), perm=list(order))
 
+    def reduce(self, kind: str, x: Value, axis: int, keep: bool) -> Value:
+        """ReduceMean or ReduceMax over one axis, which stays as one with `keep`."""
+        at = axis % len(x.shape)
+        shape = (*x.shape[:at], *([1] if keep else []), *x.shape[at + 1 :])
+        inputs, attributes = ([x], {"axes": [axis]}) if self.opset < _AXES_AS_INPUT else ([x, self.integers(axis)], {})
+        return self.node(kind, inputs, shape, keepdims=int(keep), **attributes)
+
     def pad(self, x: Value, after: list[Value], shape: tuple[Dimension, ...], filling: Value | None = None) -> Value:
         """x with more places at the ends of its axes, how many as lists of integers that are joined."""
         before = self.integers(*[0] * len(x.shape))
@@ -143,6 +159,7 @@ class Graph:
         for node in self._nodes:  # those in bodies come before, and read no output
             for names in (node.input, node.output):
                 names[:] = [self._renamed.get(name, name) for name in names]
+        nodes = _read(self._nodes, {output.name for output in self._outputs})
         initializers, end = [], 0
         for name, array in self.arrays.items():
             tensor = onnx.TensorProto(name=name, dims=array.shape, data_type=_element(str(array.dtype)))
@@ -154,7 +171,7 @@ class Graph:
                     tensor.external_data.add(key=key, value=str(value))
                 end += array.nbytes
             initializers.append(tensor)
-        graph = helper.make_graph(self._nodes, "rnnspec", self._inputs, self._outputs, initializers)
+        graph = helper.make_graph(nodes, "rnnspec", self._inputs, self._outputs, initializers)
         opsets = [helper.make_opsetid("", self.opset)]
         model = helper.make_model(
             graph, opset_imports=opsets, producer_name="rnnspec", ir_version=helper.find_min_ir_version_for(opsets)
@@ -170,7 +187,24 @@ class Graph:
 
     def _name(self, kind: str) -> str:
         index = self._count[kind] = self._count.get(kind, -1) + 1
-        return f"{kind}_{index}"
+        name = f"{kind}_{index}"
+        return self._name(kind) if name in self.reserved else name
+
+
+def _read(nodes: Iterable[onnx.NodeProto], wanted: set[str]) -> list[onnx.NodeProto]:
+    """The nodes that something comes of."""
+    found: list[onnx.NodeProto] = []
+    for node in reversed(list(nodes)):
+        if wanted & {*node.output}:
+            found.append(node)
+            wanted |= _reads(node)
+    return found[::-1]
+
+
+def _reads(node: onnx.NodeProto) -> set[str]:
+    """The names of all that a node reads, in bodies too."""
+    bodies = [attribute.g for attribute in node.attribute if attribute.HasField("g")]
+    return {*node.input}.union(*(_reads(inner) for body in bodies for inner in body.node))
 
 
 def little(array: np.ndarray) -> np.ndarray:

@@ -1,7 +1,6 @@
 """Checkpoint → ONNX file."""
 
 import errno
-import json
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -11,17 +10,16 @@ import numpy as np
 import onnx
 
 from rnnspec.atomic import write_atomically
-from rnnspec.checkpoint import SPEC_VERSION, Checkpoint
+from rnnspec.checkpoint import Checkpoint
 from rnnspec.errors import SpecError
-from rnnspec.export import empty, sequences
+from rnnspec.export import empty, header, inputs, sequences, start
 from rnnspec.export.graph import Graph, little
 from rnnspec.export.header import METADATA_KEY
 from rnnspec.export.ops import OnnxOps
-from rnnspec.export.start import initial_states, learned, started
-from rnnspec.export.values import Parameter
+from rnnspec.export.values import Parameter, Value
 from rnnspec.layers import Recurrent
-from rnnspec.ops import scope
-from rnnspec.valid import Valid
+from rnnspec.model import ByLayer, Model, Output
+from rnnspec.ops import States, grouped, under
 
 DEFAULT_OPSET = 17
 _OLDEST_OPSET = 14  # the first with the attribute `layout`
@@ -85,20 +83,25 @@ def build(
     """The ONNX model in one piece, not yet run.
 
     Inputs: `x` (batch, time, inputs), or ids (batch, time) as int64; `lengths` (batch,) as int32; each state by name
-    (batch, size). A state that starts from what was learned may be left out. Outputs: `y`, or `y.forward` and
-    `y.backward`; each final state as `<name>.out`.
+    (batch, size). Inputs that have names bear these, a vector is (batch, inputs), and `<input>.lengths` is of each with
+    a time of its own. A state that starts from what was learned may be left out, and so may one that starts from
+    another place (GRAPH-5); given for one row it is that of all. Outputs: `y`, or `y.forward` and `y.backward`, or
+    those of `Model.outputs` by name; each final state as `<name>.out`.
 
     Args:
         opset: 14 or newer.
-        step: one time step without any loop, x (batch, inputs): feed each `<name>.out` back to `<name>`.
-        lengths: False leaves that input out; every row then has all steps.
-        mask: an input `mask` (batch, time) of booleans in place of `lengths`.
-        reset: an input `reset` (batch, time) of booleans; every recurrent layer is a loop then.
-        time_major: x and y are (time, batch, …).
+        step: one time step without any loop, x (batch, inputs): feed each `<name>.out` back to `<name>`. Inputs that
+            are read whole, as a memory is, are given whole at each step; the layers that read these alone run whole,
+            and their states may be left out.
+        lengths: False leaves these inputs out; every row then has all steps.
+        mask: inputs `mask` (batch, time) of booleans in place of `lengths`.
+        reset: inputs `reset` (batch, time) of booleans, where sequences may begin anew (GRAPH-7); every recurrent layer
+            that they reach is a loop then.
+        time_major: sequences are (time, batch, …).
 
     Raises:
         SpecError: an option is wrong; the weights are more than one file can hold.
-        UnsupportedError: `step` with a layer that has none.
+        UnsupportedError: `step` with a layer that has none; an input and an output of one name.
     """
     options = {"step": step, "lengths": lengths, "mask": mask, "reset": reset, "time_major": time_major}
     graph, metadata = trace(Graph, checkpoint, opset=opset, **options)
@@ -122,77 +125,65 @@ def trace(
 
     Raises:
         SpecError: an opset that is not written, or options that contradict each other.
+        UnsupportedError: as of `build`.
     """
     newest = onnx.defs.onnx_opset_version()
     if not _OLDEST_OPSET <= opset <= newest:
         raise SpecError(f"opset: expected {_OLDEST_OPSET} to {newest}, found {opset}")
-    for name, given in (("mask", mask), ("reset", reset)):
-        if step and given:
-            raise SpecError(f"{name}: a single step has none; leave out {name} or step")
     model = checkpoint.model
     graph = kind(opset)
-    axes = ["batch"] if step else ["time", "batch"] if time_major else ["batch", "time"]
-    features, dtype = ([], "int64") if model.inputs is None else ([model.inputs], "float32")
-    x = graph.input("x", dtype, (*axes, *features))
-    valid = Valid(
-        graph.input("lengths", "int32", ("batch",)) if lengths and not (mask or step) else None,
-        graph.input("mask", "bool", ("batch", "time")) if mask else None,
-        graph.input("reset", "bool", ("batch", "time")) if reset else None,
-    )
-    initial = initial_states(checkpoint)
-    state = {}
-    for name, size in model.states().items():
-        if name in learned(model):  # of one row for all, or of one for each
-            state[name] = graph.input(name, "float32", (f"{name}.rows", size), initial[name][None])
-        else:
-            state[name] = graph.input(name, "float32", ("batch", size))
+    given = inputs.write(graph, model, step, lengths, mask, reset, time_major)
+    state = start.write(graph, checkpoint, step)
     p = model.by_layer({name: Parameter(graph, name, array) for name, array in checkpoint.weights.items()})
-    ops = OnnxOps(graph)
-    if step:
-        rows = graph.slice(graph.node("Shape", [x], (len(x.shape),)), 0, 1, 1) if learned(model) else None
-        y, new = model.step(ops, p, x, started(graph, model, state, rows))
+    ops = OnnxOps(graph, state)
+    found = {name: value for name, value in state.items() if name not in start.elsewhere(model)}
+    if step and model.stepped.issuperset([*model.given, *(layer.name for layer in model.layers)]):
+        x, valid = given
+        rows = _rows(graph, next(iter(x.values()))) if start.learned(model) else None
+        y, new = model.step(ops, p, x, start.started(graph, found, rows), valid)
     else:
-        if not time_major:
-            x = graph.transpose(x, 1, 0, *range(2, len(x.shape)))
-        call = empty.call(graph, x)
-        x, valid = empty.filled(graph, call, x, valid, model.padding)
-        start = {name: empty.rows_filled(graph, value) for name, value in state.items()}
-        start = started(graph, model, start, graph.unsqueeze(sequences.sizes(graph, x)[1], 0))
-        y, new = model.apply(ops, p, x, valid, start)
-        if valid.all:
-            new = {name: empty.kept(graph, x.shape[0], value, start[name]) for name, value in new.items()}
-        y = tuple(empty.cut(graph, call, part) for part in y) if model.separate else empty.cut(graph, call, y)
-        new = {name: empty.cut(graph, call, value) for name, value in new.items()}
+        y, new = _filled(ops, model, p, given, found, step, time_major)
+    defaults = {name.replace(".", ".initial.", 1) for name in start.learned(model)}  # inputs hold them
     for name, array in checkpoint.weights.items():
-        if name not in graph.read and ".initial." not in name:
-            graph.constant(
-                array.astype(graph.dtype, copy=False), name
-            )  # no node needs it; who reads the file back does
+        if name not in graph.read and name not in defaults:  # no node needs it; who reads the file back does
+            graph.constant(array.astype(graph.dtype, copy=False), name)
     for name, value in model.named(y).items():
         swap = len(value.shape) == 3 and not time_major
         graph.output(graph.transpose(value, 1, 0, 2) if swap else value, name)
     for name, value in new.items():
         graph.output(value, f"{name}.out")
-    header = {
-        "version": SPEC_VERSION,
-        "step": step,
-        "time_major": time_major,
-        "model": model.to_builtins(),
-        "metadata": checkpoint.metadata,
-        "paths": {layer.name: _path(ops.paths, layer.name) for layer in model.layers if isinstance(layer, Recurrent)},
-        "state": [
-            {"name": name, "input": name, "output": f"{name}.out", "shape": ["batch", size]}
-            | ({"initial": initial[name].tolist()} if initial[name].any() else {})
-            for name, size in model.states().items()
-        ],
-    } | ({"dtype": checkpoint.dtype} if checkpoint.dtype != "float32" else {})
-    text = json.dumps(header, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-    return graph, {METADATA_KEY: text}
+    return graph, {METADATA_KEY: header.written(checkpoint, step, time_major, ops.paths)}
 
 
-def _path(paths: dict[str, str], layer: str) -> str:
-    """How a layer was written, its parts apart where they differ."""
-    parts = {name: text for name, text in paths.items() if name == layer or name.startswith(f"{layer}.")}
-    if len(set(parts.values())) == 1:
-        return next(iter(parts.values()))
-    return "; ".join(f"{name}: {text}" for name, text in scope(parts, layer).items())
+def _filled(
+    ops: OnnxOps, model: Model, p: ByLayer, given: inputs.Given, state: States, step: bool, time_major: bool
+) -> tuple[Output, States]:
+    """The model on calls that may have no row, or no step: it computes with one more, and what comes of it is cut."""
+    graph = ops.graph
+    (x, valid), call = inputs.fill(graph, model, given, step, time_major)
+    state = {name: empty.rows_filled(graph, value) for name, value in state.items()}
+    sequence = next((x[name] for name in valid), None)
+    rows = _rows(graph, next(iter(x.values()))) if sequence is None else _rows_along(graph, sequence)
+    state = start.started(graph, state, rows)
+    if step:
+        y, new = model.step(ops, p, x, state, valid)
+        for layer in model.layers:  # that run whole: the states that they are given come back
+            if isinstance(layer, Recurrent) and layer.start and layer.name not in model.stepped:
+                chosen = start.chosen(graph, layer, ops.given, grouped(new)[layer.name])
+                new |= under(layer.name, chosen)
+    else:
+        y, new = model.apply(ops, p, x, valid, state)
+    for value in new.values():
+        _ = value.name  # those that nothing needed are written before outputs are
+    y = model.each(lambda _, part: empty.cut(graph, call, part), y)
+    return y, {name: empty.cut(graph, call, value) for name, value in new.items()}
+
+
+def _rows(graph: Graph, x: Value) -> Value:
+    """How many rows x (batch, …) has, a list of one."""
+    return graph.slice(graph.node("Shape", [x], (len(x.shape),)), 0, 1, 1)
+
+
+def _rows_along(graph: Graph, x: Value) -> Value:
+    """How many rows x (time, batch, …) has, a list of one."""
+    return graph.unsqueeze(sequences.sizes(graph, x)[1], 0)

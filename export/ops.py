@@ -6,135 +6,30 @@ Inside the graph, sequences are time-major (time, batch, features), for layers t
 import copy
 from typing import Any, Self
 
-import numpy as np
-
 from rnnspec.cells import Cell
-from rnnspec.export import native, recurrent, scan, sequences
+from rnnspec.export import attention, empty, native, recurrent, scan, sequences, start, summaries, windows
+from rnnspec.export.elementary import Elementary
 from rnnspec.export.graph import Graph
-from rnnspec.export.values import Operators, Parameter, Product, Value, broadcast
+from rnnspec.export.values import Later, Parameter, Value
 from rnnspec.layers import Recurrent
 from rnnspec.ops import States
 from rnnspec.valid import Valid
 
-_NEWEST_ELEMENTARY = 16  # the last opset without LayerNormalization
-_AXES_AS_INPUT = 18  # the first whose ReduceMean takes them so
 
+class OnnxOps(Elementary):
+    """Operations that append to `graph`. `paths`: place in the model → how its cell was written.
 
-class OnnxOps:
-    """Operations that append to `graph`. `paths`: place in the model → how its cell was written."""
+    Args:
+        given: the states that start from another place, as the graph is given them (`start.chosen`).
+    """
 
     training = False
 
-    def __init__(self, graph: Graph) -> None:
+    def __init__(self, graph: Graph, given: States) -> None:
         self.graph = graph
+        self.given = given
         self.paths: dict[str, str] = {}
         self._place = ""
-
-    # Products and shapes
-
-    def linear(self, x: Value, kernel: Parameter, bias: Parameter | None = None) -> Value:
-        transposed = kernel.value(".transposed", lambda k: k.reshape(-1, k.shape[-1]).T)
-        offset = None if bias is None else self.flat(bias)
-        shape = (*x.shape[:-1], transposed.shape[1])
-        if len(x.shape) == 2:
-            product = Product(self.graph, x, transposed, shape)
-            return product if offset is None else self.graph.gemm(x, transposed, offset)
-        y = self.graph.node("MatMul", [x, transposed], shape)
-        return y if offset is None else y + offset
-
-    def flat(self, parameter: Parameter) -> Value:
-        return parameter.value(".flat", lambda array: array.reshape(-1))
-
-    def split(self, x: Value, parts: int | tuple[int, ...]) -> tuple[Value, ...]:
-        sizes = (int(x.shape[-1]) // parts,) * parts if isinstance(parts, int) else tuple(parts)
-        if len(sizes) == 1:
-            return (x,)
-        shapes = [(*x.shape[:-1], size) for size in sizes]
-        return tuple(self.graph.node("Split", [x, self.graph.integers(*sizes)], *shapes, axis=-1))
-
-    def concat(self, parts: list[Operators]) -> Value:
-        return self.graph.join([part.value() for part in parts])
-
-    def take(self, table: Parameter, ids: Value) -> Value:
-        return self.graph.node("Gather", [table.value(), ids], (*ids.shape, table.shape[1]), axis=0)
-
-    def zeros(self, x: Value, size: int) -> Value:
-        shape = self.graph.node("Shape", [x], (len(x.shape),))
-        shape = self.graph.slice(shape, 0, -1, len(x.shape) - 1)
-        return self.graph.node(
-            "Expand",
-            [self.graph.scalar(0), self.graph.join([shape, self.graph.integers(size)])],
-            (*x.shape[:-1], size),
-        )
-
-    # Elementwise
-
-    def sigmoid(self, x: Value) -> Value:
-        return self._unary("Sigmoid", x)
-
-    def tanh(self, x: Value) -> Value:
-        return self._unary("Tanh", x)
-
-    def relu(self, x: Value) -> Value:
-        return self._unary("Relu", x)
-
-    def exp(self, x: Value) -> Value:
-        return self._unary("Exp", x)
-
-    def erf(self, x: Value) -> Value:
-        return self._unary("Erf", x)
-
-    def softplus(self, x: Value) -> Value:
-        return self._unary("Softplus", x)
-
-    def clip(self, x: Value, low: float, high: float) -> Value:
-        return self.graph.node("Clip", [x.value(), self.graph.scalar(low), self.graph.scalar(high)], x.shape)
-
-    def greater(self, x: Value, threshold: float) -> Value:
-        return self.graph.node("Greater", [x.value(), self.graph.scalar(threshold)], x.shape)
-
-    def where(self, condition: Value, x: Value, otherwise: Value) -> Value:
-        shape = broadcast(broadcast(condition.shape, x.shape), otherwise.shape)
-        return self.graph.node("Where", [condition, x.value(), otherwise.value()], shape)
-
-    # Over features
-
-    def softmax(self, x: Value) -> Value:
-        return self.graph.node("Softmax", [x], x.shape, axis=-1)
-
-    def log_softmax(self, x: Value) -> Value:
-        return self.graph.node("LogSoftmax", [x], x.shape, axis=-1)
-
-    def layer_norm(self, x: Value, gamma: Parameter, beta: Parameter | None, epsilon: float, groups: int) -> Value:
-        scale, offset = self.flat(gamma), None if beta is None else self.flat(beta)
-        if groups == 1:
-            return self._normalised(x, scale, offset, epsilon)
-        size = int(x.shape[-1]) // groups
-        kept = len(x.shape) - 1
-        a = self.graph.reshape(x, (*[0] * kept, groups, size), (*x.shape[:-1], groups, size))
-        ones = self.graph.constant(np.ones(size, self.graph.dtype), f"ones {size}")
-        y = self.graph.reshape(self._normalised(a, ones, None, epsilon), (*[0] * kept, groups * size), x.shape) * scale
-        return y if offset is None else y + offset
-
-    def _normalised(self, x: Value, scale: Value, offset: Value | None, epsilon: float) -> Value:
-        # ONNX Runtime's LayerNormalization, up to 1.18 at least, has the variance as E[a²] − E[a]² (NORM-4): the mean
-        # goes before.
-        a = x - self._mean(x)
-        if self.graph.opset > _NEWEST_ELEMENTARY:
-            if offset is None:  # which ONNX Runtime 1.18 reads all the same while it optimises, and ends the process
-                size = int(x.shape[-1])
-                offset = self.graph.constant(np.zeros(size, self.graph.dtype), f"zeros {size}")
-            return self.graph.node("LayerNormalization", [a, scale, offset], x.shape, axis=-1, epsilon=epsilon)
-        y = a / self._unary("Sqrt", self._mean(a * a) + epsilon) * scale
-        return y if offset is None else y + offset
-
-    def _mean(self, x: Operators) -> Value:
-        """Over features, which stay as one."""
-        value = x.value()
-        inputs, attributes = (
-            ([value], {"axes": [-1]}) if self.graph.opset < _AXES_AS_INPUT else ([value, self.graph.integers(-1)], {})
-        )
-        return self.graph.node("ReduceMean", inputs, (*value.shape[:-1], 1), keepdims=1, **attributes)
 
     # Training: there is none
 
@@ -154,16 +49,24 @@ class OnnxOps:
     def recurrent(
         self, layer: Recurrent, p: dict[str, Parameter], x: Value, valid: Valid, state: States
     ) -> tuple[list[Value], States]:
+        state = start.chosen(self.graph, layer, self.given, state)
         cells = [cell for cell, _ in layer.directions.values()]
         if len(cells) == 1 or cells[0] != cells[1] or isinstance(native.node(cells[0], valid), str):
-            return layer.unroll(self, p, x, valid, state)
-        self.paths[layer.name] = native.title(cells[0])
-        return recurrent.write(self.graph, cells[0], "bidirectional", p, x, valid, state)
+            outputs, new = layer.unroll(self, p, x, valid, state)
+        else:
+            self.paths[layer.name] = native.title(cells[0])
+            outputs, new = recurrent.write(self.graph, cells[0], "bidirectional", p, x, valid, state)
+        return outputs, {name: self._kept(x, value, state[name]) for name, value in new.items()}
+
+    def _kept(self, x: Value, new: Value, old: Value) -> Value:
+        """A final state: the old one where x has no step."""
+        return Later(self.graph, new.shape, lambda: empty.kept(self.graph, x.shape[0], new, old))
 
     def recurrent_step(
         self, layer: Recurrent, p: dict[str, Parameter], x: Value, state: States
     ) -> tuple[Value, States]:
         self.paths[layer.name] = "elementary nodes"
+        state = start.chosen(self.graph, layer, self.given, state)
         return layer.cell_step(self, p, x, state)
 
     def unroll(
@@ -192,6 +95,38 @@ class OnnxOps:
     def flip(self, y: Value) -> Value:
         return sequences.flip(self.graph, y)
 
-    def _unary(self, kind: str, x: Operators) -> Value:
-        value = x.value()
-        return self.graph.node(kind, [value], value.shape)
+    def repeat(self, x: Value, along: Value | int) -> Value:
+        return sequences.repeat(self.graph, x, along)
+
+    def counted(self, x: Value, valid: Valid) -> Value:
+        return summaries.counted(self.graph, x, valid)
+
+    def total(self, x: Value) -> Value:
+        return summaries.total(self.graph, x)
+
+    def largest(self, x: Value, valid: Valid) -> Value:
+        return summaries.largest(self.graph, x, valid)
+
+    def taps(self, x: Value, outside: tuple[int, int], width: int, stride: int, dilation: int) -> list[Value]:
+        seen = windows.Windows(outside, dilation * (width - 1) + 1, stride)
+        return windows.taps(self.graph, x, seen, dilation)
+
+    def windows(self, valid: Valid, span: int, stride: int) -> Valid:
+        return windows.valid(self.graph, valid, windows.Windows((0, 0), span, stride))
+
+    def convolve(
+        self, x: Value, kernel: Parameter, outside: tuple[int, int], stride: int, dilation: int, groups: int
+    ) -> Value:
+        seen = windows.Windows(outside, dilation * (kernel.shape[1] - 1) + 1, stride)
+        return windows.convolve(self.graph, x, kernel, seen, dilation, groups)
+
+    # Attention
+
+    def products(self, query: Value, keys: Value) -> Value:
+        return attention.products(self.graph, query, keys)
+
+    def additive(self, query: Value, keys: Value, scale: Value) -> Value:
+        return attention.additive(self.graph, query, keys, scale)
+
+    def attend(self, scores: Value, values: Value, valid: Valid) -> Value:
+        return attention.attend(self.graph, scores, values, valid)

@@ -70,7 +70,7 @@ def begins(graph: Graph, valid: Valid, reverse: bool) -> Value | None:
         _, batch = sizes(graph, forward)
         shape = graph.join([graph.integers(1), graph.unsqueeze(batch, 0)])
         no = graph.node("Expand", [graph.constant(np.array([[False]]), "no"), shape], (1, forward.shape[1]))
-        longer = graph.node("Concat", [forward, no], ("time+1", forward.shape[1]), axis=0)
+        longer = graph.node("Concat", [forward, no], (f"{forward.shape[0]}+1", forward.shape[1]), axis=0)
         return graph.slice(longer, 1, _END, forward.shape[0])
 
     return graph.shared(("begins", reset.name), shifted)
@@ -114,7 +114,7 @@ def rows(graph: Graph, x: Value, steps: Value) -> Value:
         start = graph.node("Mul", [steps, batch], steps.shape)
         return graph.node("Add", [start, each], steps.shape)
 
-    flat = graph.reshape(x, (-1, int(x.shape[2])), ("time*batch", x.shape[2]))
+    flat = graph.reshape(x, (-1, int(x.shape[2])), (f"max(1,{x.shape[0]})*batch", x.shape[2]))
     return graph.node("Gather", [flat, graph.shared(("rows", steps.name), index)], x.shape, axis=0)
 
 
@@ -163,6 +163,14 @@ def last(graph: Graph, y: Value, valid: Valid, reverse: bool) -> Value:
 def flip(graph: Graph, y: Value) -> Value:
     """The time axis reversed."""
     return graph.slice(y, -1, -_END, y.shape[0], -1)
+
+
+def repeat(graph: Graph, x: Value, along: Value | int) -> Value:
+    """A vector (batch, features) at each of so many steps, or at those of a sequence."""
+    time = along if isinstance(along, int) else along.shape[0]
+    steps = graph.integers(along) if isinstance(along, int) else graph.unsqueeze(sizes(graph, along)[0], 0)
+    shape = graph.join([steps, graph.node("Shape", [x], (2,))], 0)
+    return graph.node("Expand", [x, shape], (time, *x.shape))
 
 
 def sizes(graph: Graph, x: Value) -> tuple[Value, Value]:

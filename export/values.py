@@ -57,14 +57,13 @@ class Value(Operators):
         return self
 
 
-class Product(Value):
-    """x · kernel, written when it is first used; where it is added to something, both become one Gemm."""
+class Later(Value):
+    """A value that is written when it is first used, and not at all where it is not."""
 
-    def __init__(self, graph: Any, x: Value, kernel: Value, shape: tuple[Dimension, ...]) -> None:
+    def __init__(self, graph: Any, shape: tuple[Dimension, ...], make: Callable[[], Value]) -> None:
         self.graph = graph
-        self.x = x
-        self.kernel = kernel
         self.shape = shape
+        self._make = make
 
     @property
     def pending(self) -> bool:
@@ -74,7 +73,16 @@ class Product(Value):
     @cached_property
     def name(self) -> str:  # type: ignore[override]
         """The value's name in the graph."""
-        return self.graph.gemm(self.x, self.kernel).name
+        return self._make().name
+
+
+class Product(Later):
+    """x · kernel; where it is added to something, both become one Gemm."""
+
+    def __init__(self, graph: Any, x: Value, kernel: Value, shape: tuple[Dimension, ...]) -> None:
+        super().__init__(graph, shape, lambda: graph.gemm(x, kernel))
+        self.x = x
+        self.kernel = kernel
 
 
 class Parameter(Operators):

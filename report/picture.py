@@ -8,9 +8,10 @@ from pathlib import Path
 import numpy as np
 
 from rnnspec import GRU, Checkpoint, Recurrent, accuracy
-from rnnspec.conformance.case import Case, as_call
+from rnnspec.conformance.case import Case
 from rnnspec.conformance.vectors import valid as cases
 from rnnspec.conventions import keras, onnx
+from rnnspec.inputs import as_call
 from rnnspec.reference import Net
 
 LEFT, WIDTH, ROW, TOP = 250, 620, 24, 62

@@ -27,18 +27,30 @@ if TYPE_CHECKING:  # `as`: type checkers take them for public
     from rnnspec.checkpoint import load as load
     from rnnspec.errors import SpecError as SpecError
     from rnnspec.errors import UnsupportedError as UnsupportedError
+    from rnnspec.graph import Input as Input
+    from rnnspec.layers import Activation as Activation
+    from rnnspec.layers import Attention as Attention
+    from rnnspec.layers import Convolution as Convolution
     from rnnspec.layers import Dense as Dense
     from rnnspec.layers import Dropout as Dropout
     from rnnspec.layers import Embedding as Embedding
     from rnnspec.layers import Layer as Layer
+    from rnnspec.layers import Merge as Merge
+    from rnnspec.layers import Norm as Norm
+    from rnnspec.layers import Pool as Pool
     from rnnspec.layers import Recurrent as Recurrent
+    from rnnspec.layers import Repeat as Repeat
+    from rnnspec.layers import Scale as Scale
+    from rnnspec.layers import Summary as Summary
     from rnnspec.model import Model as Model
 
 _HOME = {
     "activations": "Affine Celu Elu Function HardShrink HardSigmoid LeakyRelu ScaledTanh SoftShrink ThresholdedRelu",
     "checkpoint": "SPEC_VERSION Checkpoint load",
     "errors": "SpecError UnsupportedError",
-    "layers": "Dense Dropout Embedding Layer Recurrent",
+    "graph": "Input",
+    "layers": "Activation Attention Convolution Dense Dropout Embedding Layer Merge Norm Pool Recurrent Repeat Scale "
+    "Summary",
     "model": "Model",
 }
 _MODULE = {name: module for module, names in _HOME.items() for name in names.split()}

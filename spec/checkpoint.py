@@ -19,7 +19,7 @@ from rnnspec.ops import under
 from rnnspec.reading import regular
 from rnnspec.shown import quoted
 
-SPEC_VERSION = 1
+SPEC_VERSION = 2
 _KEY = "rnnspec"  # the one entry of the safetensors metadata: with more, their order would not be fixed
 _DTYPES = {"F32": "float32", "F64": "float64"}  # as safetensors calls them
 
@@ -84,7 +84,7 @@ class Checkpoint:
 
     def to_bytes(self) -> bytes:
         """The file as bytes."""
-        header = {"version": SPEC_VERSION, "model": self.model.to_builtins(), "metadata": self.metadata}
+        header = {"version": self.model.version, "model": self.model.to_builtins(), "metadata": self.metadata}
         text = json.dumps(header, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
         weights = {name: np.ascontiguousarray(self.weights[name]) for name in sorted(self.weights)}
         return safetensors.numpy.save(weights, {_KEY: text})
@@ -106,6 +106,7 @@ def load(path: str | os.PathLike, allow_nonfinite: bool = False) -> Checkpoint:
         raise SpecError(f"{path}: safetensors without an rnnspec architecture; `rnnspec convert` reads torch's")
     header = read_header(file.metadata[_KEY], str(path))
     model = Model.from_builtins(header.get("model"), f"{path}: model")
+    check_version(model, header["version"], str(path))
     for name, entry in file.entries.items():
         if entry.dtype not in _DTYPES:
             found = f"tensor {quoted(name)}: expected dtype float32 or float64, found {entry.dtype}"
@@ -125,13 +126,19 @@ def read_header(text: str, where: str) -> dict[str, Any]:
     if not isinstance(header, dict):
         raise SpecError(f"{where}: metadata {_KEY!r}: expected an object, found {type(header).__name__}")
     version = header.get("version")
-    if type(version) is not int or version != SPEC_VERSION:  # true and 1.0 are equal to 1
+    if type(version) is not int or not 1 <= version <= SPEC_VERSION:  # true and 1.0 are equal to 1
         found = quoted(version)
         raise SpecError(f"{where}: written for spec version {found}, this is {SPEC_VERSION}; update rnnspec")
     metadata = header.setdefault("metadata", {})
     if not isinstance(metadata, dict):
         raise SpecError(f"{where}: metadata {_KEY!r}: metadata: expected an object, found {type(metadata).__name__}")
     return header
+
+
+def check_version(model: Model, version: int, where: str) -> None:
+    """Raise SpecError where a file says an older version than the one that first had what its model holds."""
+    if model.version > version:
+        raise SpecError(f"{where}: says spec version {version}, and its model needs {model.version}; write it anew")
 
 
 def as_checkpoint(source: "Checkpoint | str | os.PathLike", allow_nonfinite: bool = False) -> Checkpoint:

@@ -5,7 +5,7 @@ import math
 import sys
 import types
 import typing
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cache
 from importlib.metadata import entry_points
@@ -18,6 +18,21 @@ from rnnspec.errors import SpecError
 from rnnspec.shown import quoted, shown
 
 Size = Annotated[int, msgspec.Meta(ge=1, le=limits.SIZE)]
+
+
+class Frozen(dict):
+    """A mapping that does not change, and so has a hash: what a field that is a mapping holds."""
+
+    def __hash__(self) -> int:  # type: ignore[override]
+        return hash(frozenset(self.items()))
+
+    def _refuse(self, *_: Any, **__: Any) -> Any:
+        raise TypeError("a configuration does not change; make another one with msgspec.structs.replace")
+
+    __setitem__ = __delitem__ = __ior__ = clear = pop = popitem = setdefault = update = _refuse
+
+    def __reduce__(self) -> tuple:
+        return type(self), (dict(self),)
 
 
 _KINDS: list[type["Config"]] = []  # in the order of their definitions; msgspec sets a tag after `__init_subclass__`
@@ -36,17 +51,8 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     def __post_init__(self) -> None:
         for name, kind in _fields(type(self)).items():
-            value, where = getattr(self, name), f"{type(self).__name__}.{name}"
-            if kind.items:
-                if not isinstance(value, (list, tuple)):
-                    raise SpecError(f"{where}: expected a list, found {quoted(value)}")
-                msgspec.structs.force_setattr(self, name, tuple(value))
-                for i, item in enumerate(value):
-                    _is_a(kind.items, item, f"{where}[{i}]")
-            elif isinstance(value, Config) or kind.plain is None:
-                _is_a(kind.config, value, where)
-            else:
-                msgspec.structs.force_setattr(self, name, _plain(kind, value, where))  # 1 is 1.0 in a floating field
+            value = _checked(kind, getattr(self, name), f"{type(self).__name__}.{name}")
+            msgspec.structs.force_setattr(self, name, value)
 
     def to_builtins(self) -> dict[str, Any]:
         """The configuration as plain dicts, lists and scalars, defaults written out."""
@@ -56,6 +62,11 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     def from_builtins(cls, data: Any, where: str = "architecture") -> Self:
         """Read plain data strictly: unknown and missing keys are errors that name their place (CONFIG-1)."""
         return decode(cls, data, where)
+
+
+def unsaid(plain: dict[str, Any], *names: str) -> dict[str, Any]:
+    """Plain data without these fields where they say nothing: fields that came later, whose absence files rely on."""
+    return {name: value for name, value in plain.items() if value is not None or name not in names}
 
 
 C = TypeVar("C", bound=Config)
@@ -154,13 +165,35 @@ def _load_entry_point(base: type[Config], tag: str) -> bool:
 
 
 def _value(kind: "_Field", value: Any, where: str) -> Any:
+    """Plain data → what the field holds."""
     if kind.items:
         if not isinstance(value, (list, tuple)):
             raise SpecError(f"{where}: expected a list, got {type(value).__name__}")
         return tuple(_decode(kind.items, item, f"{where}[{i}]") for i, item in enumerate(value))
+    if kind.named and isinstance(value, dict):
+        return Frozen({name: _value(kind.named, value[name], f"{where}.{shown(name)}") for name in sorted(value)})
     if kind.config and (kind.plain is None or isinstance(value, dict)):
         return _decode(kind.config, value, where)
     return _plain(kind, value, where)
+
+
+def _checked(kind: "_Field", value: Any, where: str) -> Any:
+    """What a user gave → what the field holds."""
+    if kind.items:
+        if not isinstance(value, (list, tuple)):
+            raise SpecError(f"{where}: expected a list, found {quoted(value)}")
+        for i, item in enumerate(value):
+            _is_a(kind.items, item, f"{where}[{i}]")
+        return tuple(value)
+    if kind.named and isinstance(value, Mapping):
+        for name in value:
+            if not isinstance(name, str):
+                raise SpecError(f"{where}: expected names, found {quoted(name)}")
+        return Frozen({name: _checked(kind.named, value[name], f"{where}.{shown(name)}") for name in sorted(value)})
+    if isinstance(value, Config) or kind.plain is None:
+        _is_a(kind.config, value, where)
+        return value
+    return _plain(kind, value, where)  # 1 is 1.0 in a floating field
 
 
 def _is_a(kind: type[Config] | None, value: Any, where: str) -> None:
@@ -197,12 +230,14 @@ def _hint(cls: type[Config]) -> str:
 
 
 class _Field(NamedTuple):
-    """What a field may hold: configurations in a list (`items`), or one (`config`), or plain values (`plain`)."""
+    """What a field may hold: configurations in a list (`items`), or one (`config`), or plain values (`plain`), or any
+    of these by name (`named`)."""
 
     items: type[Config] | None
     config: type[Config] | None
     plain: Any
     required: bool
+    named: "_Field | None" = None
 
 
 @cache
@@ -219,6 +254,11 @@ def _field(kind: Any, required: bool) -> _Field:
         return _Field(arguments[0], None, None, required)
     if _is_config(kind):
         return _Field(None, kind, None, required)
+    mapping = next((member for member in arguments if typing.get_origin(member) is Mapping), None)
+    if mapping is not None:
+        rest = tuple(member for member in arguments if member is not mapping)
+        named = _field(typing.get_args(mapping)[1], True)
+        return _Field(None, None, typing.Union[rest], required, named)  # noqa: UP007
     config = next(filter(_is_config, arguments), None)
     if config is None:
         return _Field(None, None, kind, required)

@@ -1,16 +1,22 @@
 """What a network is called with, checked once for all backends (INPUT-1 to INPUT-6)."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any, Protocol
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import ArrayLike
 
+from rnnspec import limits
 from rnnspec.errors import SpecError
+from rnnspec.graph import Input
 from rnnspec.layers import Embedding
 from rnnspec.model import Model
 from rnnspec.ops import Array, States
 from rnnspec.valid import Valid
+
+STEPS = ("lengths", "mask", "reset")  # what says which steps of an input count, and where sequences begin
+ABSENT = {"lengths": None, "mask": None, "state": None, "reset": None}  # the arguments that may be left out
+_ALL = Valid()
 
 
 class Arrays(Protocol):
@@ -35,26 +41,104 @@ class Arrays(Protocol):
         """A state in the dtype of the network."""
 
 
+class Call(NamedTuple):
+    """A call whose arguments fit: x and which steps count by the names of inputs (of x alone, called x; the second only
+    for inputs with a time of their own), states by name or None where none were given, and the rows."""
+
+    x: dict[str, Array]
+    valid: dict[str, Valid]
+    state: States | None
+    rows: Any
+
+
 class Arguments:
     """The arguments that a model takes."""
 
     def __init__(self, model: Model, time_major: bool = False) -> None:
-        first = model.layers[0]
         self.model = model
         self.time_major = time_major
         self.states = model.states()
-        self.vocabulary = first.vocabulary if isinstance(first, Embedding) else None
+        embeddings = [(n.of[0], n.layer.vocabulary) for n in model.graph.nodes if isinstance(n.layer, Embedding)]
+        self.vocabularies = {of: min(size for name, size in embeddings if name == of) for of, _ in embeddings}
+        self.unbroken = {time: model.graph.unbroken(time) for time in model.graph.times()}
 
-    def of_call(
-        self, arrays: Arrays, x: Any, lengths: Any, mask: Any, state: Any, reset: Any
-    ) -> tuple[Array, Valid, States | None]:
-        """x, which steps count, and states by name, or None where none were given.
+    def of_call(self, arrays: Arrays, x: Any, lengths: Any, mask: Any, state: Any, reset: Any) -> Call:
+        """The arguments of a call over whole sequences.
 
         Raises:
             SpecError: an argument does not fit the model or x; the message names it, and what was expected.
         """
-        x = arrays.features(x) if self.vocabulary is None else arrays.ids(x, self.vocabulary)
-        check_x(self.model, x.shape, time_major=self.time_major)
+        if self.model.by_name:
+            return self._by_name(arrays, x, {"lengths": lengths, "mask": mask, "reset": reset}, state, frozenset())
+        x, valid = self._input(arrays, "x", x, lengths, mask, reset, False)
+        rows = x.shape[1 if self.time_major else 0]
+        return Call({"x": x}, {"x": valid}, self._given(arrays, state, rows), rows)
+
+    def of_step(self, arrays: Arrays, x_t: Any, state: Any, lengths: Any = None, mask: Any = None) -> Call:
+        """The arguments of a step; lengths and mask are of inputs that are given whole (GRAPH-8).
+
+        Raises:
+            SpecError: one of them does not fit the model.
+            UnsupportedError: the model has no step.
+        """
+        stepped = self.model.stepped
+        if self.model.by_name:
+            return self._by_name(arrays, x_t, {"lengths": lengths, "mask": mask, "reset": None}, state, stepped)
+        for key, marks in ("lengths", lengths), ("mask", mask):
+            if marks is not None:
+                raise SpecError(f"{key}: a single step is valid; leave it out")
+        x, _ = self._input(arrays, "x", x_t, None, None, None, True)
+        return Call({"x": x}, {}, self._given(arrays, state, x.shape[0]), x.shape[0])
+
+    def _by_name(self, arrays: Arrays, x: Any, steps: dict[str, Any], state: Any, stepped: frozenset[str]) -> Call:
+        """The arguments of a model whose inputs have names."""
+        given = self.model.given
+        values = check_mapping("x", x, given, given)
+        own = [name for name, value in given.items() if value.sequence and not value.like and name not in stepped]
+        by_name = {key: check_mapping(key, value, given, ()) for key, value in steps.items()}
+        for key, of in by_name.items():
+            for name in of:
+                if name not in own:
+                    raise SpecError(f"{key}[{name!r}]: {self._no_steps(name, stepped)}")
+        counts: dict[str, Valid] = {}
+        rows: Any = None
+        for name, value in values.items():
+            lengths, mask, reset = (of.get(name) for of in by_name.values())
+            try:
+                values[name], valid = self._input(arrays, name, value, lengths, mask, reset, name in stepped)
+                sizes = values[name].shape
+                check_rows(sizes[1 if self._turned(name, stepped) else 0], rows)
+            except SpecError as error:
+                raise SpecError(f"{name}: {str(error).removeprefix('x: ')}") from None
+            rows = sizes[1 if self._turned(name, stepped) else 0] if rows is None else rows
+            if name in own:
+                counts[name] = valid
+        self._check_alike(values, stepped)
+        return Call(values, counts, self._given(arrays, state, rows), rows)
+
+    def _turned(self, name: str, stepped: frozenset[str]) -> bool:
+        """Whether time comes before the rows."""
+        return self.time_major and self.model.given[name].sequence and name not in stepped
+
+    def _no_steps(self, name: str, stepped: frozenset[str]) -> str:
+        given = self.model.given[name]
+        if given.like:
+            return f"its steps are those of {given.like!r}; give it there"
+        return "one step is given, which is valid" if name in stepped else "a vector has no steps; leave it out"
+
+    def _input(
+        self, arrays: Arrays, name: str, x: Any, lengths: Any, mask: Any, reset: Any, step: bool
+    ) -> tuple[Array, Valid]:
+        """One input, and which of its steps count."""
+        given = self.model.given[name]
+        x = (
+            arrays.features(x)
+            if given.features is not None
+            else arrays.ids(x, self.vocabularies.get(name, limits.SIZE))
+        )
+        check_x(given, x.shape, step, self.time_major)
+        if lengths is None and mask is None and reset is None:
+            return x, _ALL
         time, batch = arrays.sizes(x) if self.time_major else arrays.sizes(x)[::-1]
         if lengths is not None:
             lengths = arrays.lengths(lengths, batch, time)
@@ -63,19 +147,20 @@ class Arguments:
                 raise SpecError("mask: given together with lengths; give one of them")
             mask = arrays.marks("mask", mask, batch, time)
         if reset is not None:
+            if self.unbroken[name] is not None:
+                fix = "give each sequence a row of its own"
+                raise SpecError(f"reset: no sequence can begin anew here: {self.unbroken[name]}; {fix}")
             reset = arrays.marks("reset", reset, batch, time)
-        rows = x.shape[1 if self.time_major else 0]
-        return x, Valid(lengths, mask, reset), self._given(arrays, state, rows)
+        return x, Valid(lengths, mask, reset)
 
-    def of_step(self, arrays: Arrays, x_t: Any, state: Any) -> tuple[Array, States | None]:
-        """x_t, and states by name, or None where none were given.
-
-        Raises:
-            SpecError: one of them does not fit the model.
-        """
-        x_t = arrays.features(x_t) if self.vocabulary is None else arrays.ids(x_t, self.vocabulary)
-        check_x(self.model, x_t.shape, step=True)
-        return x_t, self._given(arrays, state, x_t.shape[0])
+    def _check_alike(self, values: Mapping[str, Array], stepped: frozenset[str]) -> None:
+        """Inputs along one time have as many steps."""
+        axis = 0 if self.time_major else 1
+        for name, given in self.model.given.items():
+            if given.like is not None and name not in stepped:
+                found, expected = (values[n].shape[axis] for n in (name, given.like))
+                if None not in (found, expected) and found != expected:
+                    raise SpecError(f"{name}: expected the {expected} steps of {given.like!r}, found {found}")
 
     def _given(self, arrays: Arrays, state: Any, batch: int | None) -> States | None:
         if state is None:
@@ -84,6 +169,33 @@ class Arguments:
         given = {name: arrays.state(name, value) for name, value in state.items()}
         check_state(self.states, given, batch)
         return given
+
+
+def as_call(model: Model, arrays: Mapping[str, Any]) -> dict[str, Any]:
+    """Arrays under the names of an .npz file → keyword arguments of a call.
+
+        x, lengths, lstm.h             of a model whose input has no name: lengths, mask and reset, and states
+        words, words.lengths, lstm.h   of one with the input `words`
+
+    Arrays of other names are left out.
+    """
+    states = {name: arrays[name] for name in model.states() if name in arrays}
+    call: dict[str, Any] = {"state": states} if states else {}
+    if not model.by_name:
+        return {key: arrays[key] for key in ("x", *STEPS) if key in arrays} | call
+    call["x"] = {name: arrays[name] for name in model.given if name in arrays}
+    for key in STEPS:
+        if found := {name: arrays[f"{name}.{key}"] for name in model.given if f"{name}.{key}" in arrays}:
+            call[key] = found
+    return call
+
+
+def names(model: Model) -> list[str]:
+    """The names that `as_call` knows."""
+    if not model.by_name:
+        return ["x", *STEPS, *model.states()]
+    own = [name for name, given in model.given.items() if given.sequence and not given.like]
+    return [*model.given, *(f"{name}.{key}" for name in own for key in STEPS), *model.states()]
 
 
 class NumpyArrays:
@@ -123,31 +235,64 @@ class NumpyArrays:
         return numbers(value, f"state: {name!r}").astype(self.dtype)
 
 
-def check_x(model: Model, shape: Sequence[int | None], step: bool = False, time_major: bool = False) -> None:
-    """The rank and features of x; a None in `shape` is unknown yet and passes.
+def check_x(given: Input, shape: Sequence[int | None], step: bool = False, time_major: bool = False) -> None:
+    """The rank and features of an input, of one step of it or whole; a None in `shape` is unknown yet and passes.
 
     Raises:
         SpecError: x has other axes or other features.
     """
-    rank = 2 - step + (model.inputs is not None)
-    if len(shape) == rank and (model.inputs is None or shape[-1] in (model.inputs, None)):
+    step = step or not given.sequence
+    rank = 2 - step + (given.features is not None)
+    if len(shape) == rank and (given.features is None or shape[-1] in (given.features, None)):
         return
     axes = ["batch"] if step else ["time", "batch"] if time_major else ["batch", "time"]
-    if model.inputs is not None:
-        axes.append(str(model.inputs))
-    what = "ids" if model.inputs is None else "x"
+    if given.features is not None:
+        axes.append(str(given.features))
+    what = "ids" if given.features is None else "x"
     expected = f"({', '.join(axes)}{',' if len(axes) == 1 else ''})"
     found = f"{what}: expected shape {expected}, found {tuple(shape)}"
     if len(shape) != rank:
         raise SpecError(f"{found}: {rank} axes needed, not {len(shape)}")
-    raise SpecError(f"{found}: the model takes {model.inputs} features")
+    raise SpecError(f"{found}: the model takes {given.features} features")
+
+
+def check_mapping(what: str, value: Any, known: Iterable[str], needed: Iterable[str]) -> dict[str, Any]:
+    """What a model with inputs by name takes: a mapping of them, a copy of which is returned; None is an empty one.
+
+    Raises:
+        SpecError: it is no mapping, or a name is unknown or missing.
+    """
+    known = list(known)
+    if value is None:
+        value = {}
+    if not isinstance(value, Mapping):
+        expected = ", ".join(f"{name!r}: …" for name in known)
+        raise SpecError(f"{what}: expected a mapping by the names of the inputs, {{{expected}}}, found {_kind(value)}")
+    for name in value:
+        if name not in known:
+            raise SpecError(f"{what}: unknown input {name!r}; expected {', '.join(known)}")
+    for name in needed:
+        if value.get(name) is None:
+            raise SpecError(f"{what}: input {name!r} is missing; expected {', '.join(known)}")
+    return {name: value[name] for name in known if value.get(name) is not None}
+
+
+def check_rows(found: int | None, expected: int | None) -> None:
+    """All inputs have as many rows. Raises SpecError: they have not."""
+    if None not in (found, expected) and found != expected:
+        raise SpecError(f"expected {expected} rows as in the inputs before it, found {found}")
+
+
+def _kind(value: Any) -> str:
+    return f"an array of shape {tuple(value.shape)}" if hasattr(value, "shape") else type(value).__name__
 
 
 def numbers(value: Any, name: str = "x") -> np.ndarray:
     """x, or what is called `name`, as an array of real numbers. Raises SpecError: it holds anything else."""
     found = array(value, name)
     if found.dtype.kind not in "fiub":
-        raise SpecError(f"{name}: expected numbers, found {found.dtype}")
+        what = "a mapping; the model's input has no name" if isinstance(value, Mapping) else str(found.dtype)
+        raise SpecError(f"{name}: expected numbers, found {what}")
     return found
 
 

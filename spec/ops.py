@@ -53,6 +53,9 @@ class Ops(Protocol):
     def exp(self, x: Array) -> Array:
         """eˣ."""
 
+    def sqrt(self, x: Array) -> Array:
+        """√x."""
+
     def erf(self, x: Array) -> Array:
         """The error function."""
 
@@ -136,6 +139,43 @@ class Ops(Protocol):
 
     def flip(self, y: Array) -> Array:
         """The time axis reversed (UNROLL-10)."""
+
+    def repeat(self, x: Array, along: Any) -> Array:
+        """A vector (batch, features) at each of so many steps, a number, or at those of an array (batch, time, …),
+        which may be ids."""
+
+    def counted(self, x: Array, valid: Any) -> Array:
+        """1 at valid steps, else 0: (batch, time, 1) in the dtype of x (batch, time, features)."""
+
+    def total(self, x: Array) -> Array:
+        """The sum over time: (batch, features)."""
+
+    def largest(self, x: Array, valid: Any) -> Array:
+        """The maximum over valid steps (batch, features), 0 where there is none; equal ones share the gradient."""
+
+    def taps(self, x: Array, outside: tuple[int, int], width: int, stride: int, dilation: int) -> list[Array]:
+        """What windows over time see at each of their `width` places, `dilation` apart: arrays (batch, windows,
+        features), x with `outside` zeros before and after, a window every `stride` steps, as many as fit."""
+
+    def windows(self, valid: Any, span: int, stride: int) -> Any:
+        """Which windows are valid: those whose `span` steps all are, from step `stride` · t on."""
+
+    def convolve(
+        self, x: Array, kernel: Array, outside: tuple[int, int], stride: int, dilation: int, groups: int
+    ) -> Array:
+        """Σ over the `taps` of x of kernel (units, width, inputs / groups): (batch, windows, units)."""
+
+    # Attention
+
+    def products(self, query: Array, keys: Array) -> Array:
+        """Σ query ⊙ key: query (batch, [time,] features), keys (batch, steps, features) → (batch, [time,] steps)."""
+
+    def additive(self, query: Array, keys: Array, scale: Array) -> Array:
+        """Σ scale ⊙ tanh(query + key), with the shapes of `products`; scale (features,)."""
+
+    def attend(self, scores: Array, values: Array, valid: Any) -> Array:
+        """Σ softmax(scores) ⊙ value over the valid steps, 0 where there is none: scores (batch, [time,] steps), values
+        (batch, steps, features) → (batch, [time,] features)."""
 
 
 def scope(tensors: dict[str, Array], prefix: str) -> dict[str, Array]:

@@ -20,9 +20,7 @@ def schema() -> dict[str, Any]:
     _, components = msgspec.json.schema_components([Model, *structs], ref_template="#/$defs/{name}")
     for component in components.values():  # the rest of a docstring is for readers of the code
         component["description"] = component["description"].splitlines()[0]
-        for field in component["properties"].values():
-            if "anyOf" in field:  # whose order depends on the version of msgspec
-                field["anyOf"].sort(key=lambda kind: (kind.get("type") == "null", json.dumps(kind, sort_keys=True)))
+        _sort(component["properties"])
     for base, classes in kinds.items():
         components[base.__name__] = {"oneOf": [{"$ref": f"#/$defs/{cls.__name__}"} for cls in classes]}
     document = {
@@ -32,6 +30,14 @@ def schema() -> dict[str, Any]:
         "$defs": dict(sorted(components.items())),
     }
     return typing.cast(dict[str, Any], document)
+
+
+def _sort(part: Any) -> None:
+    """Put alternatives in order, which else depends on the version of msgspec."""
+    if isinstance(part, dict) and "anyOf" in part:
+        part["anyOf"].sort(key=lambda kind: (kind.get("type") == "null", json.dumps(kind, sort_keys=True)))
+    for inner in part.values() if isinstance(part, dict) else part if isinstance(part, list) else ():
+        _sort(inner)
 
 
 def text() -> str:

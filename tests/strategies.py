@@ -10,6 +10,7 @@ from rnnspec import (
     LSTM,
     RNN,
     UGRNN,
+    Attending,
     Cell,
     CellDropout,
     Checkpoint,
@@ -105,7 +106,7 @@ def of_fields(kind: type[Cell], **drawn) -> st.SearchStrategy[Cell]:
 
 def simple_cells() -> st.SearchStrategy[Cell]:
     """Cells that stand alone."""
-    plain = [kind for kind in specified(Cell).values() if not issubclass(kind, (Gated, Wrapper, Stack))]
+    plain = [kind for kind in specified(Cell).values() if not issubclass(kind, (Gated, Wrapper, Stack, Attending))]
     return st.one_of(
         lstms(),
         *(gated(over_all=kind is not GRU).flatmap(partial(gated_of, kind)) for kind in (RNN, GRU, UGRNN)),

@@ -32,6 +32,11 @@ class Program(NamedTuple):
         return cls(new, nodes[len(old) :])
 
 
+def obstacle(cell: Cell) -> str | None:
+    """Why there is no fused loop of the cell; None where there is one."""
+    return None if cell.memory is None else "what reads a memory has no fused loop"
+
+
 def trace(cell: Cell, inputs: int, training: bool = False, mask: bool = False, resets: bool = False) -> Program:
     """The step of a cell for x (batch, inputs) → its program, whose one result is the output.
 

@@ -18,7 +18,7 @@ from rnnspec.backends.jax.arguments import Arrays
 from rnnspec.backends.jax.program import program
 from rnnspec.checkpoint import Checkpoint, as_checkpoint, check_weights
 from rnnspec.errors import SpecError
-from rnnspec.model import Results
+from rnnspec.model import Output, Results
 from rnnspec.ops import States
 
 
@@ -56,13 +56,15 @@ class Net:
 
     def __call__(
         self,
-        x: ArrayLike,
-        lengths: ArrayLike | None = None,
-        mask: ArrayLike | None = None,
+        x: ArrayLike | Mapping[str, ArrayLike],
+        lengths: ArrayLike | Mapping[str, ArrayLike] | None = None,
+        mask: ArrayLike | Mapping[str, ArrayLike] | None = None,
         state: Mapping[str, ArrayLike] | None = None,
-        reset: ArrayLike | None = None,
+        reset: ArrayLike | Mapping[str, ArrayLike] | None = None,
     ) -> Results:
         """Whole sequences: x (batch, time, inputs) or ids (batch, time) → outputs, final states by name.
+
+        With inputs by name x, lengths, mask and reset are mappings by these names (INPUT-7).
 
         Raises:
             SpecError: x, lengths, mask, state or reset do not fit the model (INPUT-1 to INPUT-6).
@@ -73,11 +75,11 @@ class Net:
     def apply(
         self,
         parameters: Mapping[str, Any],
-        x: ArrayLike,
-        lengths: ArrayLike | None = None,
-        mask: ArrayLike | None = None,
+        x: ArrayLike | Mapping[str, ArrayLike],
+        lengths: ArrayLike | Mapping[str, ArrayLike] | None = None,
+        mask: ArrayLike | Mapping[str, ArrayLike] | None = None,
         state: Mapping[str, ArrayLike] | None = None,
-        reset: ArrayLike | None = None,
+        reset: ArrayLike | Mapping[str, ArrayLike] | None = None,
         noise: int | Array | None = None,
     ) -> Results:
         """The call as a pure function: outputs, final states by name.
@@ -95,37 +97,46 @@ class Net:
         check_weights(self.model, dict(parameters), "parameters", allow_nonfinite=True)
         for name, value in parameters.items():
             self._arrays.check_dtype(f"parameters: {name!r}", value)
-        y, new = self._program.sequence(
-            dict(parameters), *self._arguments.of_call(self._arrays, x, lengths, mask, state, reset), noise
-        )
+        call = self._arguments.of_call(self._arrays, x, lengths, mask, state, reset)
+        y, new = self._program.sequence(dict(parameters), call.x, call.valid, call.state, noise)
         return (y, self._in_order(new)) if self.return_state else y
 
-    def step(self, x_t: ArrayLike, state: Mapping[str, ArrayLike] | None = None) -> tuple[Array, States]:
+    def step(
+        self,
+        x_t: ArrayLike | Mapping[str, ArrayLike],
+        state: Mapping[str, ArrayLike] | None = None,
+        lengths: Mapping[str, ArrayLike] | None = None,
+        mask: Mapping[str, ArrayLike] | None = None,
+    ) -> tuple[Output, States]:
         """One time step: x_t (batch, inputs) or ids (batch,) → output (batch, outputs), states by name.
 
+        Inputs by name that are read whole, as a memory is, are given whole, with lengths or a mask by name (GRAPH-8).
+
         Raises:
-            SpecError: x_t or state do not fit the model.
-            UnsupportedError: a layer runs backward.
+            SpecError: x_t, state, lengths or mask do not fit the model.
+            UnsupportedError: a layer runs backward, or reads a sequence whole.
         """
         forks.check("jax")
         with self.precise():
-            y, new = self._program.step(self.parameters, *self._arguments.of_step(self._arrays, x_t, state))
+            call = self._arguments.of_step(self._arrays, x_t, state, lengths, mask)
+            y, new = self._program.step(self.parameters, call.x, call.state, call.valid)
         return y, self._in_order(new)
 
     def pull(
         self,
         cotangents: dict[str, np.ndarray],
-        x: ArrayLike,
-        lengths: ArrayLike | None,
-        mask: ArrayLike | None,
+        x: ArrayLike | Mapping[str, ArrayLike],
+        lengths: ArrayLike | Mapping[str, ArrayLike] | None,
+        mask: ArrayLike | Mapping[str, ArrayLike] | None,
         state: Mapping[str, ArrayLike] | None,
-        reset: ArrayLike | None,
+        reset: ArrayLike | Mapping[str, ArrayLike] | None,
         training: bool,
     ) -> tuple[dict[str, Array], dict[str, Array]]:
         """Results, and gradients of Σ cotangent ⊙ result, by name: what `vjp` gives."""
         with self.precise():
-            given = self._arguments.of_call(self._arrays, x, lengths, mask, state, reset)
-            return self._program.pull(self.parameters, *given, self.noise() if training else None, cotangents)
+            call = self._arguments.of_call(self._arrays, x, lengths, mask, state, reset)
+            noise = self.noise() if training else None
+            return self._program.pull(self.parameters, call.x, call.valid, call.state, noise, cotangents)
 
     def _in_order(self, states: States) -> States:
         """As the model has them: `jit` sorts dictionaries by their keys."""

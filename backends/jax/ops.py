@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array, lax
 
-from rnnspec.backends.jax import sequences
+from rnnspec.backends.jax import attention, sequences, windows
 from rnnspec.backends.jax.noise import Noise
 from rnnspec.backends.jax.unroll import unroll
 from rnnspec.layers import Recurrent
@@ -42,6 +42,7 @@ class JaxOps:
     tanh = staticmethod(jnp.tanh)
     relu = staticmethod(jax.nn.relu)
     exp = staticmethod(jnp.exp)
+    sqrt = staticmethod(jnp.sqrt)
     erf = staticmethod(jax.scipy.special.erf)
     softplus = staticmethod(jax.nn.softplus)
     greater = staticmethod(jnp.greater)
@@ -117,3 +118,13 @@ class JaxOps:
     hold = staticmethod(sequences.hold)
     last = staticmethod(sequences.last)
     flip = staticmethod(sequences.flip)
+    repeat = staticmethod(sequences.repeat)
+    counted = staticmethod(sequences.counted)
+    total = staticmethod(sequences.total)
+    largest = staticmethod(sequences.largest)
+    taps = staticmethod(windows.taps)
+    convolve = staticmethod(windows.convolve)
+    windows = staticmethod(windows.windows)
+    products = staticmethod(attention.products)
+    additive = staticmethod(attention.additive)
+    attend = staticmethod(attention.attend)

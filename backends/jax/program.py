@@ -6,7 +6,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-from jax import Array
+from jax import Array, lax
 
 from rnnspec import inputs
 from rnnspec.backends.jax.noise import Noise
@@ -30,12 +30,14 @@ class Program:
 
     @cached_property
     def sequence(self) -> Callable[..., Any]:
-        """Whole sequences: parameters, x, which steps count, states or None, noise or None → outputs, final states."""
+        """Whole sequences: parameters, x and which steps count by input, states or None, noise or None → outputs, final
+        states."""
         return jax.jit(self._sequence)
 
     @cached_property
     def step(self) -> Callable[..., Any]:
-        """One time step: parameters, x_t, states or None → output, states."""
+        """One time step: parameters, x_t by input, states or None, which steps count of the others → output,
+        states."""
         return jax.jit(self._step)
 
     @cached_property
@@ -43,39 +45,55 @@ class Program:
         """As `sequence`, and cotangents → results and gradients by name."""
         return jax.jit(self._pull)
 
-    def _sequence(self, parameters: dict[str, Array], x: Array, valid: Valid, state: States | None, noise: Any):
-        x = x.swapaxes(0, 1) if self.time_major else x
-        p = self.model.by_layer(parameters)
-        state = self._start(p, x.shape[0]) if state is None else state
+    def _sequence(self, parameters: States, x: States, valid: dict[str, Valid], state: States | None, noise: Any):
+        x = {name: self._turned(name, value) for name, value in x.items()}
+        p = self._by_layer(parameters)
+        state = self._start(p, x) if state is None else state
         ops = JaxOps(None if noise is None else Noise(noise, self.seed))
         y, new = self.model.apply(ops, p, x, valid, state)
-        return jax.tree.map(self._turned, y), new
+        return self.model.each(self._turned, y), new
 
     def _pull(
-        self, parameters: dict[str, Array], x: Array, valid: Valid, state: States | None, noise: Any, cotangents: States
+        self,
+        parameters: States,
+        x: States,
+        valid: dict[str, Valid],
+        state: States | None,
+        noise: Any,
+        cotangents: States,
     ):
         """Results, and the gradients of Σ cotangent ⊙ result: of the parameters, features and given states."""
 
         def results(parameters: dict[str, Array], floating: dict[str, Array], state: States | None):
-            y, new = self._sequence(parameters, floating.get("x", x), valid, state, noise)
+            y, new = self._sequence(parameters, x | floating, valid, state, noise)
             return {**self.model.named(y), **new}
 
-        floating = {} if self.model.inputs is None else {"x": x}
+        floating = {name: value for name, value in x.items() if self.model.given[name].features is not None}
         found, pull = jax.vjp(results, parameters, floating, state)
         inputs.check_cotangents(*({name: a.shape for name, a in arrays.items()} for arrays in (found, cotangents)))
         parts = pull({name: cotangents.get(name, jnp.zeros_like(result)) for name, result in found.items()})
-        return found, {name: gradient for part in parts for name, gradient in (part or {}).items()}
+        every = {name: gradient for part in parts for name, gradient in (part or {}).items()}
+        return found, {name: gradient for name, gradient in every.items() if name not in self.model.fixed}
 
-    def _step(self, parameters: dict[str, Array], x_t: Array, state: States | None):
-        p = self.model.by_layer(parameters)
-        return self.model.step(JaxOps(), p, x_t, self._start(p, x_t.shape[0]) if state is None else state)
+    def _step(self, parameters: States, x_t: States, state: States | None, valid: dict[str, Valid]):
+        p = self._by_layer(parameters)
+        stepped = self.model.stepped
+        x_t = {name: value if name in stepped else self._turned(name, value) for name, value in x_t.items()}
+        return self.model.step(JaxOps(), p, x_t, self._start(p, x_t) if state is None else state, valid)
 
-    def _start(self, p: ByLayer, batch: int) -> States:
+    def _by_layer(self, parameters: States) -> ByLayer:
+        """The parameters, statistics without a gradient (NORMALISE-3)."""
+        fixed = self.model.fixed
+        return self.model.by_layer({n: lax.stop_gradient(v) if n in fixed else v for n, v in parameters.items()})
+
+    def _start(self, p: ByLayer, x: States) -> States:
+        batch = len(next(iter(x.values())))
         zeros = {name: jnp.zeros((batch, size), self.dtype) for name, size in self.sizes.items()}
         return self.model.start(JaxOps(), p, zeros)
 
-    def _turned(self, y: Array) -> Array:
-        return y.swapaxes(0, 1) if self.time_major and y.ndim == 3 else y
+    def _turned(self, name: str, y: Array) -> Array:
+        """An input or output with time and batch exchanged, where time comes first."""
+        return y.swapaxes(0, 1) if self.time_major and name in self.model.sequences else y
 
 
 @lru_cache(_KEPT)

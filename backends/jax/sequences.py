@@ -57,3 +57,33 @@ def last(y: Array, valid: Valid, reverse: bool) -> Array:
 def flip(y: Array) -> Array:
     """The time axis reversed (UNROLL-10)."""
     return y[:, ::-1]
+
+
+def repeat(x: Array, along: Array | int) -> Array:
+    """`Ops.repeat`."""
+    count = along if isinstance(along, int) else along.shape[1]
+    return jnp.broadcast_to(x[:, None], (x.shape[0], count, x.shape[1]))
+
+
+def counted(x: Array, valid: Valid) -> Array:
+    """`Ops.counted`."""
+    mask, _ = steps(valid, x, False)
+    return jnp.ones((*x.shape[:2], 1), x.dtype) if mask is None else mask[..., None].astype(x.dtype)
+
+
+def total(x: Array) -> Array:
+    """`Ops.total`."""
+    return x.sum(1)
+
+
+def largest(x: Array, valid: Valid) -> Array:
+    """`Ops.largest`."""
+    if not x.shape[1]:
+        return jnp.zeros((x.shape[0], x.shape[-1]), x.dtype)
+    mask, _ = steps(valid, x, False)
+    if mask is None:
+        return x.max(1)
+    return jnp.where(mask.any(1)[:, None], jnp.where(mask[..., None], x, LOW).max(1), 0)
+
+
+LOW = -1e30  # below anything that a network computes

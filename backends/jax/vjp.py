@@ -13,22 +13,24 @@ from rnnspec.backends.jax.module import Net
 def vjp(
     net: Net,
     cotangents: Mapping,
-    x: ArrayLike,
-    lengths: ArrayLike | None = None,
-    mask: ArrayLike | None = None,
+    x: ArrayLike | Mapping[str, ArrayLike],
+    lengths: ArrayLike | Mapping[str, ArrayLike] | None = None,
+    mask: ArrayLike | Mapping[str, ArrayLike] | None = None,
     state: Mapping[str, ArrayLike] | None = None,
-    reset: ArrayLike | None = None,
+    reset: ArrayLike | Mapping[str, ArrayLike] | None = None,
     training: bool = False,
 ) -> tuple[dict[str, Array], dict[str, Array]]:
     """The results, y and final states by name, and the gradients of Σ cotangent ⊙ result over all results.
 
-    Gradients are with respect to every weight, x where it is floating, and every given state, by name.
+    Gradients are with respect to every weight, x (or each input by name) where it is floating, and every given state,
+    by name.
 
     Args:
         cotangents: result name → array of its shape; a result without one counts as 0.
         training: whether the call draws noise.
     """
-    floating = np.asarray(x).dtype.kind == "f"
+    given = x if isinstance(x, Mapping) else {"x": x}
+    counts = {name for name, value in given.items() if np.asarray(value).dtype.kind != "f"}
     pulled = {name: inputs.numbers(value, name).astype(net.dtype) for name, value in cotangents.items()}
     results, gradients = net.pull(pulled, x, lengths, mask, state, reset, training)
-    return results, {name: gradient for name, gradient in gradients.items() if name != "x" or floating}
+    return results, {name: gradient for name, gradient in gradients.items() if name not in counts}

@@ -1,7 +1,7 @@
 """What the user holds: sessions behind the common interface."""
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -11,12 +11,14 @@ from rnnspec import inputs
 from rnnspec.checkpoint import Checkpoint, as_checkpoint
 from rnnspec.convert.onnx import files
 from rnnspec.errors import UnsupportedError
+from rnnspec.export.inputs import counted
 from rnnspec.export.model import serialised
 from rnnspec.export.session import Session
 from rnnspec.export.start import initial_states
 from rnnspec.layers import Recurrent
 from rnnspec.model import Output
 from rnnspec.reading import contents
+from rnnspec.valid import Valid
 
 
 class _Arrays(inputs.NumpyArrays):
@@ -42,13 +44,14 @@ class Net:
         self._arguments = inputs.Arguments(self.model, time_major)
         self._arrays = _Arrays("float32")
 
-    def _session(self, **options: bool) -> Session:
+    def _session(self, step: bool, lengths: bool, mask: bool, reset: bool) -> Session:
         """The graph for a kind of call."""
-        key = tuple(options.items())
-        if key not in self._sessions:
+        kind = step, lengths, mask, reset
+        if kind not in self._sessions:
+            options = {"step": step, "lengths": lengths, "mask": mask, "reset": reset}
             data, tensors = serialised(self.checkpoint(), "model.data", **options)
-            self._sessions[key] = Session(data, tensors=tensors)
-        return self._sessions[key]
+            self._sessions[kind] = Session(data, tensors=tensors)
+        return self._sessions[kind]
 
     def checkpoint(self) -> Checkpoint:
         """The checkpoint that the network was made from. Raises UnsupportedError: it was made from an .onnx file."""
@@ -58,120 +61,113 @@ class Net:
 
     def paths(self) -> dict[str, str]:
         """Recurrent layer → a native node, or a `Scan` and why, in sequences with lengths."""
-        return (self._loaded or self._session(lengths=True, mask=False, reset=False)).paths
+        return (self._loaded or self._session(False, True, False, False)).paths
 
     def __call__(
         self,
-        x: ArrayLike,
-        lengths: ArrayLike | None = None,
-        mask: ArrayLike | None = None,
+        x: ArrayLike | Mapping[str, ArrayLike],
+        lengths: ArrayLike | Mapping[str, ArrayLike] | None = None,
+        mask: ArrayLike | Mapping[str, ArrayLike] | None = None,
         state: Mapping[str, ArrayLike] | None = None,
-        reset: ArrayLike | None = None,
+        reset: ArrayLike | Mapping[str, ArrayLike] | None = None,
     ) -> tuple[Output, dict[str, np.ndarray]]:
         """Whole sequences: x (batch, time, inputs) or ids (batch, time) → outputs, final states by name.
 
+        With inputs by name x, lengths, mask and reset are mappings by these names (INPUT-7).
+
         Raises:
-            SpecError: x, lengths, mask, reset or state do not fit the model (INPUT-1 to INPUT-6).
+            SpecError: x, lengths, mask, reset or state do not fit the model (INPUT-1 to INPUT-7).
             UnsupportedError: a loaded file that was exported without the inputs that the call needs.
         """
-        values, valid, given = self._arguments.of_call(self._arrays, x, lengths, mask, state, reset)
-        return self._run(values, *valid, given)
-
-    def _run(
-        self,
-        x: np.ndarray,
-        lengths: np.ndarray | None,
-        mask: np.ndarray | None,
-        reset: np.ndarray | None,
-        given: dict[str, np.ndarray] | None,
-    ) -> tuple[Output, dict[str, np.ndarray]]:
-        """The call on checked arguments."""
-        batch, time = x.shape[:2][::-1] if self.time_major else x.shape[:2]
-        if mask is not None and np.array_equal(mask, np.arange(time) < mask.sum(1)[:, None]):
-            lengths, mask = mask.sum(1), None  # the same, and faster
-        if batch == 0:  # ONNX Runtime's LSTM ends the process
-            axis = 1 if self.time_major else 0
-            y, new = self(np.zeros((*x.shape[:axis], 1, *x.shape[axis + 1 :]), x.dtype))
-            y = self._each(y, lambda part: part.take([], axis if part.ndim == 3 else 0))
-            return y, {name: value[:0] for name, value in new.items()}
-        if time == 0:  # ONNX Runtime's Scan needs a step: one that is not valid changes nothing
-            axis = 0 if self.time_major else 1
-            padded = np.zeros((*x.shape[:axis], 1, *x.shape[axis + 1 :]), x.dtype)
-            y, new = self(padded, np.zeros(batch, int), state=given)
-            return self._each(y, lambda part: part.take([], axis) if part.ndim == 3 else part), new
-        if self._loaded is None:
-            session = self._session(lengths=lengths is not None, mask=mask is not None, reset=reset is not None)
-        else:
-            session = self._loaded
-        swap = self.time_major != session.time_major
-        feeds = {"x": x.swapaxes(0, 1) if swap else x, **_steps(session, lengths, mask, reset, batch, time)}
-        return self._results(session.run(feeds | self._states(given, batch)), swap)
+        return self._run(self._arguments.of_call(self._arrays, x, lengths, mask, state, reset), step=False)
 
     def step(
-        self, x_t: ArrayLike, state: Mapping[str, ArrayLike] | None = None
-    ) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+        self,
+        x_t: ArrayLike | Mapping[str, ArrayLike],
+        state: Mapping[str, ArrayLike] | None = None,
+        lengths: Mapping[str, ArrayLike] | None = None,
+        mask: Mapping[str, ArrayLike] | None = None,
+    ) -> tuple[Output, dict[str, np.ndarray]]:
         """One time step: x_t (batch, inputs) or ids (batch,) → output (batch, outputs), states by name.
 
+        Inputs by name that are read whole, as a memory is, are given whole, with lengths or a mask by name (GRAPH-8).
+
         Raises:
-            SpecError: x_t or state do not fit the model.
-            UnsupportedError: a layer runs backward, or reverses its output.
+            SpecError: x_t, state, lengths or mask do not fit the model.
+            UnsupportedError: a layer runs backward, or reverses its output, or reads a sequence whole.
         """
-        values, given = self._arguments.of_step(self._arrays, x_t, state)
-        session = self._loaded or self._session(step=True)
-        if session.step:
-            return self._results(session.run({"x": values, **self._states(given, len(values))}), False)
+        call = self._arguments.of_step(self._arrays, x_t, state, lengths, mask)
+        if self._loaded is None or self._loaded.step:
+            return self._run(call, step=True)
         for layer in self.model.layers:  # a sequence file streams as sequences of one step
+            if layer.name not in self.model.stepped:
+                raise UnsupportedError(
+                    f"layer {layer.name!r} runs whole at every step, and the file was exported without --step"
+                )
             if isinstance(layer, Recurrent) and layer.direction != "forward":
                 raise UnsupportedError(
                     f"layer {layer.name!r} is {layer.direction}: it has no step; run whole sequences"
                 )
             if isinstance(layer, Recurrent) and layer.reverse_output:
                 raise UnsupportedError(f"layer {layer.name!r} reverses its output: it has no step; run whole sequences")
-        y, new = self(values[None] if self.time_major else values[:, None], state=given)
-        if y.ndim == 3:
-            y = y[0] if self.time_major else y[:, 0]
-        return y, new
+        axis = 0 if self.time_major else 1
+        values = {n: np.expand_dims(v, axis) if n in self.model.stepped else v for n, v in call.x.items()}
+        call = call._replace(x=values, valid={name: Valid() for name in counted(self.model, False)})
+        y, new = self._run(call, step=False)
+        return self.model.each(lambda _, part: part.take(0, axis) if part.ndim == 3 else part, y), new
 
-    def _states(self, given: dict[str, np.ndarray] | None, batch: int) -> dict[str, np.ndarray]:
-        """The given states, or those that sequences start from."""
-        return {name: np.tile(value, (batch, 1)) for name, value in self._initial.items()} if given is None else given
+    def _run(self, call: inputs.Call, step: bool) -> tuple[Output, dict[str, np.ndarray]]:
+        """A call whose arguments were checked."""
+        counts = call.valid
+        lengths = mask = reset = False
+        for name, valid in call.valid.items():
+            if valid.mask is not None:
+                valid = self._shortened(call.x[name], valid.mask, valid.reset)
+                counts = {**counts, name: valid}
+            lengths |= valid.lengths is not None
+            mask |= valid.mask is not None
+            reset |= valid.reset is not None
+        session = self._loaded or self._session(step, lengths, mask, reset)
+        if session.step != step:
+            raise UnsupportedError("the file is a single step; call net.step, or export it without --step")
+        feeds = {**call.x, **self._states(call)}
+        if swap := self.time_major != session.time_major:
+            for name in self.model.sequences & feeds.keys() - (self.model.stepped if step else set()):
+                feeds[name] = feeds[name].swapaxes(0, 1)
+        if lengths or mask or reset or self._loaded is not None:
+            for name, valid in counts.items():
+                feeds |= session.counts(name, valid, *self._sizes(call.x[name]))
+        results = session.run(feeds)
+        y = self._output(results)
+        if swap:
+            y = self.model.each(lambda _, part: part.swapaxes(0, 1) if part.ndim == 3 else part, y)
+        return y, results
 
-    def _results(self, results: dict[str, np.ndarray], swap: bool) -> tuple[Output, dict[str, np.ndarray]]:
-        separate = self.model.separate
-        y = (results.pop("y.forward"), results.pop("y.backward")) if separate else results.pop("y")
-        return self._each(y, lambda part: part.swapaxes(0, 1) if swap and part.ndim == 3 else part), results
+    def _sizes(self, x: np.ndarray) -> tuple[int, int]:
+        """Rows and steps of a sequence."""
+        return (x.shape[1], x.shape[0]) if self.time_major else (x.shape[0], x.shape[1])
 
-    def _each(self, y: Output, change: Callable[[np.ndarray], np.ndarray]) -> Output:
-        """The output, or both where they are separate, changed."""
-        return tuple(map(change, y)) if self.model.separate else change(y)
+    def _shortened(self, x: np.ndarray, mask: np.ndarray, reset: np.ndarray | None) -> Valid:
+        """Lengths in place of a mask that says no more: they are faster."""
+        lengths = mask.sum(1)
+        same = np.array_equal(mask, np.arange(self._sizes(x)[1]) < lengths[:, None])
+        return Valid(lengths=lengths, reset=reset) if same else Valid(mask=mask, reset=reset)
 
+    def _states(self, call: inputs.Call) -> dict[str, np.ndarray]:
+        """The given states, or those that sequences start from; those that start from another place the graph finds."""
+        if call.state is not None:
+            return call.state
+        return {name: np.tile(value, (call.rows, 1)) for name, value in self._initial.items()}
 
-def _steps(
-    session: Session,
-    lengths: np.ndarray | None,
-    mask: np.ndarray | None,
-    reset: np.ndarray | None,
-    batch: int,
-    time: int,
-) -> dict[str, np.ndarray]:
-    """The inputs that say which steps count, as the graph takes them."""
-    if session.step:
-        raise UnsupportedError("the file is a single step; call net.step, or export it without --step")
-    feeds = {}
-    counts = np.full(batch, time) if lengths is None else lengths
-    if "mask" in session.takes:
-        feeds["mask"] = np.arange(time) < counts[:, None] if mask is None else mask
-    elif mask is not None:
-        raise UnsupportedError("mask: with holes or left padding, and the file was exported without --mask")
-    elif "lengths" in session.takes:
-        feeds["lengths"] = counts.astype("int32")
-    elif (counts != time).any():
-        raise UnsupportedError("lengths: the file was exported without them; export it again with lengths")
-    if "reset" in session.takes:
-        feeds["reset"] = np.zeros((batch, time), bool) if reset is None else reset
-    elif reset is not None and reset.any():
-        raise UnsupportedError("reset: the file was exported without it; export it again with --reset")
-    return feeds
+    def _output(self, results: dict[str, np.ndarray]) -> Output:
+        """The outputs, taken out of the results."""
+
+        def one(name: str) -> Output:
+            if (pair := f"{name}.forward") in results:
+                return results.pop(pair), results.pop(f"{name}.backward")
+            return results.pop(name)
+
+        return one("y") if self.model.outputs is None else {name: one(name) for name in self.model.outputs}
 
 
 def load(

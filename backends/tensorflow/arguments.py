@@ -1,107 +1,107 @@
-"""What a network is called with, as tensors by name, and checked (INPUT-1 to INPUT-6).
-
-Values are checked in NumPy where they are known, and by assertions in the graph where they are not.
-"""
+"""What a network is called with, as tensors by name, and checked (INPUT-1 to INPUT-7)."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 import keras
-import numpy as np
 import tensorflow as tf
 
 from rnnspec import inputs
+from rnnspec.backends.tensorflow.arrays import Arrays, Size, agreeing, as_array
 from rnnspec.errors import SpecError
 from rnnspec.model import Model
+from rnnspec.valid import Valid
 
-Size = Any  # an int, or a scalar tensor where it is not known yet
-Given = dict[str, tf.Tensor]  # "x", and where given "lengths", "mask", "reset" and all states: names of an .npz file
+Given = dict[str, tf.Tensor]  # inputs, what says which of their steps count, and states: names of an .npz file
+SEED = ".seed"  # what noise is drawn from, among them: the name of nothing else
+_ABSENT = dict.fromkeys(("lengths", "mask", "state", "reset"))
+_ALL = Valid()
 
 
-def separate(
-    model: Model,
-    x: Any,
-    lengths: Any = None,
-    mask: Any = None,
-    state: Mapping[str, Any] | None = None,
-    reset: Any = None,
-) -> dict[str, Any]:
-    """The arguments by name, absent ones left out; x may be a mapping that holds them all.
+def separate(model: Model, x: Any, *, state: Mapping[str, Any] | None = None, **steps: Any) -> dict[str, Any]:
+    """The arguments by the names of an .npz file, absent ones left out; x may be a mapping that holds them all.
+
+    steps: lengths, mask and reset; mappings where inputs have names.
 
     Raises:
         SpecError: a mapping with other keys, or states that do not fit.
     """
-    if isinstance(x, Mapping):
-        if any(other is not None for other in (lengths, mask, state, reset)):
-            raise SpecError("x: a mapping holds lengths, mask, reset and states itself; give them there")
-        names = ["x", "lengths", "mask", "reset", *model.states()]
+    if model.by_name:
+        given = inputs.check_mapping("x", x, inputs.names(model), model.given)
+        whole = any(name not in model.given for name in given)
+    elif whole := isinstance(x, Mapping):
+        names = inputs.names(model)
         for name in x:
             if name not in names:
                 raise SpecError(f"x: unknown key {name!r}; expected {', '.join(names)}")
         if "x" not in x:
             raise SpecError("x: the mapping has no key 'x'; add it")
-        return dict(x)
-    if state is not None:
-        inputs.check_named(state)
-        state = {name: _array(f"state: {name!r}", value) for name, value in state.items()}
-        inputs.check_state(model.states(), state, None)
-    given = {"x": x, "lengths": lengths, "mask": mask, "reset": reset, **(state or {})}
-    return {name: value for name, value in given.items() if value is not None}
-
-
-def check(model: Model, given: dict[str, Any], dtype: str, *, step: bool = False, time_major: bool = False) -> Given:
-    """The arguments as tensors. Raises SpecError where they do not fit the model."""
-    arguments, arrays = inputs.Arguments(model, time_major), Arrays(dtype)
-    state = {name: given[name] for name in arguments.states if name in given} or None
-    marks: dict[str, tf.Tensor | None] = {}
-    if step:
-        x, known = arguments.of_step(arrays, given["x"], state)
-        batch = arrays.sizes(x)[0]
+        given = dict(x)
     else:
-        lengths, mask, reset = (given.get(name) for name in ("lengths", "mask", "reset"))
-        x, valid, known = arguments.of_call(arrays, given["x"], lengths, mask, state, reset)
-        batch, marks = arrays.sizes(x)[time_major], valid._asdict()
-    states = {
-        name: _same(f"state: {name!r}", value, batch, arguments.states[name]) for name, value in (known or {}).items()
-    }
-    return {"x": x} | {name: value for name, value in marks.items() if value is not None} | states
+        given = {"x": x}
+    if whole:
+        if state is not None or any(value is not None for value in steps.values()):
+            raise SpecError("x: a mapping holds lengths, mask, reset and states itself; give them there")
+        return given
+    for key, value in steps.items():
+        if value is not None:
+            of = inputs.check_mapping(key, value, model.given, ()) if model.by_name else {"": value}
+            given |= {f"{name}.{key}" if name else key: array for name, array in of.items()}
+    if state is None:
+        return given
+    inputs.check_named(state)
+    state = {name: as_array(f"state: {name!r}", value) for name, value in state.items()}
+    inputs.check_state(model.states(), state, None)
+    return given | state
 
 
-class Arrays:
-    """`rnnspec.inputs.Arrays`: sizes that are not known are scalar tensors."""
+def check(arguments: inputs.Arguments, given: dict[str, Any], dtype: str, *, step: bool = False) -> Given:
+    """The arguments as tensors. Raises SpecError where they do not fit the model."""
+    model, arrays = arguments.model, Arrays(dtype)
+    call = _ABSENT | inputs.as_call(model, given)
+    if step:
+        x, valid, state, rows = arguments.of_step(arrays, call["x"], call["state"], call["lengths"], call["mask"])
+    else:
+        x, valid, state, rows = arguments.of_call(arrays, **call)
+    if rows is None or model.by_name:
+        x, rows = _alike(arguments, arrays, x, step)
+    sizes = arguments.states
+    states = {name: agreeing(f"state: {name!r}", value, rows, sizes[name]) for name, value in (state or {}).items()}
+    for name, keys in marks(model).items():
+        for key, value in zip(keys, valid.get(name, _ALL), strict=True):
+            if value is not None:
+                x[key] = value
+    return x | states
 
-    def __init__(self, dtype: str) -> None:
-        self.dtype = dtype
 
-    def ids(self, x: Any, vocabulary: int) -> tf.Tensor:
-        """Of any integer type, as int64."""
-        ids = _ids(vocabulary, x)
-        _shape("x", ids)
-        return ids
+def marks(model: Model) -> dict[str, tuple[str, ...]]:
+    """Input with a time of its own → the names of its lengths, mask and reset among the arguments."""
+    if not model.by_name:
+        return {"x": inputs.STEPS}
+    own = [name for name, given in model.given.items() if given.sequence and not given.like]
+    return {name: tuple(f"{name}.{key}" for key in inputs.STEPS) for name in own}
 
-    def features(self, x: Any) -> tf.Tensor:
-        """Arrays of any type, and tensors in the dtype of the network."""
-        features = _floats("x", x, self.dtype)
-        _shape("x", features)
-        return features
 
-    def sizes(self, x: tf.Tensor) -> tuple[Size, ...]:
-        """The lengths of the first two axes."""
-        return tuple(size if size is not None else tf.shape(x)[axis] for axis, size in enumerate(x.shape[:2]))
-
-    def lengths(self, value: Any, batch: Size, time: Size) -> tf.Tensor:
-        """Of any integer type, as int32."""
-        return _lengths(value, batch, time)
-
-    def marks(self, name: str, value: Any, batch: Size, time: Size) -> tf.Tensor:
-        """Booleans."""
-        marks = tf.convert_to_tensor(_array(name, value))
-        inputs.check_marks(name, marks.dtype == tf.bool, (None, None), 0, 0)  # now the shape
-        return _same(name, marks, batch, time)
-
-    def state(self, name: str, value: Any) -> tf.Tensor:
-        """Arrays of any type, and tensors in the dtype of the network."""
-        return _floats(f"state {name!r}", value, self.dtype)
+def _alike(arguments: inputs.Arguments, arrays: Arrays, x: Given, step: bool) -> tuple[Given, Size]:
+    """The inputs and their rows. As many rows in each, and steps in those along one time: what is not known yet is
+    checked when the graph runs (what is known has been)."""
+    model, sizes = arguments.model, {}
+    for name, value in x.items():
+        whole = model.given[name].sequence and not (step and name in model.stepped)
+        leading = arrays.sizes(value)[: 2 if whole else 1]
+        sizes[name] = leading[::-1] if whole and arguments.time_major else leading
+    first = next(iter(sizes.values()))
+    checked: Given = {}
+    for name, found in sizes.items():
+        expected = (first[0], *sizes[model.given[name].like or name][1:])
+        unknown = [
+            tf.debugging.assert_equal(one, other, f"{name}: does not fit the rows or the steps of the other inputs")
+            for one, other in zip(found, expected, strict=True)
+            if one is not other and not (isinstance(one, int) and isinstance(other, int))
+        ]
+        with tf.control_dependencies(unknown):
+            checked[name] = tf.identity(x[name]) if unknown else x[name]
+    return checked, first[0]
 
 
 def symbolic(given: dict[str, Any]) -> bool:
@@ -111,82 +111,18 @@ def symbolic(given: dict[str, Any]) -> bool:
 
 def specs(model: Model, dtype: str, names: Iterable[str], step: bool = False) -> dict[str, tf.TensorSpec]:
     """The arguments called `names` as a graph takes them: batch and time are free."""
-    leading = [None] if step else [None, None]
-    x = tf.TensorSpec(leading, tf.int64) if model.inputs is None else tf.TensorSpec([*leading, model.inputs], dtype)
-    known = {
-        "x": x,
-        "lengths": tf.TensorSpec([None], tf.int32),
-        "mask": tf.TensorSpec([None, None], tf.bool),
-        "reset": tf.TensorSpec([None, None], tf.bool),
-        "seed": tf.TensorSpec([2], tf.int64),
-    } | {name: tf.TensorSpec([None, size], dtype, name.replace(".", "_")) for name, size in model.states().items()}
+    known: dict[str, tf.TensorSpec] = {SEED: tf.TensorSpec([2], tf.int64, "seed")}
+    for name, given in model.given.items():
+        leading = [None, None] if given.sequence and not (step and name in model.stepped) else [None]
+        features = [] if given.features is None else [given.features]
+        known[name] = tf.TensorSpec([*leading, *features], dtype if features else tf.int64, name)
+    for lengths, mask, reset in marks(model).values():
+        known[lengths] = tf.TensorSpec([None], tf.int32, _plain(lengths))
+        known |= {name: tf.TensorSpec([None, None], tf.bool, _plain(name)) for name in (mask, reset)}
+    known |= {name: tf.TensorSpec([None, size], dtype, _plain(name)) for name, size in model.states().items()}
     return {name: known[name] for name in names}
 
 
-def _array(name: str, value: Any) -> Any:
-    """Tensors of all kinds as they are, anything else as an array."""
-    return value if hasattr(value, "dtype") and not isinstance(value, np.ndarray) else inputs.array(value, name)
-
-
-def _floats(name: str, value: Any, dtype: str) -> tf.Tensor:
-    if not tf.is_tensor(value):
-        return tf.convert_to_tensor(inputs.numbers(value, name).astype(dtype))
-    if isinstance(value, tf.RaggedTensor):
-        raise SpecError(f"{name}: expected a dense tensor; give x.to_tensor(), and lengths=x.row_lengths()")
-    if value.dtype != dtype:
-        hint = "; Keras's fit casts arrays to keras.config.floatx()" if not tf.executing_eagerly() else ""
-        fix = f"convert it with tf.cast({name.split()[0]}, tf.{dtype}){hint}"
-        raise SpecError(f"{name}: expected {dtype}, found {value.dtype.name}; {fix}")
-    return tf.convert_to_tensor(value)
-
-
-def _ids(vocabulary: int, value: Any) -> tf.Tensor:
-    known = tf.get_static_value(value) if tf.is_tensor(value) else inputs.array(value, "ids")
-    if known is not None:
-        inputs.check_ids(known, vocabulary)
-        return tf.convert_to_tensor(known.astype(np.int64))
-    _integers("ids", value)
-    ids = tf.cast(value, tf.int64)
-    expected = f"ids: expected 0 to {vocabulary - 1}"
-    low = tf.debugging.assert_non_negative(ids, expected)
-    high = tf.debugging.assert_less(ids, tf.constant(vocabulary, tf.int64), expected)
-    with tf.control_dependencies([low, high]):  # a GPU would answer zeros
-        return tf.identity(ids)
-
-
-def _lengths(value: Any, batch: Size, time: Size) -> tf.Tensor:
-    known = tf.get_static_value(value) if tf.is_tensor(value) else inputs.array(value, "lengths")
-    if known is not None and isinstance(batch, int) and isinstance(time, int):
-        inputs.check_lengths(known, batch, time)
-        return tf.convert_to_tensor(known.astype(np.int32))
-    lengths = tf.convert_to_tensor(value)
-    _integers("lengths", lengths)
-    lengths = tf.cast(_same("lengths", lengths, batch), tf.int32)
-    low = tf.debugging.assert_non_negative(lengths, "lengths: expected 0 or more")
-    high = tf.debugging.assert_less_equal(lengths, time, "lengths: beyond the steps of x; shorten it or pad x")
-    with tf.control_dependencies([low, high]):
-        return tf.identity(lengths)
-
-
-def _integers(name: str, value: tf.Tensor) -> None:
-    if not value.dtype.is_integer:
-        raise SpecError(f"{name}: expected integers, found {value.dtype.name}")
-
-
-def _shape(name: str, value: tf.Tensor) -> tuple[int | None, ...]:
-    if value.shape.rank is None:
-        raise SpecError(f"{name}: expected a known number of axes; give the tf.function an input_signature")
-    return tuple(value.shape)
-
-
-def _same(name: str, value: tf.Tensor, *expected: Size) -> tf.Tensor:
-    """The tensor, its shape checked: at once where it is known, else when the graph runs (nothing may broadcast)."""
-    shape = _shape(name, value)
-    known = tuple(size if isinstance(size, int) else None for size in expected)
-    if not value.shape.is_compatible_with(known):
-        raise SpecError(f"{name}: expected shape {known}, found {shape}")
-    if None not in shape and None not in known:
-        return value
-    message = f"{name}: does not fit the batch or the steps of x"
-    with tf.control_dependencies([tf.debugging.assert_equal(tf.shape(value), tf.stack(expected), message)]):
-        return tf.identity(value)
+def _plain(name: str) -> str:
+    """As a name in a signature."""
+    return name.replace(".", "_")

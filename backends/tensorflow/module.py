@@ -13,14 +13,13 @@ from numpy.typing import ArrayLike
 from rnnspec import inputs
 from rnnspec.backends import forks
 from rnnspec.backends.tensorflow import arguments, kernels, saved_model
+from rnnspec.backends.tensorflow.masks import masks
 from rnnspec.backends.tensorflow.program import Program
-from rnnspec.backends.tensorflow.sequences import flip, steps, unpadded
 from rnnspec.backends.tensorflow.unroll import check, describe
 from rnnspec.checkpoint import Checkpoint, as_checkpoint
 from rnnspec.errors import SpecError, UnsupportedError
 from rnnspec.layers import Recurrent
 from rnnspec.model import Model, Results
-from rnnspec.valid import Valid
 
 PATHS = ("native", "fused", "generic")
 
@@ -31,11 +30,13 @@ class Net(keras.Model):
 
     The variables have the specification's names and shapes. Eager calls run as graphs, traced once for all batch sizes
     and lengths, after the first hundred steps. For `fit` load it with `return_state=False`; its inputs may be x or a
-    mapping of arrays by the names of an .npz file: `net.fit({"x": x, "lengths": lengths}, y)`.
+    mapping of arrays by the names of an .npz file: `net.fit({"x": x, "lengths": lengths}, y)`, or of a model whose
+    inputs have names `net.fit({"audio": x, "audio.lengths": lengths, "speaker": ids}, y)`, where y and the losses are
+    mappings if the model has `outputs`.
 
-    A mask that an earlier Keras layer attached to x is honoured as `mask`, and an error where lengths or a mask are
-    given too. As with every Keras layer, the mask goes on with a sequence output, so Keras's losses leave padded steps
-    out.
+    A mask that an earlier Keras layer attached to an input with a time of its own is honoured as `mask`, and an error
+    where lengths or a mask are given too. As with every Keras layer, the mask goes on with a sequence output, so
+    Keras's losses leave padded steps out.
 
     Raises:
         SpecError: `path` is none of these.
@@ -66,14 +67,17 @@ class Net(keras.Model):
             # TensorFlow keeps a kernel for every name that a variable ever had, so all networks use the same names.
             self._seeds = keras.random.SeedGenerator(None if seed is None else seed & 0xFFFFFFFF, name="seeds")
             for tensor, shape in self.model.parameters().items():
-                value = checkpoint.weights[tensor]
-                self.add_weight(name=tensor, shape=shape, initializer=lambda _, dtype, v=value: tf.constant(v, dtype))
+                value, fixed = checkpoint.weights[tensor], tensor in self.model.fixed
+                start = lambda _, dtype, v=value: tf.constant(v, dtype)  # noqa: E731
+                self.add_weight(name=tensor, shape=shape, initializer=start, trainable=not fixed)
+        self.names = tuple(sorted(self.model.parameters(), key=self.model.fixed.__contains__))  # as `weights` has them
         stock: kernels.Stock = {}
         for layer in self.model.layers:
             if isinstance(layer, Recurrent):
                 check(layer, path)
                 stock |= kernels.layers(layer, path, dtype)
-        self.program = Program(self.model, dtype, time_major, stock, path != "generic", seed is not None)
+        arguments = inputs.Arguments(self.model, time_major)
+        self.program = Program(arguments, dtype, stock, path != "generic", seed is not None)
         self.built = True
 
     def paths(self) -> dict[str, str]:
@@ -85,33 +89,39 @@ class Net(keras.Model):
     def __call__(
         self,
         x: tf.Tensor | ArrayLike | Mapping[str, Any],
-        lengths: tf.Tensor | ArrayLike | None = None,
-        mask: tf.Tensor | ArrayLike | None = None,
+        lengths: tf.Tensor | ArrayLike | Mapping[str, Any] | None = None,
+        mask: tf.Tensor | ArrayLike | Mapping[str, Any] | None = None,
         state: Mapping[str, tf.Tensor | ArrayLike] | None = None,
-        reset: tf.Tensor | ArrayLike | None = None,
+        reset: tf.Tensor | ArrayLike | Mapping[str, Any] | None = None,
         **options: Any,
     ) -> Results:
         """Whole sequences: x (batch, time, inputs) or ids (batch, time) → outputs, final states by name.
 
         Arrays, lists and tensors are taken; `training=True` switches noise on; `merge="none"` gives a tuple of outputs.
+        With inputs by name x, lengths, mask and reset are mappings by these names (INPUT-7), or x holds all of them and
+        the states: `net({"audio": x, "audio.lengths": lengths})`. With `outputs` the outputs are a dictionary.
 
         Raises:
-            SpecError: x, lengths, mask, state or reset do not fit the model (INPUT-1 to INPUT-5).
+            SpecError: x, lengths, mask, state or reset do not fit the model (INPUT-1 to INPUT-7).
             UnsupportedError: `path="native"`, and a reset; or a child forked from where it was loaded.
             tf.errors.InvalidArgumentError: the same, where values are known only when a graph runs.
         """
         forks.check("tensorflow")
-        given = arguments.separate(self.model, x, lengths, mask, state, reset)
-        if "reset" in given and self.path_option == "native":
+        given = arguments.separate(self.model, x, lengths=lengths, mask=mask, reset=reset, state=state)
+        marks = self.program.marks
+        if self.path_option == "native" and any(reset in given for _, _, reset in marks.values()):
             raise UnsupportedError("reset: the native path never begins anew; use path='auto'")
         if arguments.symbolic(given):
             return super().__call__(given, **options)
-        attached = getattr(given["x"], "_keras_mask", None)
-        if attached is not None:
-            if "mask" in given or "lengths" in given:
-                raise SpecError("mask: x has one attached by a Keras layer already; give no other and no lengths")
-            given["mask"] = tf.transpose(attached) if self.program.time_major else attached
-        given = arguments.check(self.model, given, self.dtype, time_major=self.program.time_major)
+        for name, (lengths_, mask_, _) in marks.items():
+            attached = getattr(given[name], "_keras_mask", None)
+            if attached is not None:
+                if mask_ in given or lengths_ in given:
+                    raise SpecError(
+                        f"mask: {name} has one attached by a Keras layer already; give no other and no lengths"
+                    )
+                given[mask_] = tf.transpose(attached) if self.program.time_major else attached
+        given = arguments.check(self.program.arguments, given, self.dtype)
         return super().__call__(given, **options)
 
     def call(self, given: arguments.Given, training: bool = False) -> Results:
@@ -119,39 +129,33 @@ class Net(keras.Model):
         if not isinstance(given, Mapping):  # Keras's stateless_call comes here directly
             given = {"x": given}
         if training:
-            given = given | {"seed": tf.cast(self._seeds.next(), tf.int64)}
+            given = given | {arguments.SEED: tf.cast(self._seeds.next(), tf.int64)}
         y, new = self.program.run(self.tensors(), given)
         return (y, new) if self.return_state else y
 
     def compute_mask(self, given: arguments.Given, previous_mask: Any = None) -> Any:
-        """The valid steps of the output, or of each of two outputs, in the order of their axes."""
-        if not self.model.return_sequences or arguments.symbolic(given):
-            return None
-        time = tf.shape(given["x"])[0 if self.program.time_major else 1]
-        valid = Valid(given.get("lengths"), given.get("mask"))
-        if self.model.padding is not None:
-            x = tf.experimental.numpy.swapaxes(given["x"], 0, 1) if self.program.time_major else given["x"]
-            valid = unpadded(x, self.model.padding, valid)
-        mask = steps(valid, time)
-        flipped = [layer.reverse_output for layer in self.model.layers if isinstance(layer, Recurrent)]
-        if mask is not None:
-            mask = flip(mask) if any(flipped[-1:]) else mask
-            mask = tf.transpose(mask) if self.program.time_major else mask
-        return (mask, mask) if self.model.separate else mask
+        """The valid steps of each output, in the form of the outputs."""
+        return None if arguments.symbolic(given) else masks(self.program, given)
 
     @tf.autograph.experimental.do_not_convert
     def step(
-        self, x_t: tf.Tensor | ArrayLike, state: Mapping[str, tf.Tensor | ArrayLike] | None = None
-    ) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
+        self,
+        x_t: tf.Tensor | ArrayLike | Mapping[str, Any],
+        state: Mapping[str, tf.Tensor | ArrayLike] | None = None,
+        lengths: Mapping[str, tf.Tensor | ArrayLike] | None = None,
+        mask: Mapping[str, tf.Tensor | ArrayLike] | None = None,
+    ) -> Results:
         """One time step: x_t (batch, inputs) or ids (batch,) → output (batch, outputs), states by name.
 
+        Inputs by name that are read whole, as a memory is, are given whole, with lengths or a mask by name (GRAPH-8).
+
         Raises:
-            SpecError: x_t or state do not fit the model.
-            UnsupportedError: a layer runs backward.
+            SpecError: x_t, state, lengths or mask do not fit the model.
+            UnsupportedError: a layer runs backward, or reads a sequence whole.
         """
         forks.check("tensorflow")
-        given = arguments.separate(self.model, x_t, state=state)
-        given = arguments.check(self.model, given, self.dtype, step=True)
+        given = arguments.separate(self.model, x_t, state=state, lengths=lengths, mask=mask)
+        given = arguments.check(self.program.arguments, given, self.dtype, step=True)
         return self.program.run(self.tensors(), given, step=True)
 
     def export(self, filepath: str | os.PathLike, format: str = "tf_saved_model", **options: Any) -> None:
@@ -190,7 +194,7 @@ class Net(keras.Model):
 
     def tensors(self) -> dict[str, tf.Tensor]:
         """The weights by name, as they are now."""
-        return {name: tf.convert_to_tensor(v) for name, v in zip(self.model.parameters(), self.weights, strict=True)}
+        return {name: tf.convert_to_tensor(v) for name, v in zip(self.names, self.weights, strict=True)}
 
 
 def load(

@@ -28,9 +28,10 @@ def to_native(checkpoint: Checkpoint) -> keras.Sequential:
         UnsupportedError: Keras has no layer that means the same; the message names the layer and the option.
     """
     model = checkpoint.model
+    model.check_chain("the writer of stock layers of Keras")
     layers = [_layer(layer, model, checkpoint.dtype) for layer in model.layers]
     shape: tuple[int | None, ...] = (None,)
-    if model.inputs is not None:
+    if isinstance(model.inputs, int):
         shape = (None, model.inputs)
         if model.padding is not None:
             names = [layer.name for layer in model.layers]

@@ -6,7 +6,7 @@ from typing import Self
 import keras
 import tensorflow as tf
 
-from rnnspec.backends.tensorflow import sequences
+from rnnspec.backends.tensorflow import attention, convolution, sequences
 from rnnspec.backends.tensorflow.noise import Noise, Where, where
 from rnnspec.backends.tensorflow.unroll import unroll
 from rnnspec.cells import Cell
@@ -69,6 +69,7 @@ class TensorFlowOps:
     tanh = staticmethod(tf.tanh)
     relu = staticmethod(tf.nn.relu)
     exp = staticmethod(tf.exp)
+    sqrt = staticmethod(tf.sqrt)
     erf = staticmethod(tf.math.erf)
     softplus = staticmethod(tf.nn.softplus)
     clip = staticmethod(tf.clip_by_value)
@@ -127,6 +128,16 @@ class TensorFlowOps:
     hold = staticmethod(sequences.hold)
     last = staticmethod(sequences.last)
     flip = staticmethod(sequences.flip)
+    repeat = staticmethod(sequences.repeat)
+    counted = staticmethod(sequences.counted)
+    total = staticmethod(sequences.total)
+    largest = staticmethod(sequences.largest)
+    taps = staticmethod(convolution.taps)
+    windows = staticmethod(convolution.windows)
+    convolve = staticmethod(convolution.convolve)
+    products = staticmethod(attention.products)
+    additive = staticmethod(attention.additive)
+    attend = staticmethod(attention.attend)
 
 
 def _rows(x: tf.Tensor) -> tf.Tensor:

@@ -4,6 +4,8 @@ import tensorflow as tf
 
 from rnnspec.valid import Valid
 
+LOW = -1e30  # below anything that a network computes
+
 
 def steps(valid: Valid, time: tf.Tensor) -> tf.Tensor | None:
     """The valid steps as booleans (batch, time); None where all are (UNROLL-3)."""
@@ -62,6 +64,33 @@ def last(y: tf.Tensor, valid: Valid, reverse: bool) -> tf.Tensor:
 def flip(y: tf.Tensor) -> tf.Tensor:
     """The time axis reversed (UNROLL-10)."""
     return tf.reverse(y, [1])
+
+
+def repeat(x: tf.Tensor, along: int | tf.Tensor) -> tf.Tensor:
+    """A vector (batch, features) at so many steps, or at those of a sequence."""
+    return tf.repeat(x[:, None], along if isinstance(along, int) else tf.shape(along)[1], 1)
+
+
+def counted(x: tf.Tensor, valid: Valid) -> tf.Tensor:
+    """1 at valid steps of x, else 0: (batch, time, 1)."""
+    mask = steps(valid, tf.shape(x)[1])
+    return tf.ones_like(x[..., :1]) if mask is None else tf.cast(mask[..., None], x.dtype)
+
+
+def total(x: tf.Tensor) -> tf.Tensor:
+    """The sum over time."""
+    return tf.reduce_sum(x, 1)
+
+
+def largest(x: tf.Tensor, valid: Valid) -> tf.Tensor:
+    """The maximum over valid steps, 0 where there is none; equal ones share the gradient."""
+    mask = steps(valid, tf.shape(x)[1])
+    if mask is None:
+        some = tf.shape(x)[1] > 0
+    else:
+        some = tf.reduce_any(mask, 1)[:, None]
+        x = tf.where(mask[..., None], x, tf.cast(LOW, x.dtype))
+    return tf.where(some, tf.reduce_max(x, 1), tf.zeros((), x.dtype))
 
 
 def _marks(y: tf.Tensor, valid: Valid, reverse: bool) -> tf.Tensor | None:

@@ -4,6 +4,7 @@ from typing import Any
 
 import tensorflow as tf
 
+from rnnspec.backends.fused import trace
 from rnnspec.backends.tensorflow import fused, kernels
 from rnnspec.backends.tensorflow.loop import loop
 from rnnspec.backends.tensorflow.plain import obstacle
@@ -16,11 +17,12 @@ from rnnspec.valid import Valid
 
 
 def check(layer: Recurrent, path: str) -> None:
-    """Raise UnsupportedError where the native path was asked for and some cell of the layer does not have it."""
+    """Raise UnsupportedError where a path was asked for that some cell of the layer does not have."""
     for _, cell in kernels.places(layer):
-        reason = obstacle(cell)
-        if reason and path == "native":
+        if path == "native" and (reason := obstacle(cell)):
             raise UnsupportedError(f"layer {layer.name!r}: no native path: {reason}; use path='auto'")
+        if path == "fused" and (reason := trace.obstacle(cell)):
+            raise UnsupportedError(f"layer {layer.name!r}: no fused path: {reason}; use path='auto'")
 
 
 def describe(layer: Recurrent, stock: kernels.Stock, fused: bool) -> str:
@@ -29,7 +31,10 @@ def describe(layer: Recurrent, stock: kernels.Stock, fused: bool) -> str:
     def way(place: str, cell: Cell) -> str:
         if place in stock:
             return f"native: {kernels.NAMES[type(cell)]}"
-        return "fused: a loop with a gradient of its own" if fused else "generic: asked for"
+        if fused:
+            reason = trace.obstacle(cell)
+            return f"generic: {reason}" if reason else "fused: a loop with a gradient of its own"
+        return "generic: asked for"
 
     return "; ".join(dict.fromkeys(way(place, cell) for place, cell in kernels.places(layer)))
 
@@ -43,7 +48,7 @@ def unroll(
     x = tf.transpose(x, (1, 0, 2))
     flags = steps(valid, tf.shape(x)[0]), begins(valid, reverse)
     mask, first = (None if m is None else tf.transpose(m) for m in flags)
-    if ops.fused:
+    if ops.fused and trace.obstacle(cell) is None:
         y, new = fused.unroll(ops, cell, p, x, state, start, mask, first, reverse)
     else:
         prepared = cell.prepare(ops, p)

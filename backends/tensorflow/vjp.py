@@ -1,6 +1,7 @@
 """Gradients by name, for whoever does not write a training loop (CONF-4)."""
 
 from collections.abc import Mapping
+from typing import Any
 
 import tensorflow as tf
 from numpy.typing import ArrayLike
@@ -12,32 +13,36 @@ from rnnspec.backends.tensorflow.module import Net
 def vjp(
     net: Net,
     cotangents: Mapping,
-    x: tf.Tensor | ArrayLike,
-    lengths: tf.Tensor | ArrayLike | None = None,
-    mask: tf.Tensor | ArrayLike | None = None,
+    x: Any,
+    lengths: Any = None,
+    mask: Any = None,
     state: Mapping[str, tf.Tensor | ArrayLike] | None = None,
-    reset: tf.Tensor | ArrayLike | None = None,
+    reset: Any = None,
     training: bool = False,
 ) -> tuple[dict[str, tf.Tensor], dict[str, tf.Tensor]]:
-    """The results, y and final states by name, and the gradients of Σ cotangent ⊙ result over all results.
+    """The results, outputs and final states by name, and the gradients of Σ cotangent ⊙ result over all results.
 
-    Gradients are with respect to every weight, x where it is floating, and every given state, by name.
+    Gradients are with respect to every weight that is no statistic, every input that is floating, and every given
+    state, by name; the input of a model whose inputs have no names is "x".
 
     Args:
         cotangents: result name → array of its shape; a result without one counts as 0.
+        x, lengths, mask, reset: arrays, or mappings by the names of the inputs, as the network takes them.
         training: whether the call draws noise.
     """
-    arguments = dict(zip(net.model.parameters(), net.trainable_variables, strict=True))
-    x = inputs.numbers(x)
-    if x.dtype.kind == "f":
-        arguments["x"] = x = tf.constant(x.astype(net.dtype))
-    start = {name: tf.constant(inputs.numbers(v, name).astype(net.dtype)) for name, v in (state or {}).items()}
-    pulled = {name: tf.constant(inputs.numbers(v, name).astype(net.dtype)) for name, v in cotangents.items()}
-    arguments |= start
+    model = net.model
+    arguments = {name: v for name, v in zip(net.names, net.weights, strict=True) if name not in model.fixed}
+    values = inputs.check_mapping("x", x, model.given, model.given) if model.by_name else {"x": x}
+    floating = {name: _constant(net, name, v) for name, v in values.items() if model.given[name].features is not None}
+    start = {name: _constant(net, name, value) for name, value in (state or {}).items()}
+    pulled = {name: _constant(net, name, value) for name, value in cotangents.items()}
+    arguments |= floating | start
+    values |= floating
     with tf.GradientTape() as tape:
-        tape.watch([arguments[name] for name in ("x", *start) if name in arguments])
+        tape.watch([*floating.values(), *start.values()])
+        x = values if model.by_name else values["x"]
         y, new = net(x, lengths, mask, start or None, reset, training=training)
-        results = {**net.model.named(y), **new}
+        results = {**model.named(y), **new}
     inputs.check_cotangents(*({name: tuple(a.shape) for name, a in arrays.items()} for arrays in (results, pulled)))
     gradients = tape.gradient(
         [results[name] for name in pulled],
@@ -46,3 +51,7 @@ def vjp(
         unconnected_gradients=tf.UnconnectedGradients.ZERO,
     )
     return results, {name: tf.convert_to_tensor(g) for name, g in zip(arguments, gradients, strict=True)}
+
+
+def _constant(net: Net, name: str, value: Any) -> tf.Tensor:
+    return tf.constant(inputs.numbers(value, name).astype(net.dtype))

@@ -9,9 +9,12 @@ from rnnspec.checkpoint import Checkpoint
 from rnnspec.errors import SpecError
 
 
-def write(checkpoint: Checkpoint, target: Path) -> None:
+def write(checkpoint: Checkpoint, target: Path) -> list[str]:
     """Write `OUT.keras`, `OUT.h5` (the older format of whole models) or `OUT.weights.h5`, for `load_model` and
     `load_weights` of Keras 3, which need no rnnspec then. The file is written whole or not at all.
+
+    Returns:
+        What the layers do without, a line each: nothing.
 
     Raises:
         FileNotFoundError: there is no such folder.
@@ -28,3 +31,4 @@ def write(checkpoint: Checkpoint, target: Path) -> None:
         path = Path(folder) / f"model{suffix}"
         (native.save_weights if suffix == ".weights.h5" else native.save)(path)
         write_atomically(target, path.read_bytes())
+    return []

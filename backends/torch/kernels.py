@@ -12,6 +12,7 @@ from msgspec.structs import fields
 from torch import Tensor
 from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_sequence
 
+from rnnspec.backends.fused import trace
 from rnnspec.backends.torch.steps import compact, reversed_, spread
 from rnnspec.cells import GRU, LSTM, RNN, Cell, CellDropout, Residual, Stack
 from rnnspec.cells.wrapper import Wrapper
@@ -20,6 +21,7 @@ from rnnspec.layers import Recurrent
 from rnnspec.ops import States, scope, under
 from rnnspec.valid import Valid
 
+_ALL = Valid()
 _NAMES = {LSTM: "torch.lstm", GRU: "torch.gru"}
 # The fields that torch's layers do not have, with the values that leave them out. (A table, and not a cell to compare
 # with, which torch.compile could not make.)
@@ -81,8 +83,13 @@ def describe(layer: Recurrent, path: str, training: bool = False) -> str:
     cells = [part for cell, _ in layer.directions.values() for part in _parts(cell, training)]
     native = [cell for cell in cells if path != "fused" and obstacle(cell, training) is None]
     names = " + ".join(dict.fromkeys(name(cell) for cell in native))
-    reasons = dict.fromkeys(obstacle(cell, training) or "asked for" for cell in cells if cell not in native)
-    return "; ".join([f"native: {names}"] * bool(names) + [f"fused: {reason}" for reason in reasons])
+    found = [f"native: {names}"] if names else []
+    for cell in cells:
+        if (slow := trace.obstacle(cell)) is not None:
+            found.append(f"generic: {slow}")
+        elif cell not in native:
+            found.append(f"fused: {obstacle(cell, training) or 'asked for'}")
+    return "; ".join(dict.fromkeys(found))
 
 
 def _parts(cell: Cell, training: bool) -> Iterator[Cell]:
@@ -98,11 +105,18 @@ def _parts(cell: Cell, training: bool) -> Iterator[Cell]:
         yield cell
 
 
-def insist(layer: Recurrent, valid: Valid, training: bool = False) -> None:
-    """Raise UnsupportedError where the fused layer was asked for and cannot run."""
+def insist(layer: Recurrent, valid: Valid = _ALL, training: bool = False) -> None:
+    """Raise UnsupportedError where torch's own layer was asked for and cannot run."""
     reason = "torch's layers never begin anew" if valid.reset is not None else layer_obstacle(layer, training)
     if reason:
         raise UnsupportedError(f"layer {layer.name!r}: no native path: {reason}; use path='auto'")
+
+
+def insist_fused(layer: Recurrent) -> None:
+    """Raise UnsupportedError where the fused loop was asked for and there is none."""
+    for cell, _ in layer.directions.values():
+        if reason := trace.obstacle(cell):
+            raise UnsupportedError(f"layer {layer.name!r}: no fused path: {reason}; use path='auto'")
 
 
 def pairs(layer: Recurrent) -> bool:

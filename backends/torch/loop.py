@@ -5,6 +5,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from rnnspec.backends.fused.trace import obstacle
 from rnnspec.backends.torch import fused
 from rnnspec.backends.torch.steps import steps
 from rnnspec.cells import Cell
@@ -15,11 +16,12 @@ from rnnspec.valid import Valid
 def unroll(
     ops: Any, cell: Cell, p: dict[str, Tensor], x: Tensor, valid: Valid, state: States, start: States, reverse: bool
 ) -> tuple[Tensor, States]:
-    """`Ops.unroll` for any cell, fused unless `ops.path` is "generic": UNROLL-1 to UNROLL-6, UNROLL-12."""
+    """`Ops.unroll` for any cell, fused where it has a fused loop and `ops.path` is not "generic": UNROLL-1 to UNROLL-6,
+    UNROLL-12."""
     mask, begins = (None if m is None else m.T.unsqueeze(-1) for m in steps(valid, x, reverse))
     if not x.shape[1]:
         return x.new_zeros(x.shape[0], 0, cell.outputs(x.shape[-1])), state
-    loop = generic if ops.path == "generic" or not fused.fits(x) else fused.unroll
+    loop = generic if ops.path == "generic" or obstacle(cell) or not fused.fits(x) else fused.unroll
     return loop(ops, cell, p, x.transpose(0, 1), mask, begins, state, start, reverse)
 
 

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from copy import deepcopy
 from typing import TYPE_CHECKING, Any
 
@@ -15,10 +16,9 @@ from rnnspec.backends.torch.arguments import Arrays, as_tensor
 from rnnspec.backends.torch.direct import direct
 from rnnspec.backends.torch.ops import NATIVE, TorchOps
 from rnnspec.checkpoint import Checkpoint, as_checkpoint
-from rnnspec.errors import SpecError
+from rnnspec.errors import SpecError, UnsupportedError
 from rnnspec.layers import Recurrent
-from rnnspec.model import ByLayer, Results
-from rnnspec.valid import Valid
+from rnnspec.model import ByLayer, Output, Results
 
 PATHS = ("native", "fused", "generic")
 
@@ -55,12 +55,24 @@ class Net(nn.Module):
             for part in path_:
                 # Not add_module: it refuses names of methods, and "forward" is a direction.
                 module = module._modules.setdefault(part, _Scope())
-            module._parameters[last] = nn.Parameter(torch.tensor(checkpoint.weights[name], dtype=kind))
+            tensor = torch.tensor(checkpoint.weights[name], dtype=kind)
+            if name in self.model.fixed:
+                module.register_buffer(last, tensor)
+            else:
+                module._parameters[last] = nn.Parameter(tensor)
         self._direct = direct(self.model)
-        if path == "native":
+        for found in ("by_name", "sequences", "_alike", "stepped"):
+            with suppress(UnsupportedError):  # torch.compile enters no lock, and Python 3.11 finds these under one
+                getattr(self.model, found)
+        if path in ("native", "fused"):
             for layer in self.model.layers:
                 if isinstance(layer, Recurrent):
-                    kernels.insist(layer, Valid())
+                    (kernels.insist if path == "native" else kernels.insist_fused)(layer)
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """That of weights, inputs and states."""
+        return self._buffers["_anchor"].dtype
 
     def paths(self) -> dict[str, str]:
         """Recurrent layer → the paths that its cells take, and why they are not native ones; no reset is native."""
@@ -69,47 +81,57 @@ class Net(nn.Module):
 
     def forward(
         self,
-        x: Tensor | ArrayLike,
-        lengths: Tensor | ArrayLike | None = None,
-        mask: Tensor | ArrayLike | None = None,
+        x: Tensor | ArrayLike | Mapping[str, Tensor | ArrayLike],
+        lengths: Tensor | ArrayLike | Mapping[str, Any] | None = None,
+        mask: Tensor | ArrayLike | Mapping[str, Any] | None = None,
         state: Mapping[str, Tensor | ArrayLike] | None = None,
-        reset: Tensor | ArrayLike | None = None,
+        reset: Tensor | ArrayLike | Mapping[str, Any] | None = None,
     ) -> Results:
         """Whole sequences: x (batch, time, inputs) or ids (batch, time) → outputs, final states by name.
+
+        With inputs by name x, lengths, mask and reset are mappings by these names (INPUT-7).
 
         Raises:
             SpecError: x, lengths, mask, state or reset do not fit the model (INPUT-1 to INPUT-6).
             UnsupportedError: `path="native"` and a reset.
         """
-        if not isinstance(x, Tensor):
+        if not (isinstance(x, Tensor) or _tensors(x)):
             return self._record(self.forward, x, lengths, mask, state, reset)
-        values, valid, given = self._arguments.of_call(self._arrays(), x, lengths, mask, state, reset)
-        if self.time_major:
-            values = values.transpose(0, 1)
+        call = self._arguments.of_call(self._arrays(), x, lengths, mask, state, reset)
+        values = {name: self._turned(name, value) for name, value in call.x.items()} if self.time_major else call.x
         weights = self._weights()
-        given = self._start(values.shape[0], weights) if given is None else given
-        y, new = self.model.apply(self._ops(), weights, values, valid, given)
-        y = tuple(self._turned(part) for part in y) if isinstance(y, tuple) else self._turned(y)
+        given = self._start(call.rows, weights) if call.state is None else call.state
+        y, new = self.model.apply(self._ops(), weights, values, call.valid, given)
+        y = self.model.each(self._turned, y) if self.time_major else y
         return (y, new) if self.return_state else y
 
     if TYPE_CHECKING:  # nn.Module says of it that it takes anything
         __call__ = forward
 
     def step(
-        self, x_t: Tensor | ArrayLike, state: Mapping[str, Tensor | ArrayLike] | None = None
-    ) -> tuple[Tensor, dict[str, Tensor]]:
+        self,
+        x_t: Tensor | ArrayLike | Mapping[str, Tensor | ArrayLike],
+        state: Mapping[str, Tensor | ArrayLike] | None = None,
+        lengths: Mapping[str, Any] | None = None,
+        mask: Mapping[str, Any] | None = None,
+    ) -> tuple[Output, dict[str, Tensor]]:
         """One time step: x_t (batch, inputs) or ids (batch,) → output (batch, outputs), states by name.
 
+        Inputs by name that are read whole, as a memory is, are given whole, with lengths or a mask by name (GRAPH-8).
+
         Raises:
-            SpecError: x_t or state do not fit the model.
-            UnsupportedError: a layer runs backward.
+            SpecError: x_t, state, lengths or mask do not fit the model.
+            UnsupportedError: a layer runs backward, or reads a sequence whole.
         """
-        if not isinstance(x_t, Tensor):
-            return self._record(self.step, x_t, state)
-        values, given = self._arguments.of_step(self._arrays(), x_t, state)
+        if not (isinstance(x_t, Tensor) or _tensors(x_t)):
+            return self._record(self.step, x_t, state, lengths, mask)
+        call = self._arguments.of_step(self._arrays(), x_t, state, lengths, mask)
+        values = call.x
+        if self.time_major and self.model.by_name:
+            values = {n: v if n in self.model.stepped else self._turned(n, v) for n, v in values.items()}
         weights = self._weights()
-        given = self._start(values.shape[0], weights) if given is None else given
-        return self.model.step(self._ops(), weights, values, given)
+        given = self._start(call.rows, weights) if call.state is None else call.state
+        return self.model.step(self._ops(), weights, values, given, call.valid)
 
     def _arrays(self) -> Arrays:
         return Arrays(self._buffers["_anchor"])
@@ -122,15 +144,27 @@ class Net(nn.Module):
             self.training, self.path, self.seed, self._calls - 1, self._direct if self.path in NATIVE else {}
         )
 
-    def _turned(self, y: Tensor) -> Tensor:
-        return y.transpose(0, 1) if self.time_major and y.ndim == 3 else y
+    def _turned(self, name: str, y: Tensor) -> Tensor:
+        """An input or output with time and batch exchanged, if it has a time."""
+        return y.transpose(0, 1) if name in self.model.sequences else y
 
-    def _record(self, call: Callable[..., Any], x: ArrayLike, *arguments: Any) -> Any:
-        """The same call on x as a tensor; an array in evaluation mode is inference, so that NumPy takes the results."""
-        tensor = as_tensor(inputs.numbers(x), "x", self._anchor.device)
-        tensor = tensor if self.model.inputs is None else tensor.to(self._anchor.dtype)
+    def _record(self, call: Callable[..., Any], x: Any, *arguments: Any) -> Any:
+        """The same call on x as tensors; arrays in evaluation mode are inference, so that NumPy takes the results."""
+        given = self.model.given
+        if self.model.by_name:
+            x = inputs.check_mapping("x", x, given, given)
+            tensors = {name: self._tensor(name, value) for name, value in x.items()}
+        else:
+            tensors = self._tensor("x", x)
         with torch.set_grad_enabled(self.training and torch.is_grad_enabled()):
-            return call(tensor, *arguments)
+            return call(tensors, *arguments)
+
+    def _tensor(self, name: str, x: Tensor | ArrayLike) -> Tensor:
+        """An input as a tensor, in the dtype of the network unless it is ids; a tensor as it is."""
+        if isinstance(x, Tensor):
+            return x
+        tensor = as_tensor(inputs.numbers(x, name), name, self._anchor.device)
+        return tensor if self.model.given[name].features is None else tensor.to(self._anchor.dtype)
 
     def _start(self, batch: int, weights: ByLayer) -> dict[str, Tensor]:
         """The states of sequences that are given none."""
@@ -151,11 +185,16 @@ class _Scope(nn.Module):
         return ", ".join(f"{name} {tuple(value.shape)}" for name, value in self.named_parameters(recurse=False))
 
 
+def _tensors(x: Any) -> bool:
+    """Whether all inputs by name are tensors."""
+    return isinstance(x, Mapping) and all(isinstance(value, Tensor) for value in x.values())
+
+
 def _collect(module: nn.Module | None) -> dict[str, Tensor]:
     if module is None:
         return {}
     if not module._modules:
-        return module._parameters
+        return module._parameters | module._buffers if module._buffers else module._parameters
     inner = {f"{place}.{k}": v for place, part in module._modules.items() for k, v in _collect(part).items()}
     return dict(module._parameters) | inner
 

@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from rnnspec.backends.torch import compute, kernel_step, kernels, loop, noise
+from rnnspec.backends.torch import attention, compute, kernel_step, kernels, loop, noise, sequences
 from rnnspec.backends.torch.direct import Direct
 from rnnspec.backends.torch.steps import steps
 from rnnspec.cells import Cell
@@ -47,6 +47,7 @@ class TorchOps:
     relu = staticmethod(torch.relu)
     exp = staticmethod(torch.exp)
     erf = staticmethod(torch.erf)
+    sqrt = staticmethod(torch.sqrt)
     clip = staticmethod(torch.clamp)
     greater = staticmethod(torch.gt)
     where = staticmethod(torch.where)
@@ -176,3 +177,14 @@ class TorchOps:
 
     def flip(self, y: Tensor) -> Tensor:
         return y.flip(1)
+
+    repeat = staticmethod(sequences.repeat)
+    counted = staticmethod(sequences.counted)
+    total = staticmethod(sequences.total)
+    largest = staticmethod(sequences.largest)
+    taps = staticmethod(sequences.taps)
+    windows = staticmethod(sequences.windows)
+    convolve = staticmethod(sequences.convolve)
+    products = staticmethod(attention.products)
+    additive = staticmethod(attention.additive)
+    attend = staticmethod(attention.attend)

@@ -25,6 +25,8 @@ def changed(function: Callable, owner: Any, before: str, after: str) -> Callable
     Raises:
         ValueError: the piece does not stand there as often as it is said to: the catalogue is behind the source.
     """
+    if isinstance(function, property):
+        return property(changed(function.fget, owner, before, after))
     function = inspect.unwrap(function)
     node, scope = _node(function), vars(inspect.getmodule(function)) | {}
     exchange(node, before, after)

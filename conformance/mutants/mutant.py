@@ -5,7 +5,7 @@ import inspect
 import multiprocessing
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import ModuleType
 from typing import Any
 
@@ -13,6 +13,7 @@ from rnnspec.checkpoint import Checkpoint, as_checkpoint
 from rnnspec.conformance import differentiable
 from rnnspec.conformance.check import missing
 from rnnspec.conformance.mutants.change import changed
+from rnnspec.model import Model
 
 
 @dataclass(frozen=True)
@@ -83,6 +84,9 @@ class Mutant:
 
         def load(source: Any, dtype: str = "float32", seed: int = 0, time_major: bool = False) -> Any:
             checkpoint = as_checkpoint(source)
+            if not self.weights:  # a model that was read before has its graph already
+                model = Model.from_builtins(checkpoint.model.to_builtins())
+                checkpoint = replace(checkpoint, model=model)
             checkpoint = self.weights(checkpoint) if self.weights else checkpoint
             return differentiable.load(checkpoint, dtype, seed, time_major)
 

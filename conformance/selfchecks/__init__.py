@@ -8,6 +8,7 @@ from rnnspec.conformance.selfchecks import (
     export,
     export_file,
     files,
+    graphs,
     schema,
     shapes,
     starting,
@@ -17,5 +18,5 @@ from rnnspec.conformance.selfchecks import (
 
 def checks() -> tuple[Check, ...]:
     """All of them; those that need a package which is not installed say so when they are run."""
-    modules = (schema, files, starting, export, export_file, shapes, tolerance, backends, calls, declarations)
+    modules = (schema, files, starting, export, export_file, graphs, shapes, tolerance, backends, calls, declarations)
     return tuple(check for module in modules for check in module.CHECKS)

@@ -40,10 +40,11 @@ def checkpoint_of(model: Model) -> Checkpoint:
 def inputs_of(model: Model, batch: int, time: int) -> dict[str, np.ndarray]:
     """x, or ids, and all states, none of them 0."""
     rng = np.random.default_rng(8)
-    if model.inputs is None:
+    features = model.given["x"].features
+    if features is None:
         x = rng.integers(1, 3, (batch, time))
     else:
-        x = rng.standard_normal((batch, time, model.inputs)).astype("float32")
+        x = rng.standard_normal((batch, time, features)).astype("float32")
     return {"x": x} | {k: rng.standard_normal((batch, n)).astype("float32") for k, n in model.states().items()}
 
 

@@ -3,7 +3,9 @@ node goes by them.
 """
 
 import importlib
+import re
 import zlib
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -11,7 +13,8 @@ import numpy as np
 from rnnspec.conformance import vectors
 from rnnspec.conformance.case import Case
 from rnnspec.conformance.check import Check, equal
-from rnnspec.conformance.selfchecks.exported import RUNTIME, exporter, results_of
+from rnnspec.conformance.selfchecks.exported import RUNTIME, exporter, results_of, types_of
+from rnnspec.inputs import STEPS
 
 _SOME = 3  # of so many cases, one is tried
 Shape = tuple[int | str, ...]
@@ -19,7 +22,9 @@ Shape = tuple[int | str, ...]
 
 def _recorded() -> None:
     for case in vectors.valid():
-        if zlib.crc32(case.id.encode()) % _SOME == 0 and case.inputs["x"].size:  # of no rows, the graph computes one
+        arrays = [case.inputs[name] for name in case.model.given] + list(case.expected.values())
+        some = all(array.size for array in arrays)  # of no rows, steps or windows, the graph computes one
+        if zlib.crc32(case.id.encode()) % _SOME == 0 and some:
             _agrees(case)
 
 
@@ -28,15 +33,38 @@ def _agrees(case: Case) -> None:
     outputs = {node.name for node in model.graph.output}
     kind = importlib.import_module("onnx").ValueInfoProto
     model.graph.output.extend(kind(name=name) for name in recorded if name not in outputs)
-    step = case.split == "steps"
-    x = case.inputs["x"][:, 0] if step else case.inputs["x"].swapaxes(0, 1) if case.time_major else case.inputs["x"]
-    batch, time = case.inputs["x"].shape[:2]
-    given = {name: np.ones((batch, size), "float32") for name, size in case.model.states().items()} | case.inputs
-    found = results_of(model, given | {"x": x})
-    sizes: dict[int | str, int] = {"batch": batch, "time": time, "time+1": time + 1, "time*batch": time * batch}
-    sizes |= {f"{name}.rows": batch for name in case.model.states()}
+    given, sizes = _given(case)
+    inputs = types_of(model.graph.input)
+    for name, (dtype, *axes) in inputs.items():  # a mask beside lengths of another input, and states
+        given.setdefault(name, np.ones([_size(axis, sizes) for axis in axes], dtype))
+    found = results_of(model, {name: given[name] for name in inputs})
     for name, shape in recorded.items():
-        equal(f"{case.id}: {name}", found[name].shape, tuple(sizes.get(size, size) for size in shape))
+        equal(f"{case.id}: {name}", found[name].shape, tuple(_size(axis, sizes) for axis in shape))
+
+
+def _given(case: Case) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+    """What the case gives, as the graph takes it, and what axes are named by: the rows, and steps of each input."""
+    model, given = case.model, dict(case.inputs)
+    sizes: dict[str, Any] = {"batch": len(case.inputs[next(iter(model.given))])}
+    for name, x in model.given.items():
+        if not x.sequence:
+            continue
+        time = given[name].shape[1]
+        sizes |= {name: SimpleNamespace(time=time)} if model.by_name else {"time": time}
+        if case.split == "steps" and name in model.stepped:
+            given[name] = given[name][:, 0]
+        elif case.time_major:
+            given[name] = given[name].swapaxes(0, 1)
+    return given, sizes
+
+
+def _size(axis: int | str, sizes: dict[str, Any]) -> int:
+    """The size of an axis, which is named by how it is computed, such as `(x.time+1)//2`. Of states all rows are given;
+    of windows there is one at least."""
+    if isinstance(axis, int):
+        return axis
+    formula = re.sub(r"[\w.]+\.rows", "batch", axis)
+    return int(max(1, eval(formula, {"__builtins__": {"max": max}}, sizes)))
 
 
 def _traced(case: Case) -> tuple[Any, dict[str, Shape]]:
@@ -52,8 +80,11 @@ def _traced(case: Case) -> tuple[Any, dict[str, Shape]]:
             values[each[0].name.removesuffix(".0")] = [value.shape for value in each]
             return made
 
-    given = {name: name in case.inputs for name in ("lengths", "mask", "reset")} | {"time_major": case.time_major}
-    graph, metadata = exporter().trace(Recording, case.checkpoint, **{"step": True} if case.split == "steps" else given)
+    given = {key: any(name.rpartition(".")[2] == key for name in case.inputs) for key in STEPS}
+    options = given | {"time_major": case.time_major}
+    if case.split == "steps":
+        options = {"step": True, "lengths": given["lengths"], "mask": given["mask"]}
+    graph, metadata = exporter().trace(Recording, case.checkpoint, **options)
     model = graph.model(metadata)
     nodes = [node for node in model.graph.node if node.name in values]  # the others are Identity
     return model, {n: shape for node in nodes for n, shape in zip(node.output, values[node.name], strict=True)}

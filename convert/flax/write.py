@@ -13,7 +13,7 @@ from rnnspec.cells import GRU, LSTM, RNN, UGRNN, Cell
 from rnnspec.checkpoint import Checkpoint
 from rnnspec.conventions.flax import CELLS, linen
 from rnnspec.convert.flax.files import CHUNK
-from rnnspec.convert.outward import check_said, unstacked
+from rnnspec.convert.outward import at_inference, check_said, unstacked
 from rnnspec.errors import SpecError, UnsupportedError
 from rnnspec.layers import Dense, Dropout, Embedding, Recurrent
 from rnnspec.ops import grouped, scope
@@ -21,7 +21,7 @@ from rnnspec.ops import grouped, scope
 Arrays = dict[str, np.ndarray]
 
 
-def write(checkpoint: Checkpoint, target: Path) -> None:
+def write(checkpoint: Checkpoint, target: Path) -> list[str]:
     """Write the tree `variables["params"]` of linen modules that run the model.
 
     A single recurrent layer is `nn.RNN(cell)`, so its tree is {"cell": …}, or `nn.Bidirectional(nn.RNN(cell),
@@ -34,10 +34,14 @@ def write(checkpoint: Checkpoint, target: Path) -> None:
     Args:
         target: .msgpack, which `flax.serialization.from_bytes` reads, or .npz, with names joined by "/".
 
+    Returns:
+        What the modules do without, a line each.
+
     Raises:
         SpecError: another suffix.
         UnsupportedError: linen's modules cannot say it; the message names the layer and the option.
     """
+    checkpoint, notes = at_inference(checkpoint, "linen")
     arrays: dict[str, Any] = parameters(checkpoint)
     if target.suffix == ".msgpack":
         if large := [name for name, array in arrays.items() if array.nbytes > CHUNK]:
@@ -49,6 +53,7 @@ def write(checkpoint: Checkpoint, target: Path) -> None:
         write_atomically(target, buffer.getvalue())
     else:
         raise SpecError(f"{target}: expected a name in .msgpack or .npz")
+    return notes
 
 
 def parameters(checkpoint: Checkpoint) -> Arrays:
@@ -57,7 +62,7 @@ def parameters(checkpoint: Checkpoint) -> Arrays:
     Raises:
         UnsupportedError: Flax has no such cell.
     """
-    checkpoint = unstacked(checkpoint)
+    checkpoint = unstacked(checkpoint, "the writer of linen's parameters")
     model = checkpoint.model
     if model.padding is not None:
         raise UnsupportedError(f"padding={model.padding}: linen's modules do not look for it; give seq_lengths instead")

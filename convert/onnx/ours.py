@@ -14,13 +14,15 @@ import numpy as np
 import onnx
 from onnx import TensorProto
 
-from rnnspec.checkpoint import Checkpoint
+from rnnspec.checkpoint import Checkpoint, check_version
 from rnnspec.convert.onnx.files import arrays
 from rnnspec.errors import SpecError
 from rnnspec.export.graph import Graph
 from rnnspec.export.header import METADATA_KEY, describe
+from rnnspec.export.inputs import called, counted
 from rnnspec.export.model import trace
 from rnnspec.export.values import Value
+from rnnspec.inputs import STEPS
 from rnnspec.model import Model
 
 _MOST = 1 << 24  # float32 holds whole numbers exactly up to here
@@ -63,12 +65,13 @@ def read(file: Written, where: str) -> Checkpoint:
     """
     said = describe(file.header, where)
     architecture = Model.from_builtins(said.get("model"), f"{where}: model")
+    check_version(architecture, said["version"], where)
     shapes = architecture.parameters()
     sizes = [prod(shape) for shape in shapes.values()]
     if sum(sizes) > sum(array.size for array in file.tensors.values()) + sum(architecture.states().values()):
         raise SpecError(f"{where}: fewer weights than the architecture has: {_REMEDY}")
     weights = {name: np.zeros(shape, "float32") for name, shape in shapes.items()}
-    options = _options(file, said)
+    options = _options(file, said, architecture)
     plain, _ = trace(_Plain, _numbered(architecture, {}), **options)
     missing = set()
     for group in _groups(shapes):
@@ -97,17 +100,15 @@ def _initial(said: dict[str, Any]) -> dict[str, list[float]]:
     return {entry["name"]: entry["initial"] for entry in said.get("state", []) if "initial" in entry}
 
 
-def _options(file: Written, said: dict[str, Any]) -> dict[str, Any]:
+def _options(file: Written, said: dict[str, Any], architecture: Model) -> dict[str, Any]:
     """Those with which the model was exported."""
     step = bool(said.get("step"))
+    own = counted(architecture, step)
     return {
         "opset": file.opset,
         "step": step,
-        "lengths": "lengths" in file.inputs,
-        "mask": "mask" in file.inputs and not step,
-        "reset": "reset" in file.inputs and not step,
         "time_major": bool(said.get("time_major")),
-    }
+    } | {key: any(called(architecture, name, key) in file.inputs for name in own) for key in STEPS}
 
 
 def _groups(shapes: dict[str, tuple[int, ...]]) -> Iterator[dict[str, slice]]:

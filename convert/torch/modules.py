@@ -1,7 +1,7 @@
 """Which of torch's stock modules hold a model, without torch: what `to_native` and `--to torch` share."""
 
 from collections.abc import Mapping, Sequence, Set
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -9,7 +9,7 @@ import numpy as np
 from rnnspec.cells import GRU, LSTM, RNN
 from rnnspec.checkpoint import Checkpoint
 from rnnspec.conventions import torch
-from rnnspec.convert.outward import check_said, unstacked
+from rnnspec.convert.outward import at_inference, check_said, unstacked
 from rnnspec.errors import UnsupportedError
 from rnnspec.layers import Dense, Dropout, Embedding, Layer, Recurrent
 from rnnspec.ops import grouped, scope, under
@@ -30,10 +30,12 @@ class Stock:
 
 @dataclass
 class Modules:
-    """The modules in order; `bare`: the model is one recurrent module and nothing else."""
+    """The modules in order; `bare`: the model is one recurrent module and nothing else; `notes`: what they do without,
+    a line each."""
 
     each: list[Stock]
     bare: bool
+    notes: list[str] = field(default_factory=list)
 
     def state_dict(self) -> dict[str, np.ndarray]:
         """The state dict of `to_native(checkpoint)`."""
@@ -52,7 +54,8 @@ def modules(checkpoint: Checkpoint) -> Modules:
     Raises:
         UnsupportedError: stock modules cannot say it; the message names the layer and the option.
     """
-    checkpoint = unstacked(checkpoint)
+    checkpoint, notes = at_inference(checkpoint, "torch")
+    checkpoint = unstacked(checkpoint, "the writer of torch's stock modules")
     model = checkpoint.model
     if model.padding is not None:
         raise UnsupportedError(f"padding={model.padding}: torch's modules do not look for it; give lengths instead")
@@ -63,7 +66,7 @@ def modules(checkpoint: Checkpoint) -> Modules:
     whole = [layer for layer, _ in layers]
     taken, weights = {layer.name for layer in whole}, grouped(checkpoint.weights)
     if isinstance(whole[-1], Recurrent) and whole[-1].return_sequences and _dropout(whole) is not None:
-        return Modules([_recurrent(whole[0].name, layers, weights)], bare=True)
+        return Modules([_recurrent(whole[0].name, layers, weights)], True, notes)
     each = []
     start = 0
     while start < len(layers):
@@ -75,7 +78,7 @@ def modules(checkpoint: Checkpoint) -> Modules:
         else:
             each.append(_plain(layer, features, weights.get(layer.name, {})))
         start = end
-    return Modules(each, bare=False)
+    return Modules(each, False, notes)
 
 
 def _end_of_run(layers: Sequence[Layer], start: int, taken: Set[str]) -> int:

@@ -12,7 +12,7 @@ from rnnspec.convert.torch.modules import modules
 from rnnspec.errors import SpecError, UnsupportedError
 
 
-def write(checkpoint: Checkpoint, target: Path) -> None:
+def write(checkpoint: Checkpoint, target: Path) -> list[str]:
     """Write the state dict of `rnnspec.backends.torch.to_native(checkpoint)`, which loads into it strictly.
 
     A model of one recurrent module has bare names, `weight_ih_l0`; any other has our layers' names in front, and layers
@@ -22,14 +22,18 @@ def write(checkpoint: Checkpoint, target: Path) -> None:
     Args:
         target: .pt or .pth, as `torch.save` writes them, or .safetensors, for which torch is not needed.
 
+    Returns:
+        What the modules do without, a line each.
+
     Raises:
         SpecError: another suffix.
         UnsupportedError: stock modules cannot say it; or .pt without torch.
     """
-    state = {name: np.ascontiguousarray(array) for name, array in modules(checkpoint).state_dict().items()}
+    found = modules(checkpoint)
+    state = {name: np.ascontiguousarray(array) for name, array in found.state_dict().items()}
     if target.suffix == ".safetensors":
         write_atomically(target, safetensors.numpy.save(state, {"format": "pt"}))
-        return
+        return found.notes
     if target.suffix not in (".pt", ".pth"):
         raise SpecError(f"{target}: expected a name in .pt, .pth or .safetensors")
     try:
@@ -39,3 +43,4 @@ def write(checkpoint: Checkpoint, target: Path) -> None:
     buffer = io.BytesIO()
     torch.save({name: torch.tensor(array) for name, array in state.items()}, buffer)
     write_atomically(target, buffer.getvalue())
+    return found.notes

@@ -1,5 +1,6 @@
 """The cells: one file each."""
 
+from rnnspec.cells.attending import Attending
 from rnnspec.cells.base import Cell
 from rnnspec.cells.causal import CausalConvolution
 from rnnspec.cells.dropout import CellDropout
@@ -28,6 +29,7 @@ __all__ = [
     "RNN",
     "SRU",
     "UGRNN",
+    "Attending",
     "CausalConvolution",
     "Cell",
     "CellDropout",

@@ -16,11 +16,13 @@ class Cell(Config, frozen=True):
 
     A cell's fields are its configuration and its JSON. `gates` names the leading axis of `kernel (gates, units,
     inputs)`, `recurrent_kernel (gates, units, outputs)` and `bias (gates, units)`, in order. A cell whose output is one
-    of its states says which in `emits`.
+    of its states says which in `emits`; one that reads a memory beside x says how many features that has in `memory`,
+    and finds it among the parameters that it prepares, as `memory`: (values (batch, steps, features), which count).
     """
 
     gates: ClassVar[tuple[str, ...]] = ()
     emits: ClassVar[str | None] = None
+    memory: ClassVar[int | None] = None
 
     @abstractmethod
     def outputs(self, inputs: int) -> int:

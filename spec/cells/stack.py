@@ -27,6 +27,9 @@ class Stack(Cell, tag="stack", frozen=True, kw_only=True):
         Config.__post_init__(self)
         if not self.cells:
             raise SpecError("Stack.cells: expected at least one cell, found none")
+        for k, cell in enumerate(self.cells):
+            if cell.memory is not None:
+                raise SpecError(f"Stack.cells[{k}]: reads a memory; put Attending around the stack")
 
     def outputs(self, inputs: int) -> int:
         for cell in self.cells:

@@ -29,6 +29,11 @@ class Wrapper(Cell, frozen=True, kw_only=True):
         """The state that is the output, if one is."""
         return self.cell.emits
 
+    @property
+    def memory(self) -> int | None:  # type: ignore[override]
+        """Features of the memory that it reads, if it reads one."""
+        return self.cell.memory
+
     def outputs(self, inputs: int) -> int:
         return self.cell.outputs(inputs)
 

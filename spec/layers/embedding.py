@@ -12,7 +12,7 @@ from rnnspec.valid import Valid
 class Embedding(Layer, tag="embedding", frozen=True, kw_only=True):
     """Embedding: y = E[id], for ids from 0 to vocabulary − 1 (EMBED-1).
 
-    E `embeddings (vocabulary, units)`. It can only be the first layer.
+    E `embeddings (vocabulary, units)`. It reads an input of ids.
     """
 
     vocabulary: Size
@@ -20,7 +20,8 @@ class Embedding(Layer, tag="embedding", frozen=True, kw_only=True):
 
     def outputs(self, inputs: int | None) -> int:
         if inputs is not None:
-            raise SpecError(f"layer {self.name!r}: an embedding must be the first layer of a model without `inputs`")
+            fix = "must be the first layer of a model without `inputs`, or read an input of ids"
+            raise SpecError(f"layer {self.name!r}: an embedding {fix}")
         return self.units
 
     def parameters(self, inputs: int | None) -> dict[str, tuple[int, ...]]:

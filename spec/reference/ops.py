@@ -2,7 +2,7 @@
 
 import copy
 import math
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 
@@ -12,6 +12,7 @@ from rnnspec.layers import Recurrent
 from rnnspec.ops import Array, Parameters, States
 from rnnspec.valid import Valid
 
+LOW = -1e30  # below anything that a network computes
 ERF: np.ufunc = np.frompyfunc(math.erf, 1, 1)
 
 
@@ -55,6 +56,9 @@ class NumpyOps:
 
     def exp(self, x: Array) -> Array:
         return np.exp(x)
+
+    def sqrt(self, x: Array) -> Array:
+        return np.sqrt(x)
 
     def erf(self, x: Array) -> Array:
         return ERF(x).astype(x.dtype)
@@ -181,6 +185,76 @@ class NumpyOps:
 
     def flip(self, y: Array) -> Array:
         return y[:, ::-1]
+
+    def repeat(self, x: Array, along: Any) -> Array:
+        steps = along if isinstance(along, int) else along.shape[1]
+        return x[:, None, :] * np.ones((1, steps, 1), x.dtype)
+
+    def counted(self, x: Array, valid: Valid) -> Array:
+        mask, _ = steps(valid, x, False)
+        return mask[:, :, None].astype(x.dtype)
+
+    def total(self, x: Array) -> Array:
+        y = np.zeros((len(x), x.shape[-1]), x.dtype)
+        for t in range(x.shape[1]):
+            y = y + x[:, t]
+        return y
+
+    def largest(self, x: Array, valid: Valid) -> Array:
+        mask, _ = steps(valid, x, False)
+        if not x.shape[1]:
+            return np.zeros((len(x), x.shape[-1]), x.dtype)
+        x = np.where(mask[:, :, None], x, x.dtype.type(LOW))
+        y = np.stack([x[:, t] for t in range(x.shape[1])], -1).max(-1, keepdims=True)[:, :, 0]
+        return np.where(mask.any(1, keepdims=True), y, 0)
+
+    def taps(self, x: Array, outside: tuple[int, int], width: int, stride: int, dilation: int) -> list[Array]:
+        before, after = (np.zeros((len(x), n, x.shape[-1]), x.dtype) for n in outside)
+        x = np.concatenate([before, x, after], 1)
+        windows = max(0, (x.shape[1] - dilation * (width - 1) - 1) // stride + 1)
+        return [x[:, k * dilation : k * dilation + windows * stride : stride][:, :windows] for k in range(width)]
+
+    def windows(self, valid: Valid, span: int, stride: int) -> Valid:
+        if valid.lengths is not None:
+            return Valid(lengths=np.maximum(0, (valid.lengths - span) // stride + 1))
+        mask: Array = valid.mask
+        time = mask.shape[1]
+        fit = [mask[:, k : max(k, time - span + 1 + k) : stride] for k in range(span)]
+        return Valid(mask=np.logical_and.reduce(fit))
+
+    def convolve(
+        self, x: Array, kernel: Array, outside: tuple[int, int], stride: int, dilation: int, groups: int
+    ) -> Array:
+        units, inputs = len(kernel) // groups, kernel.shape[-1]
+        taps = self.taps(x, outside, kernel.shape[1], stride, dilation)
+        parts = []
+        for g in range(groups):
+            rows = kernel[g * units : (g + 1) * units]
+            seen = [tap[:, :, g * inputs : (g + 1) * inputs] for tap in taps]
+            y = seen[0] @ rows[:, 0].T
+            for k in range(1, len(seen)):
+                y = y + seen[k] @ rows[:, k].T
+            parts.append(y)
+        return np.concatenate(parts, -1)
+
+    def products(self, query: Array, keys: Array) -> Array:
+        return (query[..., None, :] * self._facing(query, keys)).sum(-1, keepdims=True)[..., 0]
+
+    def additive(self, query: Array, keys: Array, scale: Array) -> Array:
+        return (np.tanh(query[..., None, :] + self._facing(query, keys)) * scale).sum(-1, keepdims=True)[..., 0]
+
+    def _facing(self, query: Array, keys: Array) -> Array:
+        """keys (batch, steps, features) with an axis for the queries' time, if they have one."""
+        return keys if query.ndim == 2 else keys[:, None]
+
+    def attend(self, scores: Array, values: Array, valid: Valid) -> Array:
+        if not values.shape[1]:
+            return np.zeros((*scores.shape[:-1], values.shape[-1]), values.dtype)
+        mask, _ = steps(valid, values, False)
+        mask = mask if scores.ndim == 2 else mask[:, None]
+        weights = self.softmax(np.where(mask, scores, values.dtype.type(LOW))) * mask
+        values = np.stack([values[:, t] for t in range(values.shape[1])], -1)
+        return (weights[..., None, :] * self._facing(scores, values)).sum(-1, keepdims=True)[..., 0]
 
 
 def steps(valid: Valid, x: Array, reverse: bool) -> tuple[np.ndarray, np.ndarray]:

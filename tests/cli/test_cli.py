@@ -133,7 +133,7 @@ def mistakes(model: Path, folder: Path) -> dict[str, tuple[tuple, str]]:
         "wrong size": (arrays("b", x=x[..., :2]), "the model takes 3 features"),
         "length beyond": (arrays("c", x=x, lengths=[5, 6]), "lengths: row 1 is 6, beyond the 5 steps of x"),
         "negative length": (arrays("d", x=x, lengths=[-1, 5]), "lengths: row 0 is -1, expected 0 to 5"),
-        "unknown array": (arrays("e", x=x, length=[1, 5]), "state: unknown 'length'"),
+        "unknown array": (arrays("e", x=x, length=[1, 5]), "unknown array 'length'; expected some of x, lengths, mask"),
         "no x": (arrays("f", y=x), "no array 'x'; found y"),
         "pickled": (arrays("g", x=np.array([{}])), "save plain arrays only"),
         "not npz": (("run", model, "--input", folder / "text.npz", "-o", out), "text.npz: not an .npz file"),

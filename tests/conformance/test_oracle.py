@@ -42,13 +42,20 @@ each_case = pytest.mark.parametrize("case", SAMPLE.values(), ids=SAMPLE)
 def weighted(case, arguments, cotangents):
     """Σ cotangent ⊙ result of the reference, in 80 bits and on no tape."""
     model, call = case.model, case.call
-    p = model.by_layer(arguments)
-    x = arguments.get("x", call["x"])
+    fixed = {name: case.weights[name].astype(np.longdouble) for name in model.fixed}
+    p = model.by_layer(fixed | arguments)
+    x = call["x"] if model.by_name else {"x": call["x"]}
+    x = {name: arguments.get(name, value) for name, value in x.items()}
+    rows = len(next(iter(x.values())))
     state = {name: arguments[name] for name in call.get("state", {})}
     if not state:
-        zeros = {name: np.zeros((len(x), size), np.longdouble) for name, size in model.states().items()}
+        zeros = {name: np.zeros((rows, size), np.longdouble) for name, size in model.states().items()}
         state = model.start(NumpyOps(), p, zeros)
-    valid = Valid(*(call.get(name) for name in Valid._fields))
+    marks = [call.get(name) for name in Valid._fields]
+    valid = {"x": Valid(*marks)}
+    if model.by_name:
+        own = [name for name, given in model.given.items() if given.sequence and not given.like]
+        valid = {name: Valid(*(mark and mark.get(name) for mark in marks)) for name in own}
     y, new = model.apply(NumpyOps(case.training, case.seed), p, x, valid, state)
     return sum((cotangents[name] * result).sum() for name, result in (model.named(y) | new).items())
 
@@ -67,10 +74,14 @@ def test_gradients_are_those_of_central_differences(case, rng):
     """In a random direction of all arguments together; numbers that mark padding stay, for they are no such numbers
     when they move."""
     cotangents, _, gradients = answers(case.id)
-    arguments = {**case.weights, **case.call.get("state", {})} | ({"x": case.call["x"]} if case.model.inputs else {})
+    model = case.model
+    weights = {name: array for name, array in case.weights.items() if name not in model.fixed}
+    x = {name: case.inputs[name] for name, given in model.given.items() if given.features is not None}
+    arguments = {**weights, **case.call.get("state", {}), **x}
     arguments = {name: array.astype(np.longdouble) for name, array in arguments.items()}
     assert {name: g.shape for name, g in gradients.items()} == {name: a.shape for name, a in arguments.items()}
-    moves = {name: rng.standard_normal(a.shape) * (a != case.model.padding) for name, a in arguments.items()}
+    paddings = {name: given.padding for name, given in model.given.items()}
+    moves = {name: rng.standard_normal(a.shape) * (a != paddings.get(name)) for name, a in arguments.items()}
 
     def difference(h):
         ahead, behind = (
@@ -315,7 +326,9 @@ def test_the_spread_is_that_of_float32():
     for case in cases:
         y, state = Net(case.checkpoint)(**case.call)
         real.append(worst(case.model.named(y) | state, answers(case.id)[1])[1])
-    ratios = np.array(emulated) / np.array(real)
+    exact = [k for k, error in enumerate(emulated) if not error]  # no results, or multiples of 1/4
+    assert [k for k, error in enumerate(real) if not error] == exact
+    ratios = np.delete(emulated, exact) / np.delete(real, exact)
     assert 0.8 < np.median(ratios) < 1.25
     assert ratios.min() > 0.2
     assert ratios.max() < 5

@@ -99,17 +99,20 @@ def test_no_two_gates_units_or_rows_are_alike_and_nothing_is_zero(id):
 def test_sizes_are_distinct(id):
     """Batch, steps and features: an axis taken for another has the wrong size."""
     case = VALID[id]
-    batch, time = case.inputs["x"].shape[:2]
+    batch = case.size[0]
+    times = {case.inputs[name].shape[1] for name, x in case.model.given.items() if x.sequence}
     assert batch >= 2
-    assert time >= 3
-    features = {inputs for _, inputs in case.model.chain()} - {None}
+    assert all(time >= 3 for time in times)
+    features = {place.features for node in case.model.graph.nodes for place in node.reads} - {None}
     for layer in case.model.layers:
         if isinstance(layer, Recurrent):
             features |= {size for name, size in layer.states(layer_inputs(case, layer)).items() if "queue" not in name}
-    assert not features & {batch, time}
+    assert not features & {batch, *times}
     if not any(isinstance(inner, Residual) for inner in inner_cells(case)) and not id.endswith(("residual", "alike")):
-        units = [layer.states(layer_inputs(case, layer)) for layer in case.model.layers if isinstance(layer, Recurrent)]
-        assert all(case.model.inputs not in sizes.values() for sizes in units)
+        given = case.model.given.keys() - {layer.name for layer in case.model.layers}
+        for node in case.model.graph.nodes:
+            if isinstance(node.layer, Recurrent) and node.one in given:
+                assert node.features not in node.states.values()
 
 
 def layer_inputs(case: Case, wanted):
@@ -120,19 +123,24 @@ def inner_cells(case: Case):
     return [layer.cell for layer in case.model.layers if isinstance(layer, Recurrent)]
 
 
+def padded(model) -> bool:
+    return any(given.padding is not None for given in model.given.values())
+
+
 def test_most_calls_are_ragged():
-    ragged = [id for id in WHOLE if {"lengths", "mask"} & set(VALID[id].inputs) or VALID[id].model.padding is not None]
+    ragged = [id for id in WHOLE if {"call.lengths", "call.mask"} & VALID[id].features or padded(VALID[id].model)]
     assert len(ragged) > 0.85 * len(WHOLE)
     for id in ragged:
-        if "lengths" in VALID[id].inputs:
-            lengths = VALID[id].inputs["lengths"].tolist()
+        model, inputs = VALID[id].model, VALID[id].inputs
+        for name in {f"{name}.lengths" for name in model.given} if model.by_name else {"lengths"}:
+            lengths = inputs[name].tolist() if name in inputs else []
             assert len(set(lengths)) == len(lengths)
 
 
 @pytest.mark.parametrize("id", WHOLE)
 def test_outputs_at_padded_steps_and_all_states_are_asserted(id):
     case = VALID[id]
-    assert set(case.expected) == set(case.model.named((0, 0) if case.model.separate else 0)) | set(case.model.states())
+    assert set(case.expected) == set(case.model.results) | set(case.model.states())
     for array in case.expected.values():
         assert np.isfinite(array).all()
 

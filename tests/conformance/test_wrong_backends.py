@@ -22,8 +22,8 @@ def module(change, answer=None) -> ModuleType:
         def __call__(self, x, lengths=None, mask=None, state=None, reset=None):
             return change(functools.partial(self.net, reset=reset), x, lengths, mask, state)
 
-        def step(self, x_t, state=None):
-            return self.net.step(x_t, state)
+        def step(self, x_t, state=None, **memory):
+            return self.net.step(x_t, state, **memory)
 
     found = ModuleType("wrong")
     found.load = answer or (lambda checkpoint: Net(backend.load(checkpoint)))

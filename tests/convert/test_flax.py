@@ -507,7 +507,6 @@ UNSAID = [
     (Recurrent(name="r", cell=MGU(units=3)), "layer 'r': linen has no MGU"),
     (Recurrent(name="r", cell=RNN(units=3), direction="backward"), "the tree cannot say direction='backward'"),
     (Recurrent(name="r", cell=RNN(units=3), direction="bidirectional", merge="ave"), "the tree cannot say merge='ave'"),
-    (Recurrent(name="r", cell=RNN(units=3), padded_output="hold"), "the tree cannot say padded_output='hold'"),
     (Recurrent(name="r", cell=RNN(units=3), learned_state=True), "the tree cannot say learned_state=True"),
 ]
 # fmt: on

@@ -45,7 +45,7 @@ def converted(arrays: Arrays, part=None, ema=False, config=None, **settings):
 def chain(checkpoint) -> str:
     """The layers with the features between them."""
     steps = [f"{'ids' if inputs is None else inputs} {layer.name}" for layer, inputs in checkpoint.model.chain()]
-    return " ".join([*steps, str(checkpoint.model.outputs)])
+    return " ".join([*steps, str(checkpoint.model.results["y"].features)])
 
 
 def stack(scope: str, *cells: Arrays) -> Arrays:

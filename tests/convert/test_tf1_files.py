@@ -184,7 +184,7 @@ def copied(case: str, tmp_path: Path) -> Path:
     "source", [".", "model.ckpt-4", "model.ckpt-4.index", "model.ckpt-4.meta", "model.ckpt-4.data-00000-of-00001"]
 )
 def test_every_way_to_name_a_checkpoint(source):
-    assert convert(GOLDEN / "tf1/char_rnn" / source).model.outputs == 11
+    assert convert(GOLDEN / "tf1/char_rnn" / source).model.results["y"].features == 11
 
 
 def test_a_flipped_byte_is_caught(tmp_path):
@@ -198,7 +198,7 @@ def test_a_flipped_byte_is_caught(tmp_path):
             convert(folder / "model.ckpt")
         data[at] ^= 4
         path.write_bytes(data)
-    assert convert(folder).model.outputs == 6
+    assert convert(folder).model.results["y"].features == 6
 
 
 def test_every_flipped_byte_of_a_v1_file_is_caught_or_changes_nothing(tmp_path):
@@ -245,12 +245,12 @@ def test_the_latest_checkpoint_is_inside_the_folder(tmp_path):
         with pytest.raises(SpecError, match="outside the folder"):
             convert(folder)
     (folder / "checkpoint").write_text(f'model_checkpoint_path: "{folder / "model.ckpt"}"\n')
-    assert convert(folder).model.outputs == 6
+    assert convert(folder).model.results["y"].features == 6
     (folder / "checkpoint").write_text("nothing")
     with pytest.raises(SpecError, match="names no model_checkpoint_path"):
         convert(folder)
     (folder / "checkpoint").unlink()
-    assert convert(folder).model.outputs == 6
+    assert convert(folder).model.results["y"].features == 6
     shutil.copy(folder / "model.ckpt.index", folder / "other.ckpt.index")
     with pytest.raises(SpecError, match=r"found model.ckpt, other.ckpt: give its prefix"):
         convert(folder, "tf1")

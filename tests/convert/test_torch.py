@@ -8,7 +8,7 @@ import pytest
 import safetensors.numpy
 
 from rnnspec import GRU, LSTM, RNN, Dense, Dropout, Embedding, Model, Recurrent, SpecError, Stack, UnsupportedError
-from rnnspec.cells import CellDropout, LayerNorm
+from rnnspec.cells import LayerNorm, Zoneout
 from rnnspec.convert import convert
 from rnnspec.convert.torch.write import write
 from rnnspec.reference import Net
@@ -455,12 +455,11 @@ UNSAID = [
     (Recurrent(name="r", cell=LSTM(units=3, output_activation="relu")), "cannot say output_activation='relu'"),
     (Recurrent(name="r", cell=LSTM(units=3, layer_norm=NORM)), "torch's LSTM cannot say layer_norm="),
     (Recurrent(name="r", cell=RNN(units=3, recurrence="diagonal")), "torch's RNN cannot say recurrence='diagonal'"),
-    (Recurrent(name="r", cell=CellDropout(cell=GRU3, input=0.5)), "layer 'r': torch has no CellDropout"),
+    (Recurrent(name="r", cell=Zoneout(cell=GRU3, h=0.5)), "layer 'r': torch has no Zoneout"),
     (Recurrent(name="r", cell=Stack(cells=(GRU3, GRU3)), direction="bidirectional"), "torch has no Stack"),
     (Recurrent(name="r", cell=GRU3, direction="backward"), "torch cannot say direction='backward'"),
     (Recurrent(name="r", cell=GRU3, direction="bidirectional", merge="sum"), "torch cannot say merge='sum'"),
     (Recurrent(name="r", cell=GRU3, direction="bidirectional", backward_cell=RNN(units=2)), "say backward_cell="),
-    (Recurrent(name="r", cell=GRU3, padded_output="hold"), "torch cannot say padded_output='hold'"),
     (Recurrent(name="r", cell=GRU3, reverse_output=True), "torch cannot say reverse_output=True"),
     (Recurrent(name="r", cell=GRU3, learned_state=True), "torch cannot say learned_state=True"),
 ]

@@ -170,7 +170,7 @@ def _texts() -> Iterator[tuple]:
     for name, version in {
         "true": "true",
         "float": "1.0",
-        "2": "2",
+        "3": "3",
         "string": '"1"',
         "list": "[1]",
         "null": "null",

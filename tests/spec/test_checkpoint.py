@@ -84,7 +84,7 @@ def test_foreign_files_are_named(checkpoint, tmp_path):
         "an HDF5 file": b"\x89HDF\r\n\x1a\n" + bytes(100),
         "truncated or damaged": good[: len(good) - 7],
         "without an rnnspec architecture": safetensors.numpy.save({"a": np.ones(2)}),
-        "written for spec version 99, this is 1": safetensors.numpy.save({"a": np.ones(2)}, header),
+        "written for spec version 99, this is 2": safetensors.numpy.save({"a": np.ones(2)}, header),
         "found F16": safetensors.numpy.save(
             {k: v.astype("f2") for k, v in checkpoint.weights.items()},
             {"rnnspec": json.dumps({"version": 1, "model": checkpoint.model.to_builtins()})},

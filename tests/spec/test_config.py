@@ -61,8 +61,8 @@ def test_names_and_shapes():
         "rnn.backward.cells.1.c": 5,
         "gru.h": 6,
     }
-    assert MODEL.outputs == 2
-    assert not MODEL.return_sequences
+    assert MODEL.results["y"].features == 2
+    assert MODEL.results["y"].time is None
 
 
 def test_parameters_of_a_gru_that_resets_after():

@@ -1,7 +1,8 @@
 """A right backend with one thing wrong: what each row of the tables is made of."""
 
+import functools
 from dataclasses import dataclass, field
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 from rnnspec import Checkpoint
@@ -41,8 +42,9 @@ class Wrong:
                 given = {name: value for name, value in given.items() if value is not None}
                 return (wrong.call or _right)(self.net, self.memory, x, given)
 
-            def step(self, x_t, state=None):
-                return (wrong.step or _step)(self.net, self.memory, x_t, state)
+            def step(self, x_t, state=None, **marks):
+                net = SimpleNamespace(step=functools.partial(self.net.step, **marks)) if marks else self.net
+                return (wrong.step or _step)(net, self.memory, x_t, state)
 
         def load(source, **options):
             source = source if wrong.load is None or not isinstance(source, Checkpoint) else wrong.load(source)

@@ -15,7 +15,7 @@ from rnnspec import GRU, LSTM, RNN, Dense, Embedding, Model, Recurrent, SpecErro
 from rnnspec.cells import LayerNorm
 from rnnspec.cli.command import rnnspec as command
 from rnnspec.convert import convert
-from rnnspec.export import build, export_onnx
+from rnnspec.export import build, export_onnx, start
 from rnnspec.export import model as exporter
 from rnnspec.export.start import initial_states
 from rnnspec.reference import Net
@@ -135,8 +135,8 @@ def test_the_command_says_which_states_may_be_left_out(tmp_path):
 
 
 def test_a_wrong_default_is_noticed(tmp_path, monkeypatch):
-    right = exporter.initial_states
-    monkeypatch.setattr(exporter, "initial_states", lambda c: {k: v + np.float32(0.1) for k, v in right(c).items()})
+    right = start.initial_states
+    monkeypatch.setattr(start, "initial_states", lambda c: {k: v + np.float32(0.1) for k, v in right(c).items()})
     with pytest.raises(SpecError, match="differs from the reference"):
         export_onnx(random_checkpoint(LEARNED), tmp_path / "m.onnx")
     assert not list(tmp_path.iterdir())

@@ -74,7 +74,7 @@ def test_noise_without_a_seed():
 def test_gradients_see_the_noise_of_the_forward_run(name, seed):
     """By differences: a step that drew anew when its gradient is asked for would be far off."""
     net = backend.load(random_checkpoint(layer(VARIANTS[name])), dtype="float64", seed=seed)
-    given = {"x": tf.constant(X), "seed": tf.constant([3, 4], tf.int64)}
+    given = {"x": tf.constant(X), ".seed": tf.constant([3, 4], tf.int64)}
 
     def loss(weights):
         y, state = net.program.sequence(weights, given)

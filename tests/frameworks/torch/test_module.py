@@ -295,7 +295,7 @@ def test_no_steps_at_all(path):
         net = backend.load(one_layer(LSTM(units=4), direction=direction), path=path)
         state = {name: torch.randn(2, size) for name, size in net.model.states().items()}
         y, final = net(torch.zeros(2, 0, 3), state=state)
-        assert y.shape == (2, 0, net.model.outputs)
+        assert y.shape == (2, 0, net.model.results["y"].features)
         for name in state:
             torch.testing.assert_close(final[name], state[name], rtol=0, atol=0)
 
