@@ -4,9 +4,8 @@ scores (batch, time, steps) or (batch, steps)."""
 from rnnspec.export import empty, sequences
 from rnnspec.export.graph import Graph
 from rnnspec.export.values import Value
+from rnnspec.ops import LOW
 from rnnspec.valid import Valid
-
-_LOW = -1e30  # below anything that a network computes
 
 
 def products(graph: Graph, query: Value, keys: Value) -> Value:
@@ -37,7 +36,7 @@ def attend(graph: Graph, scores: Value, values: Value, valid: Valid) -> Value:
     mask = None
     if steps is not None:
         mask = graph.shared(("keys", steps.name), lambda: graph.unsqueeze(graph.transpose(steps, 1, 0), 1))
-        scores = graph.node("Where", [mask, scores, graph.scalar(_LOW)], scores.shape)
+        scores = graph.node("Where", [mask, scores, graph.scalar(LOW)], scores.shape)
     weights = graph.node("Softmax", [scores], scores.shape, axis=-1)
     if mask is not None:
         weights = graph.node("Where", [mask, weights, graph.scalar(0)], scores.shape)

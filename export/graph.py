@@ -9,10 +9,8 @@ from onnx import helper
 
 from rnnspec.export.values import Dimension, Value
 
-CONSTANTS = (
-    "no",
-    "no_steps",
-)  # names of constants that an input or a layer could have; all others have a dot or a space
+# Names of constants that an input or a layer could have; all others have a dot or a space.
+CONSTANTS = ("no", "no_steps")
 _LARGE = 1024  # bytes
 _AXES_AS_INPUT = 18  # the first opset whose ReduceMean and ReduceMax take them so
 
@@ -107,6 +105,10 @@ class Graph:
     def integer(self, value: int) -> Value:
         """An int64 constant."""
         return self.constant(np.array(value, "int64"), f"integer {value}")
+
+    def numbers(self, flags: Value) -> Value:
+        """Booleans as 1 and 0."""
+        return self.node("Cast", [flags], flags.shape, to=_element(str(self.dtype)))
 
     def gemm(self, x: Value, kernel: Value, offset: Value | None = None) -> Value:
         """x · kernel + offset."""

@@ -117,7 +117,7 @@ def _lengths(graph: Graph, lengths: Value, windows: Windows) -> Value:
 def _mask(graph: Graph, mask: Value, windows: Windows) -> Value:
     """A window has an invalid step where the largest of these, 1 where a step is invalid, is 1."""
     batch, time = mask.shape
-    invalid = graph.node("Cast", [graph.node("Not", [mask], mask.shape)], mask.shape, to=_FLOAT)
+    invalid = graph.numbers(graph.node("Not", [mask], mask.shape))
     steps = graph.node("Gather", [graph.node("Shape", [mask], (2,)), graph.integer(1)], (), axis=0)
     invalid = long_enough(graph, invalid, 1, steps, windows, graph.scalar(1))
     shape = (batch, 1, axis(graph, time, windows))
@@ -125,6 +125,3 @@ def _mask(graph: Graph, mask: Value, windows: Windows) -> Value:
         "MaxPool", [graph.unsqueeze(invalid, 1)], shape, kernel_shape=[windows.span], strides=[windows.stride]
     )
     return graph.node("Less", [graph.squeeze(largest, 1), graph.scalar(0.5)], (batch, shape[2]))
-
-
-_FLOAT = 1  # onnx.TensorProto.FLOAT

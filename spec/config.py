@@ -258,7 +258,7 @@ def _field(kind: Any, required: bool) -> _Field:
     if mapping is not None:
         rest = tuple(member for member in arguments if member is not mapping)
         named = _field(typing.get_args(mapping)[1], True)
-        return _Field(None, None, typing.Union[rest], required, named)  # noqa: UP007
+        return _Field(None, None, typing.Union[rest], required, named)  # noqa: UP007 (a tuple of types)
     config = next(filter(_is_config, arguments), None)
     if config is None:
         return _Field(None, None, kind, required)

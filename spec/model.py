@@ -202,13 +202,13 @@ class Model(Config, frozen=True, kw_only=True, dict=True):
                 count = ops.unpadded(x[name], padding, count)
             if count is not _ALL:
                 counts[name] = count
-        for name, of in self._alike:
+        for name, of in self.alike:
             if of in counts:
                 counts[name] = counts[of]
         return counts
 
     @cached_property
-    def _alike(self) -> list[tuple[str, str]]:
+    def alike(self) -> list[tuple[str, str]]:
         """The inputs that share their time with another, and that one."""
         return [(name, given.like) for name, given in self.given.items() if given.like is not None]
 

@@ -11,6 +11,8 @@ Parameters = Any  # what `Cell.prepare` returned: by default name → array
 Projected = Any  # what `Cell.project` returned: an array, or a tuple of them, nested
 States = dict[str, Array]
 
+LOW = -1e30  # below anything that a network computes: what stands for nothing in a maximum or a softmax
+
 
 class Ops(Protocol):
     """Operations of one backend. Arrays are the backend's own; the last axis holds features.

@@ -6,7 +6,8 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
-from rnnspec.backends.jax.sequences import LOW, steps
+from rnnspec.backends.jax.sequences import steps
+from rnnspec.ops import LOW
 from rnnspec.valid import Valid
 
 CONFIG: Any = jax.config  # which declares no attributes

@@ -3,6 +3,7 @@
 import jax.numpy as jnp
 from jax import Array, lax
 
+from rnnspec.ops import LOW
 from rnnspec.valid import Valid
 
 
@@ -84,6 +85,3 @@ def largest(x: Array, valid: Valid) -> Array:
     if mask is None:
         return x.max(1)
     return jnp.where(mask.any(1)[:, None], jnp.where(mask[..., None], x, LOW).max(1), 0)
-
-
-LOW = -1e30  # below anything that a network computes

@@ -2,7 +2,8 @@
 
 import tensorflow as tf
 
-from rnnspec.backends.tensorflow.sequences import LOW, steps
+from rnnspec.backends.tensorflow.sequences import steps
+from rnnspec.ops import LOW
 from rnnspec.valid import Valid
 
 

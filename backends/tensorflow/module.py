@@ -67,9 +67,12 @@ class Net(keras.Model):
             # TensorFlow keeps a kernel for every name that a variable ever had, so all networks use the same names.
             self._seeds = keras.random.SeedGenerator(None if seed is None else seed & 0xFFFFFFFF, name="seeds")
             for tensor, shape in self.model.parameters().items():
-                value, fixed = checkpoint.weights[tensor], tensor in self.model.fixed
-                start = lambda _, dtype, v=value: tf.constant(v, dtype)  # noqa: E731
-                self.add_weight(name=tensor, shape=shape, initializer=start, trainable=not fixed)
+                self.add_weight(
+                    name=tensor,
+                    shape=shape,
+                    initializer=lambda _, dtype, v=checkpoint.weights[tensor]: tf.constant(v, dtype),
+                    trainable=tensor not in self.model.fixed,
+                )
         self.names = tuple(sorted(self.model.parameters(), key=self.model.fixed.__contains__))  # as `weights` has them
         stock: kernels.Stock = {}
         for layer in self.model.layers:

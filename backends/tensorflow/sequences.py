@@ -2,9 +2,8 @@
 
 import tensorflow as tf
 
+from rnnspec.ops import LOW
 from rnnspec.valid import Valid
-
-LOW = -1e30  # below anything that a network computes
 
 
 def steps(valid: Valid, time: tf.Tensor) -> tf.Tensor | None:

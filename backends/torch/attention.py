@@ -3,8 +3,8 @@
 import torch
 from torch import Tensor
 
-from rnnspec.backends.torch.sequences import LOW
 from rnnspec.backends.torch.steps import steps
+from rnnspec.ops import LOW
 from rnnspec.valid import Valid
 
 

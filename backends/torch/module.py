@@ -61,7 +61,7 @@ class Net(nn.Module):
             else:
                 module._parameters[last] = nn.Parameter(tensor)
         self._direct = direct(self.model)
-        for found in ("by_name", "sequences", "_alike", "stepped"):
+        for found in ("by_name", "sequences", "alike", "stepped"):
             with suppress(UnsupportedError):  # torch.compile enters no lock, and Python 3.11 finds these under one
                 getattr(self.model, found)
         if path in ("native", "fused"):

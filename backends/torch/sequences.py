@@ -5,6 +5,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from rnnspec.backends.torch.steps import steps
+from rnnspec.ops import LOW
 from rnnspec.valid import Valid
 
 
@@ -61,6 +62,3 @@ def convolve(x: Tensor, kernel: Tensor, outside: tuple[int, int], stride: int, d
     if x.shape[2] < dilation * (kernel.shape[1] - 1) + 1:  # which torch refuses
         return x.new_zeros(x.shape[0], 0, kernel.shape[0])
     return F.conv1d(x, kernel.transpose(1, 2), None, stride, 0, dilation, groups).transpose(1, 2)
-
-
-LOW = -1e30  # below anything that a network computes

@@ -46,7 +46,7 @@ class Attending(Cell, tag="attending", frozen=True, kw_only=True):
     """
 
     cell: Cell
-    memory: Size  # type: ignore[misc]
+    memory: Size  # type: ignore[misc]  # of the class in other cells
     score: scores.Score
     feeding: Literal["context", "attention", "none"]
     units: Size | None = None

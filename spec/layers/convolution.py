@@ -1,5 +1,6 @@
 """A convolution over time."""
 
+from abc import abstractmethod
 from typing import Annotated, ClassVar, Literal
 
 import msgspec
@@ -38,9 +39,9 @@ class Window(Layer, frozen=True, kw_only=True):
             raise SpecError(f"layer {self.name!r}: before: for padding='same' alone, and below {self.span}")
 
     @property
+    @abstractmethod
     def strides(self) -> tuple[int, int]:
         """Stride and dilation."""
-        raise NotImplementedError
 
     @property
     def span(self) -> int:

@@ -4,7 +4,7 @@ from typing import Literal
 
 from rnnspec.config import Size
 from rnnspec.layers.convolution import Window
-from rnnspec.ops import Array, Ops, States
+from rnnspec.ops import LOW, Array, Ops, States
 from rnnspec.valid import Valid
 
 
@@ -28,12 +28,9 @@ class Pool(Window, tag="pool", frozen=True, kw_only=True):
         if self.how == "mean":
             return sum(values[1:], values[0]) / ops.clip(many, 1.0, float(self.width)), {}
         values = [
-            ops.where(ops.greater(n, 0.5), value, value * 0.0 + _LOW) for n, value in zip(seen, values, strict=True)
+            ops.where(ops.greater(n, 0.5), value, value * 0.0 + LOW) for n, value in zip(seen, values, strict=True)
         ]
         y = values[0]
         for value in values[1:]:
             y = ops.where(ops.greater(y - value, 0.0), y, value)
         return ops.where(ops.greater(many, 0.5), y, y * 0.0), {}
-
-
-_LOW = -1e30  # below anything that a network computes

@@ -46,12 +46,12 @@ class Recurrent(Layer, tag="recurrent", frozen=True, kw_only=True):
             raise SpecError(f"layer {self.name!r}: backward_cell: both cells read the same memory, or none")
 
     @property
-    def most(self) -> int:  # type: ignore[override]
+    def most(self) -> int:  # type: ignore[override]  # of the class in other layers
         """Places that it can read."""
         return 1 if self.cell.memory is None else 2
 
     @property
-    def whole(self) -> tuple[int, ...]:  # type: ignore[override]
+    def whole(self) -> tuple[int, ...]:  # type: ignore[override]  # likewise
         """Those whose steps it reads all at once."""
         return () if self.cell.memory is None else (1,)
 

@@ -9,10 +9,9 @@ import numpy as np
 from rnnspec import philox
 from rnnspec.cells import Cell
 from rnnspec.layers import Recurrent
-from rnnspec.ops import Array, Parameters, States
+from rnnspec.ops import LOW, Array, Parameters, States
 from rnnspec.valid import Valid
 
-LOW = -1e30  # below anything that a network computes
 ERF: np.ufunc = np.frompyfunc(math.erf, 1, 1)
 
 
