@@ -1,8 +1,6 @@
 """The graph that a model's layers make: what each reads, and what stands at each place (GRAPH-1 to GRAPH-6)."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any
 
 from rnnspec.config import Config, Size
 from rnnspec.errors import SpecError, UnsupportedError
@@ -40,7 +38,6 @@ class Input(Config, frozen=True, kw_only=True):
             raise SpecError(f"padding: expected an id, an integer, found {self.padding}")
 
 
-@dataclass(frozen=True, slots=True)
 class Node:
     """A layer in its place: the names of what it reads, what stands there, and what stands after it.
 
@@ -48,28 +45,17 @@ class Node:
     `states`: its own, name → size; `start`: state → where it starts from (GRAPH-5).
     """
 
-    layer: Layer
-    of: tuple[str, ...]
-    reads: tuple[Place, ...]
-    gives: Place
-    name: str = field(init=False)
-    one: str | None = field(init=False)
-    features: Features = field(init=False)
-    states: dict[str, int] = field(init=False)
-    start: Mapping[str, str] | None = field(init=False)
-
-    def __post_init__(self) -> None:
-        several = self.layer.most > 1
-        features = tuple(place.features for place in self.reads)
-        found: dict[str, Any] = {
-            "name": self.layer.name,
-            "one": None if several else self.of[0],
-            "features": features if several else features[0],
-            "start": self.layer.start if isinstance(self.layer, Recurrent) else None,
-        }
-        found["states"] = self.layer.states(found["features"])
-        for name, value in found.items():
-            object.__setattr__(self, name, value)
+    def __init__(self, layer: Layer, of: tuple[str, ...], reads: tuple[Place, ...], gives: Place) -> None:
+        several, features = layer.most > 1, tuple(place.features for place in reads)
+        self.layer = layer
+        self.of = of
+        self.reads = reads
+        self.gives = gives
+        self.name = layer.name
+        self.one = None if several else of[0]
+        self.features: Features = features if several else features[0]
+        self.states = layer.states(self.features)
+        self.start: Mapping[str, str] | None = layer.start if isinstance(layer, Recurrent) else None
 
 
 class Graph:
