@@ -20,7 +20,7 @@ WRITERS = {
 
 @click.command()
 @click.argument("source", type=FILE)
-@click.option("-o", "--output", "target", type=FILE, required=True, metavar="MODEL")
+@click.option("-o", "--output", "target", type=FILE, metavar="MODEL", help="The file to write.")
 @click.option("--from", "format", metavar="FORMAT",
               help="torch, keras, tf1, onnx or flax; recognised by the contents if left out.")  # fmt: skip
 @click.option("--to", "to", type=click.Choice([*WRITERS]),
@@ -33,12 +33,31 @@ WRITERS = {
 @click.option(
     "--part",
     metavar="NAME",
-    help="The chain to take from a model that is not one; a,b takes two parts of a file of weights.",
+    help="What to take of a model that is not taken whole; a,b takes two parts of a file of weights.",
 )
+@click.option(
+    "--parts", "listed", is_flag=True, help="List what --part can take, and what has no equal; write nothing."
+)
+@click.option(
+    "--ignore", multiple=True, metavar="NAME", help="A variable, or all under NAME, that belongs to the rest."
+)
+@click.option("--arrays", type=FILE, metavar="MAP.json",
+              help="SOURCE holds plain arrays: what each is, or the name of a preset (docs/ARRAYS.md).")  # fmt: skip
 def convert(
-    source: Path, target: Path, format: str | None, to: str | None, pairs: tuple[str, ...], **options: Any
+    source: Path,
+    target: Path | None,
+    format: str | None,
+    to: str | None,
+    pairs: tuple[str, ...],
+    listed: bool,
+    **options: Any,
 ) -> None:
     """Turn SOURCE, a model of TensorFlow 1, Keras, PyTorch, ONNX or Flax, into MODEL, or say why it cannot be."""
+    if listed:
+        list_parts(source, format, target, pairs, options | {"to": to})
+        return
+    if target is None:
+        raise click.UsageError("Missing option '-o' / '--output'.")
     if to:
         write(source, target, to, {"--from": format, "--set": pairs, **{f"--{k}": v for k, v in options.items()}})
         return
@@ -54,6 +73,20 @@ def convert(
         reads = ", ".join("ids" if features is None else str(features) for features in each)
         say(f"{layer.name}: {describe(layer)}: {reads} → {layer.outputs(inputs)}")
     for line in notes(report):
+        say(line)
+
+
+def list_parts(
+    source: Path, format: str | None, target: Path | None, pairs: tuple[str, ...], options: dict[str, Any]
+) -> None:
+    """What `--part` can take."""
+    from rnnspec.convert import parts
+    from rnnspec.convert.settings import Settings
+
+    config = options.pop("config")
+    if given := [f"--{name}" for name, value in (options | {"output": target}).items() if value]:
+        raise click.ClickException(f"{given[0]}: --parts writes nothing; leave it out")
+    for line in parts(source, format, config=config, settings=Settings.parse(pairs)).lines():
         say(line)
 
 

@@ -7,7 +7,7 @@ checkpoint = convert("model.ckpt", settings={"forget_bias": 0})
 
 import importlib
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -16,12 +16,13 @@ import numpy as np
 
 from rnnspec.checkpoint import Checkpoint
 from rnnspec.convert.detect import FORMATS, format_of
+from rnnspec.convert.parts import Parts
 from rnnspec.convert.request import Request, assemble
 from rnnspec.convert.settings import Settings
 from rnnspec.errors import SpecError, UnsupportedError
 from rnnspec.shown import printable
 
-__all__ = ["FORMATS", "convert"]
+__all__ = ["FORMATS", "Parts", "convert", "parts"]
 
 
 def convert(
@@ -32,6 +33,8 @@ def convert(
     settings: Mapping[str, Any] | Settings | None = None,
     ema: bool = False,
     part: str | None = None,
+    arrays: str | os.PathLike | None = None,
+    ignore: Iterable[str] = (),
 ) -> Checkpoint:
     """The model in `source`, with every variable used, or listed with the reason why not.
 
@@ -41,7 +44,10 @@ def convert(
         config: a file that says what the source does not (Keras's JSON beside weights, an architecture of ours).
         settings: what the source does not say, by key (`Settings`).
         ema: take the moving averages of a TensorFlow checkpoint.
-        part: the chain to take from a model that is not one; `a,b` takes two parts of a file of weights alone.
+        part: what to take of a model that is not taken whole (`parts` lists them); `a,b` takes two parts of a file of
+            weights alone.
+        arrays: a file that says what plain arrays are (docs/ARRAYS.md), or the name of a preset.
+        ignore: variables that belong to the rest, by their names or what these begin with.
 
     Returns:
         A checkpoint in float32, or float64 where the source is. Its `metadata["conversion"]` has `format`, `source`,
@@ -53,21 +59,60 @@ def convert(
             option does not apply.
         UnsupportedError: the model does something that ours cannot; or the package that reads the format is missing.
     """
-    source = Path(source)
-    if format is not None and format not in FORMATS:
-        raise SpecError(f"--from: expected one of {', '.join(FORMATS)}, found {format!r}")
-    format = format or format_of(source)
-    settings = settings if isinstance(settings, Settings) else Settings(settings)
-    request = Request(settings, Path(config) if config is not None else None, ema, part)
+    source, request = Path(source), _request(config, settings, ema, part, arrays, ignore)
+    format = _format(source, format, request)
     with _placed(source, request), np.errstate(all="ignore"):  # NaN and infinity are refused in the end
-        found = importlib.import_module(f"rnnspec.convert.{format}").read(source, request)
+        found = _reader(format).read(source, request)
         if not isinstance(found, Checkpoint):
             found = assemble(found, request, format, source.name)
-    for option in ("config", "ema", "part"):
+    for option in ("config", "ema", "part", "arrays", "ignore"):
         if getattr(request, option) and option not in request.looked_at:
             raise SpecError(f"--{option}: means nothing for {source}; leave it out")
-    settings.finish()
+    request.settings.finish()
     return found
+
+
+def parts(
+    source: str | os.PathLike,
+    format: str | None = None,
+    *,
+    config: str | os.PathLike | None = None,
+    settings: Mapping[str, Any] | Settings | None = None,
+) -> Parts:
+    """The recurrent parts of the model in `source`, each of which `convert(…, part=…)` takes.
+
+    Args and Raises: as of `convert`; what has no equal is not refused, but listed.
+    """
+    source, request = Path(source), _request(config, settings)
+    reader = _reader(_format(source, format, request))
+    if not hasattr(reader, "parts"):
+        raise UnsupportedError(f"--parts: {source}: its format has no parts; it is taken whole")
+    with _placed(source, request), np.errstate(all="ignore"):
+        return reader.parts(source, request)
+
+
+def _request(
+    config: str | os.PathLike | None,
+    settings: Mapping[str, Any] | Settings | None,
+    ema: bool = False,
+    part: str | None = None,
+    arrays: str | os.PathLike | None = None,
+    ignore: Iterable[str] = (),
+) -> Request:
+    settings = settings if isinstance(settings, Settings) else Settings(settings)
+    beside, described = (None if path is None else Path(path) for path in (config, arrays))
+    return Request(settings, beside, ema, part, described, tuple(ignore))
+
+
+def _format(source: Path, format: str | None, request: Request) -> str:
+    """The format that is given, or else found."""
+    if format is not None and format not in FORMATS:
+        raise SpecError(f"--from: expected one of {', '.join(FORMATS)}, found {format!r}")
+    return format or ("arrays" if request.arrays else format_of(source))
+
+
+def _reader(format: str) -> Any:
+    return importlib.import_module(f"rnnspec.convert.{format}")
 
 
 @contextmanager

@@ -14,14 +14,16 @@ from rnnspec.errors import SpecError
 
 
 def in_part(request: Request, names: Iterable[str], separator: str, where: str) -> dict[str, str]:
-    """The variables outside the part that was asked for, each with that reason. `a,b` asks for two.
+    """The variables outside the part that was asked for, and those to ignore, each with that reason. `a,b` asks for two
+    parts.
 
     Raises:
-        SpecError: nothing is in the part.
+        SpecError: nothing is in the part, or of a name to ignore.
     """
     part, names = request.look("part"), list(names)
+    ignored = request.left_out(names, separator, where)
     if part is None:
-        return {}
+        return ignored
     outside = set(names)
     for each in part.split(","):
         inside = {name for name in names if name == each or name.startswith(each + separator)}
@@ -29,7 +31,7 @@ def in_part(request: Request, names: Iterable[str], separator: str, where: str) 
             parts = some(list(dict.fromkeys(name.split(separator)[0] for name in names)))
             raise SpecError(f"{where}: --part {each}: nothing begins with {each + separator!r}; it has {parts}")
         outside -= inside
-    return {name: f"not in {part}" for name in names if name in outside}
+    return ignored | {name: f"not in {part}" for name in names if name in outside}
 
 
 def chained(

@@ -8,7 +8,7 @@ from rnnspec.archives import open_zip
 from rnnspec.errors import SpecError
 from rnnspec.reading import reading, regular
 
-FORMATS = ("tf1", "keras", "torch", "onnx", "flax")
+FORMATS = ("tf1", "keras", "torch", "onnx", "flax", "arrays")
 
 
 def format_of(source: Path) -> str:
