@@ -57,6 +57,7 @@ class Arguments:
     def __init__(self, model: Model, time_major: bool = False) -> None:
         self.model = model
         self.time_major = time_major
+        self.given = model.given
         self.states = model.states()
         embeddings = [(n.of[0], n.layer.vocabulary) for n in model.graph.nodes if isinstance(n.layer, Embedding)]
         self.vocabularies = {of: min(size for name, size in embeddings if name == of) for of, _ in embeddings}
@@ -84,10 +85,9 @@ class Arguments:
         stepped = self.model.stepped
         if self.model.by_name:
             return self._by_name(arrays, x_t, {"lengths": lengths, "mask": mask, "reset": None}, state, stepped)
-        for key, marks in ("lengths", lengths), ("mask", mask):
-            if marks is not None:
-                raise SpecError(f"{key}: a single step is valid; leave it out")
-        x, _ = self._input(arrays, "x", x_t, None, None, None, True)
+        if lengths is not None or mask is not None:
+            raise SpecError(f"{'mask' if lengths is None else 'lengths'}: a single step is valid; leave it out")
+        x = self._array(arrays, "x", x_t, True)
         return Call({"x": x}, {}, self._given(arrays, state, x.shape[0]), x.shape[0])
 
     def _by_name(self, arrays: Arrays, x: Any, steps: dict[str, Any], state: Any, stepped: frozenset[str]) -> Call:
@@ -130,13 +130,7 @@ class Arguments:
         self, arrays: Arrays, name: str, x: Any, lengths: Any, mask: Any, reset: Any, step: bool
     ) -> tuple[Array, Valid]:
         """One input, and which of its steps count."""
-        given = self.model.given[name]
-        x = (
-            arrays.features(x)
-            if given.features is not None
-            else arrays.ids(x, self.vocabularies.get(name, limits.SIZE))
-        )
-        check_x(given, x.shape, step, self.time_major)
+        x = self._array(arrays, name, x, step)
         if lengths is None and mask is None and reset is None:
             return x, _ALL
         time, batch = arrays.sizes(x) if self.time_major else arrays.sizes(x)[::-1]
@@ -152,6 +146,13 @@ class Arguments:
                 raise SpecError(f"reset: no sequence can begin anew here: {self.unbroken[name]}; {fix}")
             reset = arrays.marks("reset", reset, batch, time)
         return x, Valid(lengths, mask, reset)
+
+    def _array(self, arrays: Arrays, name: str, x: Any, step: bool) -> Array:
+        """One input as an array that fits."""
+        given = self.given[name]
+        x = arrays.ids(x, self.vocabularies.get(name, limits.SIZE)) if given.features is None else arrays.features(x)
+        check_x(given, x.shape, step, self.time_major)
+        return x
 
     def _check_alike(self, values: Mapping[str, Array], stepped: frozenset[str]) -> None:
         """Inputs along one time have as many steps."""

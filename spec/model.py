@@ -190,22 +190,23 @@ class Model(Config, frozen=True, kw_only=True, dict=True):
         inputs with a time of their own; states, of which those with a `start` may be missing → outputs, final states.
         """
         walk = Walk(ops, p, x, self._counts(ops, x, valid), state)
-        walk.whole(*self.graph.nodes)
+        walk.whole(self.graph.nodes)
         return self._output(walk.values), walk.new
 
     def _counts(self, ops: Ops, x: dict[str, Array], valid: dict[str, Valid]) -> dict[str, Valid]:
         """Which steps of each input count, where not all do."""
-        counts: dict[str, Valid] = {}
-        for name, count in valid.items():
-            padding = self.given[name].padding
-            if padding is not None:
-                count = ops.unpadded(x[name], padding, count)
-            if count is not _ALL:
-                counts[name] = count
+        counts = {name: count for name, count in valid.items() if count is not _ALL}
+        for name, padding in self.paddings:
+            counts[name] = ops.unpadded(x[name], padding, counts.get(name, _ALL))
         for name, of in self.alike:
             if of in counts:
                 counts[name] = counts[of]
         return counts
+
+    @cached_property
+    def paddings(self) -> list[tuple[str, float]]:
+        """The inputs with a number that fills up short sequences, and that."""
+        return [(name, given.padding) for name, given in self.given.items() if given.padding is not None]
 
     @cached_property
     def alike(self) -> list[tuple[str, str]]:
@@ -243,12 +244,7 @@ class Model(Config, frozen=True, kw_only=True, dict=True):
         its steps count → outputs, states; those of layers over what is whole come back as they were (GRAPH-8).
         """
         walk = Walk(ops, p, x, self._counts(ops, x, valid) if valid else {}, state)
-        stepped = self.stepped
-        for node in self.graph.nodes:
-            if node.name in stepped:
-                walk.step(node)
-            else:
-                walk.again(node)
+        walk.step(self.graph.nodes, self.stepped)
         return self._output(walk.values), walk.new
 
     def to_builtins(self) -> dict[str, Any]:

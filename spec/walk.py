@@ -1,5 +1,6 @@
 """One walk along a graph: each layer's output, from those before it."""
 
+from collections.abc import Container, Iterable
 from typing import Any
 
 from rnnspec.graph import Node
@@ -21,6 +22,8 @@ class Walk:
         state: the states that are given.
     """
 
+    __slots__ = ("counts", "given", "new", "ops", "p", "values")
+
     def __init__(self, ops: Ops, p: ByLayer, x: dict[str, Array], counts: dict[str, Valid], state: States) -> None:
         self.ops = ops
         self.p = p
@@ -29,50 +32,49 @@ class Walk:
         self.given = grouped(state)
         self.new: States = {}
 
-    def whole(self, *nodes: Node) -> None:
+    def whole(self, nodes: Iterable[Node]) -> None:
         """Layers on whole sequences, or on vectors."""
-        ops, p, values, counts = self.ops, self.p, self.values, self.counts
+        ops, p, values, counts, given = self.ops, self.p, self.values, self.counts, self.given
         for node in nodes:
             name, one, layer = node.name, node.one, node.layer
-            state = self.state(node) if node.states else _NONE
+            state = given.get(name, _NONE) if node.start is None else self.state(node)
             if one is None:
-                x: Array = tuple(values[of] for of in node.of)
-                valid: Any = tuple(counts.get(of, _ALL) for of in node.of)
+                x, valid = self.several(node)
                 counted = any(of in counts for of in node.of)
             else:
                 x, counted = values[one], one in counts
                 valid = counts[one] if counted else _ALL
             values[name], final = layer.apply(ops, p[name], x, valid, state)
             if final:
-                self._keep(node, final)
+                self._keep(name, final)
             if counted:
                 counts[name] = layer.valid(ops, valid)
 
-    def step(self, node: Node) -> None:
-        """A layer on one step of what has one, and on all of what is given whole."""
-        x: Array
-        valid: Any
-        if node.one is not None:
-            x, valid = self.values[node.one], _ALL
-        else:
-            x = tuple(self.values[of] for of in node.of)
-            valid = tuple(self.counts.get(of, _ALL) for of in node.of)
-        state = self.state(node) if node.states else _NONE
-        self.values[node.name], final = node.layer.step(self.ops, self.p[node.name], x, valid, state)
-        if final:
-            self._keep(node, final)
+    def step(self, nodes: Iterable[Node], stepped: Container[str]) -> None:
+        """Layers on one step of what is `stepped`, and on all of what is given whole: where that is all that a layer
+        reads, it says the same at every step, and its states come back as they were (GRAPH-8)."""
+        ops, p, values, given = self.ops, self.p, self.values, self.given
+        for node in nodes:
+            name, one = node.name, node.one
+            state = given.get(name, _NONE) if node.start is None else self.state(node)
+            if name not in stepped:
+                self.whole([node])
+                # In memory of their own (CALL-3).
+                self.new |= {f"{name}.{state_name}": value * 1.0 for state_name, value in state.items()}
+                continue
+            x, valid = (values[one], _ALL) if one is not None else self.several(node)
+            values[name], final = node.layer.step(ops, p[name], x, valid, state)
+            if final:
+                self._keep(name, final)
 
-    def again(self, node: Node) -> None:
-        """A layer on what is given whole at every step: its states come back as they were (GRAPH-8)."""
-        state = self.state(node)
-        self.whole(node)
-        # In memory of their own (CALL-3).
-        self.new |= {f"{node.name}.{name}": value * 1.0 for name, value in state.items()}
+    def several(self, node: Node) -> tuple[tuple[Array, ...], Any]:
+        """What a layer reads at its places, and which steps of each count."""
+        return tuple(self.values[of] for of in node.of), tuple(self.counts.get(of, _ALL) for of in node.of)
 
-    def _keep(self, node: Node, final: States) -> None:
+    def _keep(self, layer: str, final: States) -> None:
         """Final states, which are places too."""
         for name, value in final.items():
-            name = f"{node.name}.{name}"
+            name = f"{layer}.{name}"
             self.values[name] = self.new[name] = value
 
     def state(self, node: Node) -> States:
