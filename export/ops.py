@@ -6,6 +6,7 @@ Inside the graph, sequences are time-major (time, batch, features), for layers t
 import copy
 from typing import Any, Self
 
+from rnnspec import scores
 from rnnspec.cells import Cell
 from rnnspec.export import attention, empty, native, recurrent, scan, sequences, start, summaries, windows
 from rnnspec.export.elementary import Elementary
@@ -127,6 +128,9 @@ class OnnxOps(Elementary):
 
     def additive(self, query: Value, keys: Value, scale: Value) -> Value:
         return attention.additive(self.graph, query, keys, scale)
+
+    def heads(self, query: Value, keys: Value, values: Value, valid: Valid, count: int, scale: float) -> Value:
+        return scores.heads(self, query, keys, values, valid, count, scale)
 
     def attend(self, scores: Value, values: Value, valid: Valid) -> Value:
         return attention.attend(self.graph, scores, values, valid)

@@ -169,6 +169,9 @@ class Ops(Protocol):
 
     # Attention
 
+    def heads(self, query: Array, keys: Array, values: Array, valid: Any, count: int, scale: float) -> Array:
+        """`attend` of scale · `products`, for each of `count` equal parts of the features by itself, joined."""
+
     def products(self, query: Array, keys: Array) -> Array:
         """Σ query ⊙ key: query (batch, [time,] features), keys (batch, steps, features) → (batch, [time,] steps)."""
 

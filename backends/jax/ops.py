@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array, lax
 
+from rnnspec import scores
 from rnnspec.backends.jax import attention, sequences, windows
 from rnnspec.backends.jax.noise import Noise
 from rnnspec.backends.jax.unroll import unroll
@@ -128,3 +129,6 @@ class JaxOps:
     products = staticmethod(attention.products)
     additive = staticmethod(attention.additive)
     attend = staticmethod(attention.attend)
+
+    def heads(self, query: Array, keys: Array, values: Array, valid: Valid, count: int, scale: float) -> Array:
+        return scores.heads(self, query, keys, values, valid, count, scale)

@@ -6,6 +6,7 @@ from typing import Self
 import keras
 import tensorflow as tf
 
+from rnnspec import scores
 from rnnspec.backends.tensorflow import attention, convolution, sequences
 from rnnspec.backends.tensorflow.noise import Noise, Where, where
 from rnnspec.backends.tensorflow.unroll import unroll
@@ -138,6 +139,11 @@ class TensorFlowOps:
     products = staticmethod(attention.products)
     additive = staticmethod(attention.additive)
     attend = staticmethod(attention.attend)
+
+    def heads(
+        self, query: tf.Tensor, keys: tf.Tensor, values: tf.Tensor, valid: Valid, count: int, scale: float
+    ) -> tf.Tensor:
+        return scores.heads(self, query, keys, values, valid, count, scale)
 
 
 def _rows(x: tf.Tensor) -> tf.Tensor:

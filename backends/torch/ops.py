@@ -9,6 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from rnnspec import scores
 from rnnspec.backends.torch import attention, compute, kernel_step, kernels, loop, noise, sequences
 from rnnspec.backends.torch.direct import Direct
 from rnnspec.backends.torch.steps import steps
@@ -188,3 +189,8 @@ class TorchOps:
     products = staticmethod(attention.products)
     additive = staticmethod(attention.additive)
     attend = staticmethod(attention.attend)
+
+    def heads(self, query: Tensor, keys: Tensor, values: Tensor, valid: Valid, count: int, scale: float) -> Tensor:
+        if self.path in NATIVE and keys.shape[1]:
+            return attention.heads(query, keys, values, valid, count, scale)
+        return scores.heads(self, query, keys, values, valid, count, scale)

@@ -74,6 +74,9 @@ class Attention(Layer, tag="attention", frozen=True, kw_only=True):
 
     def apply(self, ops: Ops, p: dict[str, Array], x: Any, valid: Any, state: States) -> tuple[Array, States]:
         query, keys, values = x[0], ops.masked(x[1], valid[1]), ops.masked(x[-1], valid[-1])
+        if self.score in ("dot", "scaled"):
+            scale = 1.0 if self.score == "dot" else (query.shape[-1] / self.heads) ** -0.5
+            return ops.heads(query, keys, values, valid[1], self.heads, scale), {}
         parts = (ops.split(part, self.heads) for part in (query, keys, values))
         answers = []
         for head, (q, k, v) in enumerate(zip(*parts, strict=True)):

@@ -6,7 +6,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from rnnspec import philox
+from rnnspec import philox, scores
 from rnnspec.cells import Cell
 from rnnspec.layers import Recurrent
 from rnnspec.ops import LOW, Array, Parameters, States
@@ -245,6 +245,9 @@ class NumpyOps:
     def _facing(self, query: Array, keys: Array) -> Array:
         """keys (batch, steps, features) with an axis for the queries' time, if they have one."""
         return keys if query.ndim == 2 else keys[:, None]
+
+    def heads(self, query: Array, keys: Array, values: Array, valid: Valid, count: int, scale: float) -> Array:
+        return scores.heads(self, query, keys, values, valid, count, scale)
 
     def attend(self, scores: Array, values: Array, valid: Valid) -> Array:
         if not values.shape[1]:
