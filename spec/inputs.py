@@ -233,7 +233,7 @@ class NumpyArrays:
 
     def state(self, name: str, value: ArrayLike) -> np.ndarray:
         """Numbers of any type are converted."""
-        return numbers(value, f"state: {name!r}").astype(self.dtype)
+        return numbers(value, name, "state: {!r}").astype(self.dtype)
 
 
 def check_x(given: Input, shape: Sequence[int | None], step: bool = False, time_major: bool = False) -> None:
@@ -288,21 +288,21 @@ def _kind(value: Any) -> str:
     return f"an array of shape {tuple(value.shape)}" if hasattr(value, "shape") else type(value).__name__
 
 
-def numbers(value: Any, name: str = "x") -> np.ndarray:
-    """x, or what is called `name`, as an array of real numbers. Raises SpecError: it holds anything else."""
-    found = array(value, name)
+def numbers(value: Any, name: str = "x", called: str = "{}") -> np.ndarray:
+    """x, or what is `called` so, with its name, as real numbers. Raises SpecError: it holds anything else."""
+    found = array(value, name, called)
     if found.dtype.kind not in "fiub":
         what = "a mapping; the model's input has no name" if isinstance(value, Mapping) else str(found.dtype)
-        raise SpecError(f"{name}: expected numbers, found {what}")
+        raise SpecError(f"{called.format(name)}: expected numbers, found {what}")
     return found
 
 
-def array(value: Any, name: str) -> np.ndarray:
-    """What is called `name` as an array. Raises SpecError: rows of several lengths."""
+def array(value: Any, name: str, called: str = "{}") -> np.ndarray:
+    """What is `called` so with its name, as an array. Raises SpecError: rows of several lengths."""
     try:
         return np.asarray(value)
     except ValueError:  # of NumPy, for lists of several lengths
-        raise SpecError(f"{name}: expected an array, found rows of several lengths; pad them") from None
+        raise SpecError(f"{called.format(name)}: expected an array, found rows of several lengths; pad them") from None
 
 
 def check_ids(ids: np.ndarray, vocabulary: int) -> None:
