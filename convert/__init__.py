@@ -81,7 +81,10 @@ def parts(
 ) -> Parts:
     """The recurrent parts of the model in `source`, each of which `convert(…, part=…)` takes.
 
-    Args and Raises: as of `convert`; what has no equal is not refused, but listed.
+    Args: as of `convert`.
+
+    Raises:
+        OSError, SpecError, UnsupportedError: as `convert` does; but what has no equal is not refused, it is listed.
     """
     source, request = Path(source), _request(config, settings)
     reader = _reader(_format(source, format, request))
