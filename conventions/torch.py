@@ -126,3 +126,43 @@ ACTIVATIONS: dict[str, Callable[[Any], Activation | None]] = {
     "Softmax": lambda m: "softmax" if m.dim == -1 else None,
     "LogSoftmax": lambda m: "log_softmax" if m.dim == -1 else None,
 }
+
+
+def weight_norm(g: np.ndarray, v: np.ndarray) -> np.ndarray | None:
+    """`weight_norm` (torch/nn/utils/weight_norm.py): g v / ‖v‖, the norm over all axes but the one that g has, or over
+    all where g is one number; None where g is no such factor of v.
+    """
+    kept = [axis for axis, size in enumerate(g.shape) if size != 1]
+    if len(kept) > 1 or g.ndim not in (0, v.ndim) or any(g.shape[axis] != v.shape[axis] for axis in kept):
+        return None
+    if g.ndim and not kept and 1 not in v.shape:
+        return None
+    wide = v.astype(np.float64)
+    norm = np.sqrt((wide**2).sum(tuple(axis for axis in range(v.ndim) if axis not in kept), keepdims=True))
+    return (wide * (g.astype(np.float64) / norm)).astype(v.dtype)
+
+
+def spectral_norm(weight: np.ndarray, u: np.ndarray, v: np.ndarray) -> np.ndarray | None:
+    """`spectral_norm` at inference (torch/nn/utils/spectral_norm.py): weight / (u · W v), W its first axis by all
+    others; where the sizes say so, its second axis, as of a transposed convolution. None where u and v fit neither.
+    """
+    for axis in range(min(2, weight.ndim)):
+        rows = np.moveaxis(weight, axis, 0).reshape(weight.shape[axis], -1).astype(np.float64)
+        if (u.shape, v.shape) == ((rows.shape[0],), (rows.shape[1],)):
+            return (weight / (u.astype(np.float64) @ rows @ v.astype(np.float64))).astype(weight.dtype)
+    return None
+
+
+def pruned(weight: np.ndarray, mask: np.ndarray) -> np.ndarray | None:
+    """`torch.nn.utils.prune`: weight ⊙ mask; None where they are of other shapes."""
+    return weight * mask.astype(weight.dtype) if weight.shape == mask.shape else None
+
+
+# The pieces of a weight in a state dict, by what stands behind its name → what was done to it, and the weight of them.
+PIECES: dict[tuple[str, ...], tuple[str, Callable[..., np.ndarray | None]]] = {
+    ("_g", "_v"): ("weight_norm", weight_norm),
+    ("original0", "original1"): ("weight_norm", weight_norm),
+    ("_orig", "_u", "_v"): ("spectral_norm", spectral_norm),
+    ("original", "0._u", "0._v"): ("spectral_norm", spectral_norm),
+    ("_orig", "_mask"): ("pruning", pruned),
+}

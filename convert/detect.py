@@ -57,8 +57,8 @@ def format_of(source: Path) -> str:
 def _zip(source: Path) -> str:
     with open_zip(source) as archive:
         names = archive.namelist()
-    if any(name.endswith("data.pkl") for name in names):
-        return "torch"
+    if any(name.endswith(("data.pkl", "/archive_format", "serialized_exported_program.json")) for name in names):
+        return "torch"  # a state dict, or a program, which is refused there
     if "config.json" in names:
         return "keras"
     if names and all(name.endswith(".npy") for name in names):

@@ -22,6 +22,7 @@ NPY_HEADER = 10_000  # bytes: as much as NumPy reads
 PATH = 1000  # characters of the path of a variable, in groups inside each other
 TABLE_KEY = 4000  # bytes of a key in a TensorFlow checkpoint: a name, and the place of a slice
 TREE_DEPTH = 100  # maps inside each other in msgpack
+NESTED_STATES = 3  # dicts inside each other, in which a state dict is looked for
 KEY_PARTS = 16  # scalars in a tuple that is the key of a pickled dict
 CALLS = 10_000  # of functions, followed in the graph of a SavedModel
 TRACED = 2_500_000  # elements that an ONNX graph may give layers, and as many that it may compute, when it is followed

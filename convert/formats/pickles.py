@@ -1,61 +1,22 @@
-"""What `torch.save` pickles, read as data.
+"""What Python pickles and `torch.save` saves, read as data.
 
-A pickle is a program for a stack machine. This one knows the instructions of plain data and of tensors (those that
-torch's own `weights_only` takes), and what they would import or call is only noted: nothing is.
+A pickle is a program for a stack machine. This one knows the instructions of protocols 2 to 5, and what it makes itself
+is plain data, tensors and NumPy's arrays. Whatever else a pickle would import or call is noted by its name and never
+looked for: an `argparse.Namespace` beside the weights is read past. What no training saves, and only harms, is refused
+all the same, so that nobody loads the file elsewhere.
 """
 
 import re
 import struct
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any, NoReturn
 
 from rnnspec import limits
+from rnnspec.convert.formats.pickled import Name, Other, Storage, StoredArray, StoredDtype, StoredTensor
 from rnnspec.errors import SpecError
 from rnnspec.shown import shown
 
-
-@dataclass(frozen=True, eq=False)
-class Name:
-    """Something that torch's pickles may import, by its full name."""
-
-    name: str
-
-
-@dataclass(frozen=True, eq=False)
-class Storage:
-    """Numbers in the file: under which key, of what type (`FloatStorage`), from which on, how many."""
-
-    key: str
-    kind: str
-    start: int
-    size: int
-
-
-@dataclass(frozen=True, eq=False)
-class StoredTensor:
-    """A view of a storage. `dtype`, as torch calls it, where the storage does not say it."""
-
-    storage: Storage
-    offset: int
-    shape: tuple[int, ...]
-    strides: tuple[int, ...]
-    dtype: str | None = None
-
-
-@dataclass(frozen=True, eq=False)
-class Other:
-    """What is no plain tensor: sparse, quantised, a set, a device… `name`: what would make it."""
-
-    name: str
-
-    @property
-    def is_tensor(self) -> bool:
-        """Whether it is a tensor all the same."""
-        return "._rebuild_" in self.name or self.name.endswith("Tensor")
-
-
-_DICTS = ("collections.OrderedDict", "collections.Counter")
+_DICTS = ("builtins.dict", "collections.OrderedDict", "collections.Counter")
 _TENSORS = tuple(f"torch._utils._rebuild_tensor{version}" for version in ("", "_v2", "_v3"))
 _AROUND = (  # makes of a tensor, its first argument, another with the same numbers
     "torch._utils._rebuild_parameter",
@@ -64,15 +25,19 @@ _AROUND = (  # makes of a tensor, its first argument, another with the same numb
     "torch.nn.parameter.Parameter",
 )
 _SUBCLASS = "torch._tensor._rebuild_from_type_v2"  # (function, class, its arguments, …)
-_OTHERS = re.compile(
-    r"torch\._utils\._rebuild_(qtensor|sparse_tensor|meta_tensor_no_storage|nested_tensor|wrapper_subclass"
-    r"|device_tensor_from_numpy)|torch\.(Size|device|serialization\._get_layout)|builtins\.(bytearray|set|complex)"
-    r"|_codecs\.encode|torch\.((cuda|sparse|cuda\.sparse)\.)?\w*Tensor|torch\.(cuda\.|storage\.)?\w+Storage"
-    r"|torch\.(bool|(bits|q?u?int|b?float|complex)\d\w*)|torch\.per_(tensor|channel)_\w+"
+_PLAIN = re.compile(  # tensors of these classes hold numbers and nothing else
+    r"torch\.(Tensor|nn\.parameter\.\w+|((cuda|sparse|cuda\.sparse)\.)?\w*Tensor)"
 )
-_PYTHON_2 = {"__builtin__": "builtins"}
+_EMPTY_ARRAY = re.compile(r"numpy\.(_?core)\.multiarray\._reconstruct")
+_ARRAY = re.compile(r"numpy\.(_?core)\.numeric\._frombuffer")
+_TRAPS = re.compile(
+    r"(os|posix|nt|subprocess|shutil|socket|sys|pty|runpy|importlib|ctypes|webbrowser)\..*"
+    r"|builtins\.(eval|exec|execfile|compile|open|__import__|breakpoint|input)"
+)
+_PYTHON_2 = {"__builtin__": "builtins", "copy_reg": "copyreg"}
 _MARK = object()
-_SCALARS = (str, bytes, int, float, type(None), Name, Storage, StoredTensor, Other)
+_SCALARS = (str, bytes, int, float, type(None), Name, Storage, StoredTensor, StoredArray, StoredDtype, Other)
+_OBJECTS = (Name, StoredTensor, StoredArray, StoredDtype, Other)
 
 
 class Pickle:
@@ -86,14 +51,14 @@ class Pickle:
         self.copied = 0
 
     def load(self) -> Any:
-        """Dicts, lists, tuples and scalars, with tensors among them.
+        """Dicts, lists, tuples and scalars, with tensors and arrays among them, and names of what is anything else.
 
         Raises:
-            SpecError: cut off or damaged; it holds anything else, which is not loaded.
+            SpecError: cut off or damaged; a dict with a nest as key, or with one twice.
         """
         while (code := self.take(1)) != b".":
             if code not in _INSTRUCTIONS:
-                raise SpecError(f"{self.where}: a pickle of more than tensors, which is never loaded: {code!r}")
+                raise SpecError(f"{self.where}: no pickle of protocol 2 to 5: {code!r} at byte {self.at - 1:,}")
             _INSTRUCTIONS[code](self)
         return self.pop()
 
@@ -159,26 +124,36 @@ class Pickle:
         """A tuple of the topmost values, onto the stack."""
         self.stack.append(tuple([self.pop() for _ in range(size)][::-1]))
 
-    def imported(self) -> None:
-        """A name in a module, onto the stack. Raises SpecError: it is not among those that are known."""
-        module, name = self.line(), self.line()
+    def remember(self) -> None:
+        """Remember the top of the stack under the next number."""
+        self.put(len(self.memo))
+
+    def imported(self, module: str, name: str) -> None:
+        """A name in a module, onto the stack; nothing is imported. Raises SpecError: it is there to harm."""
         full = f"{_PYTHON_2.get(module, module)}.{name}"
-        if full not in (*_DICTS, *_TENSORS, *_AROUND, _SUBCLASS) and not _OTHERS.fullmatch(full):
-            raise SpecError(
-                f"{self.where}: a pickle with {shown(full.removeprefix('builtins.'))}, code that is never run; "
-                "save module.state_dict()"
-            )
+        if _TRAPS.fullmatch(full):
+            found = shown(full.removeprefix("builtins."))
+            raise SpecError(f"{self.where}: a pickle with {found}, code that is never run; trust nothing of this file")
         self.stack.append(Name(full))
 
     def extend(self, items: list[Any]) -> None:
-        """More items into the list on top."""
-        self.top(list).extend(items)
+        """More items into the list on top, or into something else, where they are lost."""
+        target = self.top((list, *_OBJECTS))
+        if isinstance(target, list):
+            target.extend(items)
+
+    def frozen(self) -> None:
+        """A frozenset of what was put onto the stack."""
+        self.items()
+        self.stack.append(Other("builtins.frozenset"))
 
     def update(self, items: list[Any]) -> None:
         """Keys and values in turn, into a dict. Raises SpecError: a nest as key, or a key twice."""
-        target = self.top(dict)
+        target = self.top((dict, *_OBJECTS))
         if len(items) % 2:
             self.damaged("a key without a value")
+        if not isinstance(target, dict):
+            return
         for key, value in zip(items[::2], items[1::2], strict=True):
             parts = key if isinstance(key, tuple) else (key,)
             if len(parts) > limits.KEY_PARTS or not all(isinstance(part, _SCALARS) for part in parts):
@@ -188,8 +163,14 @@ class Pickle:
             target[key] = value
 
     def call(self) -> None:
-        arguments, what = self.pop(tuple), self.pop(Name)
+        arguments, what = self.pop(tuple), self.pop((Name, Other))
         self.stack.append(self.made(what.name, arguments))
+
+    def call_with_names(self) -> None:
+        """A call whose arguments have names, which no tensor has."""
+        self.pop(dict)
+        self.pop(tuple)
+        self.stack.append(Other(self.pop((Name, Other)).name))
 
     def made(self, name: str, arguments: tuple[Any, ...]) -> Any:
         """What a call would make."""
@@ -198,16 +179,41 @@ class Pickle:
         if name in _AROUND and arguments and isinstance(arguments[0], StoredTensor | Other):
             return arguments[0]
         if name == _SUBCLASS and len(arguments) > 2 and isinstance(arguments[0], Name):
-            inner, _, inside = arguments[:3]
+            inner, kind, inside = arguments[:3]
+            if not isinstance(kind, Name) or not _PLAIN.fullmatch(kind.name):
+                return Other(f"{kind.name if isinstance(kind, Name) else name}, a Tensor")
             if inner.name != _SUBCLASS and isinstance(inside, tuple):
                 return self.made(inner.name, inside)
         if name in _DICTS:
             return self.ordered(*arguments[:1])
+        if name == "collections.defaultdict":
+            return {}
         if name == "torch.Size" and len(arguments) == 1 and isinstance(arguments[0], tuple):
             return arguments[0]
         if name in (*_AROUND, _SUBCLASS):
             self.damaged("a tensor is missing")
+        return self.of_numpy(name, arguments)
+
+    def of_numpy(self, name: str, arguments: tuple[Any, ...]) -> Any:
+        """An array of NumPy's, or what it is made of; anything else by its name alone."""
+        match name, arguments:
+            case "numpy.dtype", (str(kind), *_):
+                return StoredDtype(kind)
+            case "_codecs.encode", (str(text), "latin1") if max(text, default="") <= "\xff":  # bytes, in protocol 2
+                return text.encode("latin1")
+            case "copyreg._reconstructor", (Name(kind), *_):
+                return Other(kind)
+            case _, (Name("numpy.ndarray"), *_) if _EMPTY_ARRAY.fullmatch(name):
+                return StoredArray()
+            case _, (bytes(data), StoredDtype() as dtype, tuple(shape), str(order)) if _ARRAY.fullmatch(name):
+                return StoredArray(self.shape(shape), dtype, order == "F", data)
         return Other(name)
+
+    def shape(self, sizes: tuple[Any, ...]) -> tuple[int, ...]:
+        """Sizes of axes."""
+        if not all(type(size) is int and size >= 0 for size in sizes):
+            self.damaged("no shape of an array")
+        return sizes
 
     def ordered(self, pairs: Any = ()) -> dict[Any, Any]:
         """A dict, empty, from a dict, or from pairs."""
@@ -246,9 +252,15 @@ class Pickle:
         self.stack.append(storage)
 
     def built(self) -> None:
-        """Attributes of an object, which hold no numbers of it."""
-        self.pop()
-        self.top((dict, StoredTensor, Other))
+        """The state of an object: the numbers of an array; of all else, attributes, which hold no numbers of it."""
+        state = self.pop()
+        match self.top((dict, *_OBJECTS)), state:
+            case StoredArray() as array, (int(), tuple(shape), StoredDtype() as dtype, fortran, bytes(data)):
+                array.shape, array.dtype, array.fortran, array.data = self.shape(shape), dtype, bool(fortran), data
+            case StoredDtype() as dtype, (int(), "<" | ">" | "|" as order, None, *_):
+                dtype.order = order
+            case StoredDtype() as dtype, _:
+                dtype.name = "V"  # of several fields
 
 
 def _is_view(rest: tuple[Any, ...]) -> bool:
@@ -288,9 +300,24 @@ _INSTRUCTIONS: dict[bytes, Callable[[Pickle], Any]] = {
     b"r": lambda p: p.put(p.number("<I")),
     b"h": lambda p: p.get(p.number("<B")),
     b"j": lambda p: p.get(p.number("<I")),
-    b"c": Pickle.imported,
+    b"\x90": lambda p: p.extend(p.items()),
+    b"\x91": Pickle.frozen,
+    b"0": lambda p: p.pop(),
+    b"1": lambda p: p.items(),
+    b"2": lambda p: p.stack.append(p.top(object)),
+    b"B": _push(lambda p: p.take(p.number("<I"))),
+    b"C": _push(lambda p: p.take(p.number("<B"))),
+    b"\x8c": _push(lambda p: p.text(p.number("<B"))),
+    b"\x8d": _push(lambda p: p.text(p.number("<Q"))),
+    b"\x8e": _push(lambda p: p.take(p.number("<Q"))),
+    b"\x96": _push(lambda p: p.take(p.number("<Q"))),
+    b"\x94": Pickle.remember,
+    b"\x95": lambda p: p.take(8),  # how long what follows is
+    b"c": lambda p: p.imported(p.line(), p.line()),
+    b"\x93": lambda p: p.imported(*[p.pop(str), p.pop(str)][::-1]),
     b"R": Pickle.call,
     b"\x81": Pickle.call,  # NEWOBJ
+    b"\x92": Pickle.call_with_names,  # NEWOBJ_EX
     b"Q": Pickle.stored,
     b"b": Pickle.built,
 }

@@ -18,11 +18,12 @@ from pathlib import Path
 from rnnspec.conventions.torch import LEAVES
 from rnnspec.convert import chain
 from rnnspec.convert.assumed import assumed, dense_activation
-from rnnspec.convert.blocks import Block
+from rnnspec.convert.blocks import Block, shared
 from rnnspec.convert.formats.safetensors import read_safetensors
 from rnnspec.convert.layers import dense, embedding
 from rnnspec.convert.names import names
 from rnnspec.convert.request import Network, Request, WithWeights
+from rnnspec.convert.torch.folded import folded
 from rnnspec.convert.torch.recurrent import Stacked
 from rnnspec.convert.torch.saved import read_pickled
 from rnnspec.convert.variables import Variables
@@ -45,7 +46,7 @@ def read(source: Path, request: Request) -> Network:
     with regular(source).open("rb") as file:
         ordered = file.read(9)[8:] != b"{"  # safetensors sorts by name
     arrays, beside = read_pickled(source, request) if ordered else (read_safetensors(source), {})
-    variables = Variables(arrays, str(source))
+    variables = Variables(folded(arrays, request), str(source))
     for name, reason in (beside | chain.in_part(request, variables, ".", str(source))).items():
         variables.ignore(name, reason)
     blocks, ours = found(variables, request)
@@ -66,8 +67,8 @@ def found(variables: Variables, request: Request) -> tuple[list[Block], dict[str
         prefix = name.removesuffix(leaf)
         if "parametrizations" in path or ("weight" in leaf and _REWRITTEN.fullmatch(leaf.rpartition("weight")[2])):
             raise UnsupportedError(
-                f"{variables.where}: variable {name!r}: a parametrised weight (weight_norm, spectral_norm, pruning); "
-                "make it plain first with torch.nn.utils.parametrize.remove_parametrizations, and save again"
+                f"{variables.where}: variable {name!r}: a parametrised weight, neither weight_norm, spectral_norm nor "
+                "pruning; make it plain with torch.nn.utils.parametrize.remove_parametrizations, and save again"
             )
         if match := _RECURRENT.fullmatch(leaf):
             suffixes.setdefault(prefix, set()).add(match[2])
@@ -79,6 +80,9 @@ def found(variables: Variables, request: Request) -> tuple[list[Block], dict[str
         there = ", ".join(variables.left()[:6]) or "nothing"
         raise SpecError(f"{variables.where}: nothing recurrent (weight_ih_l0, …) in it; found {there}")
     ours = names([prefix.removesuffix(".") for prefix in suffixes], ".", _WRAPPERS)
+    paths = [prefix.split(".")[:-1] for prefix in suffixes]
+    if paths[0] and (depth := shared(paths)):
+        request.note(f"all names begin with {'.'.join(paths[0][:depth])}, which ours leave out")
     blocks = []
     for prefix, each in suffixes.items():
         place = prefix.removesuffix(".")

@@ -9,9 +9,11 @@ from zipfile import ZipFile
 
 import numpy as np
 
+from rnnspec import limits
 from rnnspec.archives import check_shape, check_unpacked, is_zip, member, open_zip
 from rnnspec.convert.formats.bfloat16 import from_bfloat16
-from rnnspec.convert.formats.pickles import Other, Pickle, Storage, StoredTensor
+from rnnspec.convert.formats.pickled import Name, Other, Storage, StoredArray, StoredTensor
+from rnnspec.convert.formats.pickles import Pickle
 from rnnspec.convert.request import Request
 from rnnspec.convert.variables import some
 from rnnspec.errors import SpecError, UnsupportedError
@@ -34,11 +36,11 @@ _SIZES = {"ComplexFloatStorage": 8, "ComplexDoubleStorage": 16, "QInt32Storage":
 def read_pickled(path: Path, request: Request) -> tuple[dict[str, np.ndarray], dict[str, str]]:
     """The state dict in a file of `torch.save`, zip or legacy → arrays, and what is beside it with the reason.
 
-    A checkpoint may wrap it, with the optimizer and other things beside it; of several state dicts, `request.part`
-    names one. Neither torch nor Python's pickle is asked.
+    A checkpoint may wrap it, with the optimizer, settings and any objects beside it; of several state dicts,
+    `request.part` names one. Neither torch nor Python's pickle is asked.
 
     Raises:
-        SpecError: the file is damaged, or holds more than tensors; nothing of it is executed.
+        SpecError: the file is damaged, or a whole module or a program; nothing of it is executed.
         UnsupportedError: a tensor among the weights is sparse, quantised or without data.
     """
     if not is_zip(path):
@@ -60,7 +62,11 @@ def _zipped(archive: ZipFile, path: Path) -> tuple[Any, Numbers]:
     names = archive.namelist()
     folder = names[0].partition("/")[0] if names else ""
     if f"{folder}/constants.pkl" in names:
-        raise SpecError(f"{path}: a TorchScript program, which is never run; save module.state_dict()")
+        line = f"torch.save(torch.jit.load({path.name!r}).state_dict(), 'weights.pt')"
+        raise SpecError(f"{path}: a TorchScript program, which is never run; save module.state_dict(): {line}")
+    if f"{folder}/archive_format" in names or "serialized_exported_program.json" in names:
+        line = f"torch.save(torch.export.load({path.name!r}).state_dict, 'weights.pt')"
+        raise SpecError(f"{path}: a program of torch.export, which is never run; save its state dict: {line}")
     found = Pickle(member(archive, f"{folder}/data.pkl", path), str(path)).load()
     order = f"{folder}/byteorder"
     big = order in names and member(archive, order, path) == b"big"
@@ -81,7 +87,9 @@ def _legacy(data: bytes, path: Path) -> tuple[Any, Numbers]:
         met |= pickle.storages
         at = pickle.at
         if loaded[0] != _MAGIC:
-            raise SpecError(f"{path}: a pickle of more than tensors, which is never loaded; save module.state_dict()")
+            raise SpecError(
+                f"{path}: a pickle that torch.save did not write, which is never loaded; save module.state_dict()"
+            )
     _, _, _, found, keys = loaded
     storages, whole = {}, memoryview(data)
     for key in keys if isinstance(keys, list) else []:
@@ -108,10 +116,14 @@ def _weights(
     """The tensors of the state dict as arrays."""
     tensors, beside = _unwrapped(found, request, path)
     places = {name: f"{path}: variable {quoted(name)}" for name in tensors}
-    dtypes = {name: _dtype(tensor, places[name]) for name, tensor in tensors.items()}
+    kept = {name: value for name, value in tensors.items() if isinstance(value, StoredArray)}
+    dtypes = {name: _dtype(tensor, places[name]) for name, tensor in tensors.items() if name not in kept}
     check_unpacked(sum(prod(tensors[name].shape) * dtype.itemsize for name, dtype in dtypes.items()), path)
     arrays = {}
     for name, tensor in tensors.items():
+        if name in kept:
+            arrays[name] = kept[name].array(places[name])
+            continue
         array = _view(tensor, numbers(tensor.storage.key, dtypes[name]), places[name])
         bfloat16 = _kind(tensor) in _BFLOAT16
         arrays[name] = from_bfloat16(array) if bfloat16 else array.astype(array.dtype.newbyteorder("="), copy=False)
@@ -151,37 +163,92 @@ def _view(tensor: StoredTensor, numbers: np.ndarray, where: str) -> np.ndarray:
 def _unwrapped(found: Any, request: Request, path: Path) -> tuple[dict[str, Any], dict[str, str]]:
     """The state dict among what was saved, and the rest with reasons."""
     if _is_state_dict(found):
-        return dict(found), {}
+        return _tensors("", found)
     if not isinstance(found, dict):
-        kind = "Tensor" if isinstance(found, StoredTensor) else type(found).__name__
-        raise SpecError(f"{path}: expected a state dict, found {kind}; save module.state_dict()")
-    inside = {str(key): value for key, value in found.items() if _is_state_dict(value)}
+        raise SpecError(f"{path}: {_whole(found, path)}")
+    inside = _inside(found)
     if not inside:
-        raise SpecError(f"{path}: no state dict in it: {some([str(key) for key in found])}")
-    chosen = [key for key in inside if len(inside) == 1 or key in _WRAPPERS]
+        raise SpecError(f"{path}: no state dict in it: {_some(found)}; save module.state_dict()")
+    chosen = [key for key in inside if len(inside) == 1 or key.rpartition(".")[2] in _WRAPPERS]
     if len(chosen) != 1 and not request.part:
         raise SpecError(f"{path}: several state dicts: {some(list(inside))}; take one with --part")
     if len(inside) > 1 and request.part:
         chosen = list(inside)
-    beside = {str(key): _reason(str(key), value) for key, value in found.items() if str(key) not in chosen}
-    if len(chosen) == 1:
-        return dict(inside[chosen[0]]), beside
-    return {f"{key}.{name}": tensor for key in chosen for name, tensor in inside[key].items()}, beside
+    beside = {key: _reason(key, value, inside) for key, value in _beside(found, chosen).items()}
+    tensors: dict[str, Any] = {}
+    for key in chosen:
+        each, none = _tensors("" if len(chosen) == 1 else f"{key}.", inside[key])
+        tensors, beside = tensors | each, beside | none
+    return tensors, beside
+
+
+def _tensors(prefix: str, state: dict[str, Any]) -> tuple[dict[str, Any], dict[str, str]]:
+    """What a state dict holds, and what in it is no tensor, with the reason."""
+    tensors = {f"{prefix}{name}": value for name, value in state.items() if _is_tensor(value)}
+    return tensors, {f"{prefix}{name}": "not weights: no tensor" for name, v in state.items() if not _is_tensor(v)}
+
+
+def _whole(found: Any, path: Path) -> str:
+    """What was saved that is no dict."""
+    if isinstance(found, Name | Other) and not _is_tensor(found):
+        line = f"torch.save(torch.load({path.name!r}, weights_only=False).state_dict(), 'weights.pt')"
+        fix = f"save module.state_dict(): {line}, where you trust the file"
+        return f"a pickle with {shown(found.name.removeprefix('builtins.'))}, code that is never run; {fix}"
+    kind = "Tensor" if isinstance(found, StoredTensor) else type(found).__name__
+    return f"expected a state dict, found {kind}; save module.state_dict()"
+
+
+def _some(found: dict[Any, Any]) -> str:
+    """What a dict holds, with the names of objects."""
+    objects = {key: f" ({shown(value.name)})" for key, value in found.items() if isinstance(value, Other)}
+    return some([f"{shown(str(key))}{objects.get(key, '')}" for key in found])
+
+
+def _inside(found: dict[Any, Any]) -> dict[str, dict[str, Any]]:
+    """The state dicts in a checkpoint, by their keys joined by "."; those further inside, if there is none before."""
+    level, seen = {str(key): value for key, value in found.items()}, {id(found)}
+    for _ in range(limits.NESTED_STATES):
+        if states := {key: value for key, value in level.items() if _is_state_dict(value)}:
+            return states
+        below: dict[str, Any] = {}
+        for key, nest in level.items():
+            if isinstance(nest, dict) and not _is_optimizer(key) and id(nest) not in seen:
+                seen.add(id(nest))  # a pickle can hold one dict in many places
+                below |= {f"{key}.{inner}": value for inner, value in nest.items()}
+        level = below
+    return {}
+
+
+def _beside(found: dict[Any, Any], chosen: list[str]) -> dict[str, Any]:
+    """All that is not in the chosen state dicts, by its keys joined by "."."""
+    beside: dict[str, Any] = {}
+    for key, value in found.items():
+        name = str(key)
+        within = [each.removeprefix(f"{name}.") for each in chosen if each.startswith(f"{name}.")]
+        if within and isinstance(value, dict):
+            beside |= {f"{name}.{inner}": v for inner, v in _beside(value, within).items()}
+        elif name not in chosen:
+            beside[name] = value
+    return beside
 
 
 def _is_state_dict(value: Any) -> bool:
-    return (
-        isinstance(value, dict)
-        and len(value) > 0
-        and all(isinstance(key, str) and _is_tensor(item) for key, item in value.items())
-    )
+    """Tensors by name, and nothing else but what `get_extra_state` gave."""
+    if not isinstance(value, dict) or not all(isinstance(key, str) for key in value):
+        return False
+    tensors = [_is_tensor(item) for key, item in value.items() if key.rpartition(".")[2] != "_extra_state"]
+    return bool(tensors) and all(tensors)
 
 
 def _is_tensor(value: Any) -> bool:
-    return isinstance(value, StoredTensor) or (isinstance(value, Other) and value.is_tensor)
+    return isinstance(value, StoredTensor | StoredArray) or (isinstance(value, Other) and value.is_tensor)
 
 
-def _reason(key: str, value: Any) -> str:
-    if _is_state_dict(value):
+def _is_optimizer(key: str) -> bool:
+    return "optim" in key
+
+
+def _reason(key: str, value: Any, inside: dict[str, Any]) -> str:
+    if key in inside:
         return "another state dict; take it with --part"
-    return "not weights: " + ("the optimizer's state" if "optim" in key else "beside the state dict")
+    return "not weights: " + ("the optimizer's state" if _is_optimizer(key) else "beside the state dict")
