@@ -166,3 +166,22 @@ PIECES: dict[tuple[str, ...], tuple[str, Callable[..., np.ndarray | None]]] = {
     ("original", "0._u", "0._v"): ("spectral_norm", spectral_norm),
     ("_orig", "_mask"): ("pruning", pruned),
 }
+
+
+# The parameters and buffers of torch.nn's modules for layers of ours, by our names.
+_LAYERS: dict[str, dict[str, str]] = {
+    "Dense": {"kernel": "weight", "bias": "bias"},  # nn.Linear
+    "Embedding": {"embeddings": "weight"},
+    "Convolution": {"kernel": "weight", "bias": "bias"},  # nn.Conv1d
+    "Norm": {"gamma": "weight", "beta": "bias", "mean": "running_mean", "variance": "running_var"},  # nn.BatchNorm1d
+}
+
+
+def leaves(layer: str, names: tuple[str, ...]) -> dict[str, str]:
+    """Those of a layer's parameters that a module of torch has → its names for them."""
+    return {name: leaf for name, leaf in _LAYERS.get(layer, {}).items() if name in names}
+
+
+def conv1d(weight: np.ndarray) -> np.ndarray:
+    """`nn.Conv1d`: weight (units, inputs / groups, width) → (units, width, inputs / groups)."""
+    return weight.transpose(0, 2, 1)

@@ -1,7 +1,7 @@
 """What is found in a source that holds weights and no architecture: layers at places, in no order yet."""
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import takewhile
 
@@ -48,6 +48,14 @@ def start_of(place: str, count: int) -> str:
     """The first parts of a place's name, with the separators as they are."""
     ends = [found.start() for found in _SEPARATORS.finditer(place)]
     return place if count > len(ends) else place[: ends[count - 1]]
+
+
+def scopes_of(place: str) -> Iterator[str]:
+    """What a place is in, and itself: `a`, `a.b`, `a.b.c`."""
+    for found in _SEPARATORS.finditer(place):
+        yield place[: found.start()]
+    if place:
+        yield place
 
 
 def shared(paths: list[list[str]]) -> int:

@@ -10,7 +10,9 @@ from rnnspec.convert.layers import features_of
 from rnnspec.convert.order import Order, in_order, search
 from rnnspec.convert.request import Request, WithWeights
 from rnnspec.convert.variables import some
-from rnnspec.errors import SpecError
+from rnnspec.errors import SpecError, UnsupportedError
+
+Refusal = SpecError | UnsupportedError
 
 
 def in_part(request: Request, names: Iterable[str], separator: str, where: str) -> dict[str, str]:
@@ -57,9 +59,9 @@ def chained(
         if not found:
             raise SpecError(f"{config}: the layers do not fit in this order: {_listed(blocks, list(ours))}")
     else:
-        roles.check(blocks, request.part, where)
-        found, remark = _found(blocks, places if ordered else None, where)
-        roles.check_order(found[0], request.part, where)
+        found, remark, refusal = read_off(blocks, request.part, where, ordered)
+        if refusal:
+            raise refusal
     order = found[0]  # an embedding comes before a dense layer of the same weights
     note_chain([block.place or ours[block.place] for block in order], request)
     if remark:
@@ -94,25 +96,35 @@ def _configured(config: Path, places: list[str], ours: Mapping[str, str]) -> dic
     return {place: name for name, place in data.items()} if isinstance(data, dict) else {k: ours[k] for k in entries}
 
 
-def _found(blocks: list[Block], source: list[str] | None, where: str) -> tuple[list[Order], str]:
+def read_off(
+    blocks: list[Block], part: str | None, where: str, ordered: bool
+) -> tuple[list[Order], str, Refusal | None]:
+    """The readings of the order that names and features give, that of the source where it is one (`ordered`); what is
+    to be said about it; or why there is none."""
+    if said := roles.against(blocks, part, where):
+        return [], "", said
+    found, remark, refusal = _found(blocks, places_of(blocks) if ordered else None, where)
+    return found, remark, refusal or roles.against_order(found[0], part, where)
+
+
+def _found(blocks: list[Block], source: list[str] | None, where: str) -> tuple[list[Order], str, Refusal | None]:
     """The readings of the only order, or of that of the source, and a note where the two differ."""
     orders, complete = search(blocks)
     several = len({tuple(block.place for block in order) for order in orders}) > 1 or not complete
     if source and (found := in_order(blocks, source)):
-        return found, "as in the file; others fit too: --config gives another" if several else ""
+        return found, "as in the file; others fit too: --config gives another" if several else "", None
+    said = ""
     if several and not complete:
-        raise SpecError(f"{where}: too many orders of the layers to look for one that fits; give theirs with --config")
-    if several:
-        raise SpecError(
-            f"{where}: the order of the layers cannot be read off: {_listed(blocks, places_of(blocks))}; "
-            "give it with --config"
-        )
-    if not orders:
-        raise SpecError(
-            f"{where}: the layers are not a chain: {_listed(blocks, places_of(blocks))}{_ends(blocks)}; --part takes "
-            f"one of {some(parts_of(places_of(blocks)))}, or several as a,b"
-        )
-    return orders, "by their features, and not as in the file" if source else ""
+        said = "too many orders of the layers to look for one that fits; give theirs with --config"
+    elif several:
+        listed = _listed(blocks, places_of(blocks))
+        said = f"the order of the layers cannot be read off: {listed}; give it with --config"
+    elif not orders:
+        several_parts = f"--part takes one of {some(parts_of(places_of(blocks)))}, or several as a,b"
+        listed = _listed(blocks, places_of(blocks))
+        said = f"the layers are not a chain: {listed}{_ends(blocks)}; {several_parts}"
+    remark = "by their features, and not as in the file" if source else ""
+    return orders, remark, SpecError(f"{where}: {said}") if said else None
 
 
 def _ends(blocks: Sequence[Block]) -> str:

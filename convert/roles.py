@@ -36,9 +36,21 @@ _KIND = re.compile("lstm|gru|rnn")
 
 def check(blocks: Sequence[Block], part: str | None, where: str) -> None:
     """Raise UnsupportedError where the names of the layers speak against a chain; `part` is what `--part` chose."""
+    if said := against(blocks, part, where):
+        raise said
+
+
+def check_order(order: Sequence[Block], part: str | None, where: str) -> None:
+    """Raise UnsupportedError where the names of the layers speak against this order."""
+    if said := against_order(order, part, where):
+        raise said
+
+
+def against(blocks: Sequence[Block], part: str | None, where: str) -> UnsupportedError | None:
+    """What the names of the layers say against a chain, if anything; `part` is what `--part` chose."""
     found = {block.place: block for block in blocks}
     if len(found) == 1 or "," in (part or ""):
-        return
+        return None
     words = _words(list(found), part)
     recurrent = [place for place in found if found[place].recurrent]
     others = [place for place in found if not found[place].recurrent]
@@ -49,29 +61,28 @@ def check(blocks: Sequence[Block], part: str | None, where: str) -> None:
     sides += [[place] * 2 for place in found if not NEVER.isdisjoint(words[place])]
     sides += [[place] * 2 for place in others if not STARTS.isdisjoint(words[place])]
     sides += [_decoder(words, recurrent), _numbered(words), _twins(words, [found[place] for place in recurrent])]
-    for places in sides:
-        if len(places) > 1:
-            raise _refusal(places[:2], list(found), where)
+    beside = next((places for places in sides if len(places) > 1), None)
+    return _refusal(beside[:2], list(found), where) if beside else None
 
 
-def check_order(order: Sequence[Block], part: str | None, where: str) -> None:
-    """Raise UnsupportedError where a layer stands before others, and by its name can only be the last; where the last
-    two are alike but for their names, as two heads are; or where whole networks follow each other.
+def against_order(order: Sequence[Block], part: str | None, where: str) -> UnsupportedError | None:
+    """What the names say against this order: a layer stands before others, and by its name can only be the last; the
+    last two are alike but for their names, as two heads are; or whole networks follow each other.
     """
     places = [block.place for block in order]
     if "," in (part or ""):
-        return
+        return None
     words = _words(places, part)
     for place in places[:-1]:
         if not LAST_ALONE.isdisjoint(words[place]):
-            raise _refusal([place], places, where)
+            return _refusal([place], places, where)
     heads = [block for block in order[-2:] if not block.recurrent]
     said = {_said(words[block.place]) - HEADS for block in heads}
     alike = len({(block.inputs, block.outputs) for block in heads}) == 1
     if alike and len(said) == 2 and all(said):
-        raise _refusal([block.place for block in heads], places, where)
-    if len(networks := _networks(order)) > 1:
-        raise _refusal(networks[:2], places, where)
+        return _refusal([block.place for block in heads], places, where)
+    networks = _networks(order)
+    return _refusal(networks[:2], places, where) if len(networks) > 1 else None
 
 
 def _sides(rows: list[list[frozenset[str]]], words: dict[str, list[str]], places: list[str]) -> list[list[str]]:

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from math import prod
+from typing import Literal
 
 import numpy as np
 
@@ -45,7 +46,7 @@ class StoredDtype:
     """A type of NumPy's numbers: "f4", and the order of their bytes, "<", ">" or "|", once it is known."""
 
     name: str
-    order: str = "|"
+    order: Literal["<", ">", "|"] = "|"
 
 
 @dataclass(eq=False)
@@ -61,7 +62,7 @@ class StoredArray:
         """The numbers. Raises SpecError: they are of another type, or not as many as the shape says."""
         if self.dtype is None or self.dtype.name not in _NUMBERS:
             raise SpecError(f"{where}: expected numbers, found {shown(self.dtype.name if self.dtype else 'nothing')}")
-        dtype = np.dtype(self.dtype.name).newbyteorder("<" if self.dtype.order == "|" else self.dtype.order)
+        dtype = np.dtype(self.dtype.name).newbyteorder(">" if self.dtype.order == ">" else "<")
         check_shape(self.shape, where)
         if prod(self.shape) * dtype.itemsize != len(self.data):
             raise SpecError(

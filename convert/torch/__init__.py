@@ -12,6 +12,7 @@ recurrent layers (`rnnspec.convert.assumed`).
 """
 
 import re
+from collections.abc import Container
 from functools import partial
 from pathlib import Path
 
@@ -21,9 +22,13 @@ from rnnspec.convert.assumed import assumed, dense_activation
 from rnnspec.convert.blocks import Block, shared
 from rnnspec.convert.formats.safetensors import read_safetensors
 from rnnspec.convert.layers import dense, embedding
+from rnnspec.convert.listing import listed
 from rnnspec.convert.names import names
+from rnnspec.convert.parts import Parts
 from rnnspec.convert.request import Network, Request, WithWeights
+from rnnspec.convert.torch.described import architecture, with_weights
 from rnnspec.convert.torch.folded import folded
+from rnnspec.convert.torch.kinds import kinds, said
 from rnnspec.convert.torch.recurrent import Stacked
 from rnnspec.convert.torch.saved import read_pickled
 from rnnspec.convert.variables import Variables
@@ -36,32 +41,65 @@ _WRAPPERS = ("module", "_orig_mod")  # DataParallel, torch.compile
 
 
 def read(source: Path, request: Request) -> Network:
-    """The chain of layers in a state dict.
+    """The chain of layers in a state dict, or the graph that `request.config` is, with its weights.
 
     Raises:
-        SpecError: the file is damaged or holds more than tensors; no layer takes a variable; a shape is impossible; the
-            order cannot be read off.
-        UnsupportedError: weights are parametrised (weight_norm, pruning).
+        SpecError: the file is damaged, or no state dict; no layer takes a variable; a shape is impossible; the order
+            cannot be read off.
+        UnsupportedError: weights in pieces that are not understood; the names speak against a chain.
     """
-    with regular(source).open("rb") as file:
-        ordered = file.read(9)[8:] != b"{"  # safetensors sorts by name
-    arrays, beside = read_pickled(source, request) if ordered else (read_safetensors(source), {})
-    variables = Variables(folded(arrays, request), str(source))
-    for name, reason in (beside | chain.in_part(request, variables, ".", str(source))).items():
-        variables.ignore(name, reason)
-    blocks, ours = found(variables, request)
+    variables, ordered = _variables(source, request)
+    if (config := request.look("config")) is not None and (described := architecture(config)):
+        return with_weights(*described, variables, request, str(config))
+    blocks, ours, rest = found(variables, request)
+    if rest:
+        fix = "--config gives the whole architecture, --part what is before or behind them, --ignore leaves them out"
+        raise SpecError(f"{source}: no layer uses {said(rest)}: a state dict does not say where they stand; {fix}")
     layers = chain.chained(blocks, ours, request, str(source), ordered)
     return Network(assumed(layers, request), chain.inputs(layers), variables)
 
 
-def found(variables: Variables, request: Request) -> tuple[list[Block], dict[str, str]]:
-    """The layers in a state dict, in its order, and their places' names.
+def parts(source: Path, request: Request) -> Parts:
+    """What is recurrent in a state dict, and what else is there.
 
     Raises:
-        SpecError: there is nothing recurrent, or weights that are no numbers.
-        UnsupportedError: weights are parametrised.
+        SpecError, UnsupportedError: as `read`, but not for what has no equal.
+    """
+    variables, ordered = _variables(source, request, every=True)
+    blocks, ours, rest = found(variables, request)
+    for block in blocks:
+        if block.recurrent:
+            block.build(ours[block.place])  # which finds what is missing
+    order = list(dict.fromkeys(_place(name, rest) for name in variables)) if ordered else None
+    return listed(blocks, rest, str(source), order)
+
+
+def _place(name: str, rest: Container[str]) -> str:
+    """Where a variable stands."""
+    return name if name in rest else name.rpartition(".")[0]
+
+
+def _variables(source: Path, request: Request, every: bool = False) -> tuple[Variables, bool]:
+    """The state dict, of which no layer takes what is not in the part that is asked for; and whether its order says
+    something. `every`: of several state dicts, all."""
+    with regular(source).open("rb") as file:
+        ordered = file.read(9)[8:] != b"{"  # safetensors sorts by name
+    arrays, beside = read_pickled(source, request, every) if ordered else (read_safetensors(source), {})
+    variables = Variables(folded(arrays, request), str(source))
+    for name, reason in (beside | chain.in_part(request, variables, ".", str(source))).items():
+        variables.ignore(name, reason)
+    return variables, ordered
+
+
+def found(variables: Variables, request: Request) -> tuple[list[Block], dict[str, str], dict[str, str]]:
+    """The layers in a state dict, in its order; their places' names; and what is none of them, by place.
+
+    Raises:
+        SpecError: there is nothing recurrent.
+        UnsupportedError: weights are in pieces.
     """
     suffixes: dict[str, set[str]] = {}  # by prefix, in the order of the state dict
+    none = []
     for name in variables.left():
         *path, leaf = name.split(".")
         prefix = name.removesuffix(leaf)
@@ -70,12 +108,14 @@ def found(variables: Variables, request: Request) -> tuple[list[Block], dict[str
                 f"{variables.where}: variable {name!r}: a parametrised weight, neither weight_norm, spectral_norm nor "
                 "pruning; make it plain with torch.nn.utils.parametrize.remove_parametrizations, and save again"
             )
-        if match := _RECURRENT.fullmatch(leaf):
+        if variables[name].dtype.kind != "f":
+            none.append(name)
+        elif match := _RECURRENT.fullmatch(leaf):
             suffixes.setdefault(prefix, set()).add(match[2])
         elif leaf == "weight" and variables[name].ndim == 2:
             suffixes.setdefault(prefix, set())
-        if variables[name].dtype.kind != "f":
-            raise SpecError(f"{variables.where}: no layer uses {name} {variables[name].shape}, {variables[name].dtype}")
+        elif leaf != "bias" or f"{prefix}weight" not in variables or variables[f"{prefix}weight"].ndim != 2:
+            none.append(name)
     if not any(suffixes.values()):
         there = ", ".join(variables.left()[:6]) or "nothing"
         raise SpecError(f"{variables.where}: nothing recurrent (weight_ih_l0, …) in it; found {there}")
@@ -92,7 +132,7 @@ def found(variables: Variables, request: Request) -> tuple[list[Block], dict[str
             blocks.append(Block(place, stacked.inputs, stacked.outputs, build, stacked.form))
         else:
             blocks += _table(variables, prefix, ours[place], request)
-    return blocks, ours
+    return blocks, ours, kinds(none, variables)
 
 
 def _table(variables: Variables, prefix: str, name: str, request: Request) -> list[Block]:

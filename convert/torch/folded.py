@@ -32,11 +32,11 @@ def folded(arrays: Mapping[str, np.ndarray], request: Request) -> dict[str, np.n
                 made[pieces[ends[0]]] = name, weight
                 gone |= set(pieces.values())
     for raw in [name for name in arrays if name.endswith(_RAW)]:
-        if (name := _dropped(arrays, raw)) is not None:
-            left = ", and not what training left beside it" if name in arrays else ""
-            request.note(f"weight drop: at inference the weight is the raw one{left}", name)
-            made[raw] = name, arrays[raw]
-            gone |= {raw, name}
+        if (plain := _dropped(arrays, raw)) is not None:
+            left = ", and not what training left beside it" if plain in arrays else ""
+            request.note(f"weight drop: at inference the weight is the raw one{left}", plain)
+            made[raw] = plain, arrays[raw]
+            gone |= {raw, plain}
     pairs = [made.get(key, (key, array)) for key, array in arrays.items() if key in made or key not in gone]
     return dict(pairs)
 

@@ -33,11 +33,11 @@ _BFLOAT16 = ("BFloat16Storage", "torch.bfloat16")
 _SIZES = {"ComplexFloatStorage": 8, "ComplexDoubleStorage": 16, "QInt32Storage": 4}  # of others' elements; else 1
 
 
-def read_pickled(path: Path, request: Request) -> tuple[dict[str, np.ndarray], dict[str, str]]:
+def read_pickled(path: Path, request: Request, every: bool = False) -> tuple[dict[str, np.ndarray], dict[str, str]]:
     """The state dict in a file of `torch.save`, zip or legacy → arrays, and what is beside it with the reason.
 
     A checkpoint may wrap it, with the optimizer, settings and any objects beside it; of several state dicts,
-    `request.part` names one. Neither torch nor Python's pickle is asked.
+    `request.part` names one, or `every` takes all. Neither torch nor Python's pickle is asked.
 
     Raises:
         SpecError: the file is damaged, or a whole module or a program; nothing of it is executed.
@@ -48,10 +48,10 @@ def read_pickled(path: Path, request: Request) -> tuple[dict[str, np.ndarray], d
         if data.startswith(b"PK"):
             raise SpecError(f"{path}: a zip archive that is cut off; copy it again")
         found, numbers = _legacy(data, path)
-        return _weights(found, numbers, request, path)
+        return _weights(found, numbers, every or bool(request.part), path)
     with open_zip(path) as archive:
         found, numbers = _zipped(archive, path)
-        return _weights(found, numbers, request, path)
+        return _weights(found, numbers, every or bool(request.part), path)
 
 
 Numbers = Callable[[str, np.dtype], np.ndarray]  # key of a storage, dtype → all that is in it
@@ -110,11 +110,9 @@ def _as(data: bytes | memoryview, dtype: np.dtype) -> np.ndarray:
     return np.frombuffer(data, dtype, len(data) // dtype.itemsize)
 
 
-def _weights(
-    found: Any, numbers: Numbers, request: Request, path: Path
-) -> tuple[dict[str, np.ndarray], dict[str, str]]:
+def _weights(found: Any, numbers: Numbers, every: bool, path: Path) -> tuple[dict[str, np.ndarray], dict[str, str]]:
     """The tensors of the state dict as arrays."""
-    tensors, beside = _unwrapped(found, request, path)
+    tensors, beside = _unwrapped(found, every, path)
     places = {name: f"{path}: variable {quoted(name)}" for name in tensors}
     kept = {name: value for name, value in tensors.items() if isinstance(value, StoredArray)}
     dtypes = {name: _dtype(tensor, places[name]) for name, tensor in tensors.items() if name not in kept}
@@ -160,7 +158,7 @@ def _view(tensor: StoredTensor, numbers: np.ndarray, where: str) -> np.ndarray:
     return np.lib.stride_tricks.as_strided(numbers[first:], tensor.shape, strides, writeable=False)
 
 
-def _unwrapped(found: Any, request: Request, path: Path) -> tuple[dict[str, Any], dict[str, str]]:
+def _unwrapped(found: Any, every: bool, path: Path) -> tuple[dict[str, Any], dict[str, str]]:
     """The state dict among what was saved, and the rest with reasons."""
     if _is_state_dict(found):
         return _tensors("", found)
@@ -170,9 +168,9 @@ def _unwrapped(found: Any, request: Request, path: Path) -> tuple[dict[str, Any]
     if not inside:
         raise SpecError(f"{path}: no state dict in it: {_some(found)}; save module.state_dict()")
     chosen = [key for key in inside if len(inside) == 1 or key.rpartition(".")[2] in _WRAPPERS]
-    if len(chosen) != 1 and not request.part:
+    if len(chosen) != 1 and not every:
         raise SpecError(f"{path}: several state dicts: {some(list(inside))}; take one with --part")
-    if len(inside) > 1 and request.part:
+    if every:
         chosen = list(inside)
     beside = {key: _reason(key, value, inside) for key, value in _beside(found, chosen).items()}
     tensors: dict[str, Any] = {}

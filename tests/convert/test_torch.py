@@ -9,7 +9,7 @@ import safetensors.numpy
 
 from rnnspec import GRU, LSTM, RNN, Dense, Dropout, Embedding, Model, Recurrent, SpecError, Stack, UnsupportedError
 from rnnspec.cells import LayerNorm, Zoneout
-from rnnspec.convert import convert
+from rnnspec.convert import convert, parts
 from rnnspec.convert.torch.write import write
 from rnnspec.reference import Net
 
@@ -257,8 +257,26 @@ def test_what_is_common_is_a_chain_and_said_to_be_taken_as_one(shapes, layers, s
 
 def test_what_is_beside_the_weights_is_left_over(source):
     shapes = recurrent("lstm", 4, 6, "rnn.") | linear(6, 2, "fc.")
-    for name, shape in (("h0", (1, 6)), ("rnn.c0", (1, 1, 6)), ("crf.transitions", (2, 2)), ("pos", (50, 4))):
+    for name, shape in (("h0", (1, 6)), ("rnn.c0", (1, 1, 6)), ("pos", (50, 4)), ("odd.scale", (3,))):
         assert f"no layer uses {name} {shape}" in refused(saved(source, shapes | {name: shape}))
+
+
+def test_what_is_beside_the_weights_is_called_by_its_kind(source):
+    shapes = recurrent("lstm", 4, 6, "rnn.") | linear(6, 2, "fc.")
+    norm = {"weight": (6,), "bias": (6,), "running_mean": (6,), "running_var": (6,), "num_batches_tracked": (1,)}
+    for leaves, kind in (
+        (norm, "BatchNorm"),
+        ({"running_mean": (6,), "running_var": (6,)}, "BatchNorm"),
+        ({"weight": (6,), "bias": (6,)}, "LayerNorm, or GroupNorm"),
+        ({"weight": (1,)}, "PReLU"),
+        ({"weight": (5, 4, 3)}, "Conv1d"),
+        ({"weight": (5, 4, 3, 3), "bias": (5,)}, "Conv2d"),
+        ({"in_proj_weight": (18, 6), "in_proj_bias": (18,)}, "MultiheadAttention"),
+        ({"transitions": (2, 2), "start_transitions": (2,)}, "CRF"),
+    ):
+        more = {f"some.place.{leaf}": shape for leaf, shape in leaves.items()}
+        assert f"no layer uses some.place ({kind}): a state dict" in refused(saved(source, shapes | more))
+        assert names(convert(source, ignore=["some.place"])) == ["rnn", "fc"]
 
 
 NAMES = {
@@ -314,7 +332,7 @@ def test_dtypes(source, dtype):
 
 # fmt: off
 BAD = {
-    "leftover": (CHAR_RNN | {"norm.weight": (6,)}, "no layer uses norm.weight (6,)"),
+    "leftover": (CHAR_RNN | {"norm.weight": (6,)}, "no layer uses norm (LayerNorm, or GroupNorm)"),
     "missing": ({k: v for k, v in CHAR_RNN.items() if k != "lstm.weight_ih_l1"}, "'lstm.weight_ih_l1' is missing"),
     "missing bias": ({k: v for k, v in CHAR_RNN.items() if k != "lstm.bias_hh_l0"}, "'lstm.bias_hh_l0' is missing"),
     "missing layer": (recurrent("gru", 4, 3) | recurrent("gru", 3, 3, suffix="_l2"), "'weight_ih_l1' is missing"),
@@ -354,7 +372,9 @@ def test_bad_numbers_and_damaged_files(source):
     assert "'rnn.kernel' holds NaN or infinity" in refused(saved(source, recurrent("gru", 4, 3), weight_ih_l0=kernel))
     counts = np.zeros((), "int64")
     line = refused(saved(source, recurrent("gru", 4, 3), **{"bn.num_batches_tracked": counts}))
-    assert "no layer uses bn.num_batches_tracked (), int64" in line
+    assert "no layer uses bn (BatchNorm): a state dict does not say where they stand; --config gives the whole" in line
+    line = refused(saved(source, recurrent("gru", 4, 3, "rnn."), **{"rnn.steps": counts}))
+    assert "no layer uses rnn.steps (), int64: a state dict" in line
     whole = source.read_bytes()
     for end in (12, 100, len(whole) - 1):
         source.write_bytes(whole[:end])
@@ -482,3 +502,52 @@ def test_other_things_that_are_not_written(tmp_path):
     with pytest.raises(SpecError, match=r"out\.bin: expected a name in \.pt, \.pth or \.safetensors"):
         write(one(Recurrent(name="r", cell=GRU3)), tmp_path / "out.bin")
     assert not list(tmp_path.iterdir())
+
+
+SEVERAL = {
+    "heads": (
+        {"emb.weight": (9, 4)} | recurrent("lstm", 4, 6, "rnn.") | linear(6, 5, "tags.") | linear(6, 2, "spans."),
+        {"rnn": "rnn", "rnn,tags": "rnn tags", "rnn,spans": "rnn spans", "emb,rnn": "emb rnn"},
+        {},
+    ),
+    "unknown": (
+        {"cnn.0.weight": (4, 1, 3, 3)} | recurrent("lstm", 4, 3, "rnn.") | linear(3, 2, "fc.") | {"h0": (1, 3)},
+        {"rnn": "rnn"},  # what stands between rnn and fc is not known, where nothing is in order
+        {"cnn.0": "Conv2d", "h0": "a parameter (1, 3)"},
+    ),
+    "towers": (
+        {f"{side}.{name}": shape for side in ("left", "right") for name, shape in CHAR_RNN.items()},
+        {"left": "left.emb left.lstm left.fc", "right": "right.emb right.lstm right.fc", "left.lstm": "left.lstm",
+         "right.lstm": "right.lstm"},
+        {},
+    ),
+    "whole": (CHAR_RNN, {"lstm": "lstm"}, {}),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", SEVERAL)
+def test_parts_are_listed_and_convert(name, source):
+    shapes, expected, rest = SEVERAL[name]
+    found = parts(saved(source, shapes))
+    assert found.whole == (name == "whole")
+    assert dict(found.rest) == rest
+    listed = {part.name: " ".join(part.layers) for part in found.parts}
+    assert expected.items() <= listed.items()
+    assert set(listed) - set(expected) <= {"emb,lstm", "lstm,fc"}
+    for part in found.parts:
+        checkpoint = convert(source, part=part.name)
+        assert checkpoint.model.inputs == part.reads[0].features
+        assert checkpoint.model.layers[-1].outputs(checkpoint.model.graph.nodes[-1].features) == part.gives[0].features
+        inside = tuple(f"{place}." for place in part.layers)
+        sizes = [
+            int(np.prod(shape))
+            for place, shape in shapes.items()
+            if place.startswith(inside) and "bias_hh" not in place
+        ]
+        assert sum(array.size for array in checkpoint.weights.values()) == sum(sizes)
+
+
+def test_parts_of_a_damaged_file(source):
+    shapes = CHAR_RNN | {"lstm.weight_ih_l1": (24, 7)}
+    with pytest.raises(SpecError, match=r"variable 'lstm\.weight_ih_l1': expected shape \(24, 6\), found \(24, 7\)"):
+        parts(saved(source, shapes))

@@ -210,6 +210,127 @@ def pieces():
             "parametrizations.weight.original0?.: a parametrised weight, neither weight_norm")  # fmt: skip
 
 
+class Spotter(nn.Module):
+    """A front end over time, a recurrence from learned states, attention, a head on the mean."""
+
+    def __init__(self):
+        super().__init__()
+        self.front = nn.ModuleDict({"bn": nn.BatchNorm1d(3), "conv": nn.Conv1d(3, 8, 4, stride=2, groups=1)})
+        self.point = nn.Conv1d(8, 8, 1)
+        self.norm = nn.LayerNorm(8)
+        self.plain = nn.LayerNorm(8, elementwise_affine=False)
+        self.rnn = nn.LSTM(8, 4, 2, batch_first=True, bidirectional=True)
+        self.h0 = nn.Parameter(torch.zeros(4, 1, 4))
+        self.c0 = nn.Parameter(torch.zeros(4, 1, 4))
+        self.look = nn.MultiheadAttention(8, 2, batch_first=True)
+        self.head = nn.Linear(8, 2)
+
+    def forward(self, x):
+        x = self.front["conv"](self.front["bn"](x.mT)).relu()
+        x = self.norm(self.point(x).mT)
+        start = (each.expand(-1, len(x), -1).contiguous() for each in (self.h0, self.c0))
+        y, _ = self.rnn(x, tuple(start))
+        y = self.plain(y + self.look(y, y, y)[0])
+        return self.head(y.mean(1))
+
+
+def recurrent(name, of, k):
+    """A layer of `rnn`, from learned states."""
+    cell = {"type": "lstm", "units": 4}
+    layer = {"type": "recurrent", "name": name, "cell": cell, "direction": "bidirectional", "learned_state": True}
+    starts = {
+        f"{name}.initial.{d}.{s}": f"{s}0[{2 * k + j}]" for j, d in enumerate(("forward", "backward")) for s in "hc"
+    }
+    return layer | {"of": of}, starts
+
+
+def spotter():
+    """The same in our words."""
+    layers = [
+        {"type": "norm", "name": "front_bn", "kind": "batch", "epsilon": 1e-5},
+        {"type": "convolution", "name": "front_conv", "units": 8, "width": 4, "stride": 2, "padding": "valid",
+         "activation": "relu"},
+        {"type": "dense", "name": "point", "units": 8},
+        {"type": "norm", "name": "norm", "kind": "layer", "epsilon": 1e-5},
+    ]  # fmt: skip
+    places = {}
+    for k in range(2):
+        layer, starts = recurrent(f"rnn_{k}", ("norm", "rnn_0")[k], k)
+        layers.append(layer)
+        places |= starts
+    for k, name in enumerate(("q", "k", "v")):
+        layers.append({"type": "dense", "name": name, "units": 8, "of": "rnn_1"})
+        rows = f"[{8 * k}:{8 * k + 8}]"
+        places |= {f"{name}.kernel": f"look.in_proj_weight{rows}", f"{name}.bias": f"look.in_proj_bias{rows}"}
+    layers += [
+        {"type": "attention", "name": "attend", "of": ["q", "k", "v"], "score": "scaled", "heads": 2},
+        {"type": "dense", "name": "look_out_proj", "units": 8},
+        {"type": "merge", "name": "sum", "of": ["rnn_1", "look_out_proj"], "how": "add"},
+        {"type": "norm", "name": "plain", "kind": "layer", "epsilon": 1e-5},
+        {"type": "summary", "name": "mean", "how": "mean"},
+        {"type": "dense", "name": "head", "units": 2},
+    ]
+    return {"model": {"inputs": 3, "layers": layers}, "places": places}
+
+
+class Translator(nn.Module):
+    """A decoder that starts from an encoder's last states, both read from one file."""
+
+    def __init__(self):
+        super().__init__()
+        self.encoder = nn.ModuleDict({"emb": nn.Embedding(9, 3), "rnn": nn.GRU(3, 4, batch_first=True)})
+        self.decoder = nn.ModuleDict({"emb": nn.Embedding(7, 5), "rnn": nn.GRU(5, 4, batch_first=True)})
+        self.out = nn.Linear(4, 7)
+
+    def forward(self, words, before):
+        _, h = self.encoder["rnn"](self.encoder["emb"](words))
+        y, last = self.decoder["rnn"](self.decoder["emb"](before), h)
+        return {"y": self.out(y), "encoder_rnn.h": h[0], "decoder_rnn.h": last[0]}
+
+
+TRANSLATOR = {
+    "inputs": {"words": None, "before": None},
+    "layers": [
+        {"type": "embedding", "name": "encoder_emb", "of": "words", "vocabulary": 9, "units": 3},
+        {"type": "recurrent", "name": "encoder_rnn", "cell": {"type": "gru", "units": 4, "reset_after": True}},
+        {"type": "embedding", "name": "decoder_emb", "of": "before", "vocabulary": 7, "units": 5},
+        {"type": "recurrent", "name": "decoder_rnn", "cell": {"type": "gru", "units": 4, "reset_after": True},
+         "start": {"h": "encoder_rnn.h"}},
+        {"type": "dense", "name": "out", "units": 7},
+    ],
+}  # fmt: skip
+
+
+def described():
+    """Graphs, whose architecture is ours."""
+    net = randomised(Spotter())
+    config = spotter()
+    state = net.state_dict()
+
+    def save(path):
+        torch.save({"model": state}, path)
+        path.with_name("config.json").write_text(json.dumps(config, indent=1) + "\n", encoding="utf-8")
+
+    x = floats(2, 9, 3)
+    with torch.no_grad():
+        y = net(torch.tensor(x)).numpy()
+    of = f"{OF}: batch norm, convolution, learned states, attention and pooling, by an architecture of ours"
+    write("torch/spotter", "model.pt", save, of, {"x": x}, {"y": y}, config="config.json")
+    net = randomised(Translator())
+    words, before = RNG.integers(0, 9, (2, 5)).astype("i4"), RNG.integers(0, 7, (2, 3)).astype("i4")
+    with torch.no_grad():
+        expected = {k: v.numpy() for k, v in net(torch.tensor(words), torch.tensor(before)).items()}
+
+    def save_translator(path):
+        safetensors.torch.save_file(net.state_dict(), path)
+        path.with_name("config.json").write_text(json.dumps(TRANSLATOR, indent=1) + "\n", encoding="utf-8")
+
+    of = f"{OF}: an encoder and a decoder, by an architecture of ours"
+    write("torch/translator", "model.safetensors", save_translator, of, {"words": words, "before": before}, expected,
+          config="config.json")  # fmt: skip
+
+
 if __name__ == "__main__":
     checkpoints()
     pieces()
+    described()
