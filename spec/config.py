@@ -38,7 +38,7 @@ class Frozen(dict):
 _KINDS: list[type["Config"]] = []  # in the order of their definitions; msgspec sets a tag after `__init_subclass__`
 
 
-class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True, repr_omit_defaults=True):
     """A node of the architecture. Every field is checked against its type when the object is made; a list is kept
     as a tuple.
 

@@ -9,7 +9,7 @@ from typing import Any
 from rnnspec import limits, strict_json
 from rnnspec.config import Config, Size, check_depth, unsaid
 from rnnspec.errors import SpecError, UnsupportedError
-from rnnspec.graph import Graph, Input
+from rnnspec.graph import Graph, Input, Node
 from rnnspec.layers import Embedding, Layer, Recurrent
 from rnnspec.layers.base import Features, Place
 from rnnspec.ops import Array, Ops, States, grouped, under
@@ -184,13 +184,21 @@ class Model(Config, frozen=True, kw_only=True, dict=True):
         return of("y", y) if self.outputs is None else {name: of(name, value) for name, value in y.items()}
 
     def apply(
-        self, ops: Ops, p: ByLayer, x: dict[str, Array], valid: dict[str, Valid], state: States
+        self,
+        ops: Ops,
+        p: ByLayer,
+        x: dict[str, Array],
+        valid: dict[str, Valid],
+        state: States,
+        nodes: Sequence[Node] = (),
     ) -> tuple[Output, States]:
         """Whole sequences: x by input, (batch, time, features), ids (batch, time) or vectors; which steps count, by the
         inputs with a time of their own; states, of which those with a `start` may be missing → outputs, final states.
+
+        `nodes`: those of a backend in whose hands a layer is something else, with what it takes as `p`.
         """
         walk = Walk(ops, p, x, self._counts(ops, x, valid), state)
-        walk.whole(self.graph.nodes)
+        walk.whole(nodes or self.graph.nodes)
         return self._output(walk.values), walk.new
 
     def _counts(self, ops: Ops, x: dict[str, Array], valid: dict[str, Valid]) -> dict[str, Valid]:
@@ -238,13 +246,19 @@ class Model(Config, frozen=True, kw_only=True, dict=True):
         return self.graph.stepped()
 
     def step(
-        self, ops: Ops, p: ByLayer, x: dict[str, Array], state: States, valid: dict[str, Valid] = _NONE
+        self,
+        ops: Ops,
+        p: ByLayer,
+        x: dict[str, Array],
+        state: States,
+        valid: dict[str, Valid] = _NONE,
+        nodes: Sequence[Node] = (),
     ) -> tuple[Output, States]:
         """One time step: x by input, (batch, features) or ids (batch,) where it is stepped, else whole, with which of
         its steps count → outputs, states; those of layers over what is whole come back as they were (GRAPH-8).
         """
         walk = Walk(ops, p, x, self._counts(ops, x, valid) if valid else {}, state)
-        walk.step(self.graph.nodes, self.stepped)
+        walk.step(nodes or self.graph.nodes, self.stepped)
         return self._output(walk.values), walk.new
 
     def to_builtins(self) -> dict[str, Any]:

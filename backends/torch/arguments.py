@@ -1,5 +1,6 @@
 """What a network is called with, as tensors (INPUT-1 to INPUT-6)."""
 
+import numpy as np
 import torch
 from numpy.typing import ArrayLike
 from torch import Tensor
@@ -19,7 +20,9 @@ class Arrays:
         if x.is_floating_point() or x.is_complex() or x.dtype == torch.bool:
             raise SpecError(f"ids: expected integers, found {x.dtype}; the model begins with an embedding")
         if not x.is_cuda and not torch.compiler.is_compiling():  # CUDA asserts by itself; reading would synchronise
-            inputs.check_ids(x.numpy(), vocabulary)
+            found = readable(x)
+            if found is not None:
+                inputs.check_ids(found, vocabulary)
         return x
 
     def features(self, x: Tensor) -> Tensor:
@@ -33,8 +36,14 @@ class Arrays:
         return x.shape[0], x.shape[1]
 
     def lengths(self, value: Tensor | ArrayLike, batch: int, time: int) -> Tensor:
-        """Of any integer type, as int64 on the CPU, where torch's packed sequences want them."""
-        lengths = value.cpu().numpy() if isinstance(value, Tensor) else inputs.array(value, "lengths")
+        """Of any integer type, as int64 on the CPU, where torch's packed sequences want them.
+
+        Raises:
+            SpecError: they do not fit, or are of vmap.
+        """
+        lengths = readable(value.cpu()) if isinstance(value, Tensor) else inputs.array(value, "lengths")
+        if lengths is None:
+            raise SpecError("lengths: vmap gives several at once; give it a mask instead")
         inputs.check_lengths(lengths, batch, time)
         return torch.from_numpy(lengths.astype("int64"))
 
@@ -51,6 +60,16 @@ class Arrays:
         if not isinstance(value, Tensor) or value.is_complex():
             value = as_tensor(inputs.numbers(value, f"state: {name!r}"), name, None)
         return value.to(self.anchor)
+
+
+def readable(x: Tensor) -> np.ndarray | None:
+    """The numbers of a tensor on the CPU; None inside vmap, where they are many at once."""
+    if torch._C._functorch.is_batchedtensor(x):
+        return None
+    if not torch._C._are_functorch_transforms_active():
+        return x.detach().numpy()
+    # What torch.func transforms has no memory to read, nor have tensors made meanwhile.
+    return np.array(x.tolist(), str(x.dtype).removeprefix("torch.")).reshape(x.shape)
 
 
 def as_tensor(value: Tensor | ArrayLike, name: str, device: torch.device | None = None) -> Tensor:

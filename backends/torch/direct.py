@@ -28,12 +28,12 @@ class Direct:
 
     def sequence(self, p: dict[str, Tensor], x: Tensor, state: States) -> tuple[Tensor, States]:
         """All steps, of which there is one at least: x (batch, time, inputs) → outputs, final states."""
-        options = self._bias, 1, 0.0, torch.is_grad_enabled(), False, True
+        options = self._bias, 1, 0.0, kernels.recording(), False, True
         weights, h = self.weights(p), state["h"].unsqueeze(0)
         if self._pair:
-            y, h, c = self._sequence(x, (h, state["c"].unsqueeze(0)), weights, *options)
+            y, h, c = kernels.call(self._sequence, x, (h, state["c"].unsqueeze(0)), weights, *options)
             return y, {"h": h[0], "c": c[0]}
-        y, h = self._sequence(x, h, weights, *options)
+        y, h = kernels.call(self._sequence, x, h, weights, *options)
         return y, {"h": h[0]}
 
     def step(self, p: dict[str, Tensor], x: Tensor, state: States) -> tuple[Tensor, States]:

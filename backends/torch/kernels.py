@@ -4,7 +4,8 @@ The weights need no conversion: `kernel (gates, units, inputs)`, flattened, *is*
 inputs)`, since torch has the gates in the order of the specification (`rnnspec.conventions.torch`).
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -76,6 +77,14 @@ def layer_obstacle(layer: Recurrent, training: bool = False) -> str | None:
     return next((reason for cell, _ in layer.directions.values() if (reason := obstacle(cell, training))), None)
 
 
+def call_obstacle(valid: Valid) -> str | None:
+    """Why torch's own layers cannot run this call."""
+    if valid.reset is not None:
+        return "torch's layers never begin anew"
+    ragged = valid.lengths is not None or valid.mask is not None
+    return "torch.func sees into no packed rows" if ragged and torch._C._are_functorch_transforms_active() else None
+
+
 def describe(layer: Recurrent, path: str, training: bool = False) -> str:
     """The paths that the layer's cells take, with torch's functions, or why it is not one of these."""
     if path == "generic":
@@ -107,7 +116,7 @@ def _parts(cell: Cell, training: bool) -> Iterator[Cell]:
 
 def insist(layer: Recurrent, valid: Valid = _ALL, training: bool = False) -> None:
     """Raise UnsupportedError where torch's own layer was asked for and cannot run."""
-    reason = "torch's layers never begin anew" if valid.reset is not None else layer_obstacle(layer, training)
+    reason = call_obstacle(valid) or layer_obstacle(layer, training)
     if reason:
         raise UnsupportedError(f"layer {layer.name!r}: no native path: {reason}; use path='auto'")
 
@@ -156,15 +165,33 @@ def _call(
         each_weight = _contiguous(each_weight, len(each))
     names = list(cell.states(x.shape[-1]))
     initial = [_stack([state[name] for state in states]) for name in names]
-    options = ("bias" in each[0], 1, 0.0, torch.is_grad_enabled(), len(each) == 2)
+    options = ("bias" in each[0], 1, 0.0, recording(), len(each) == 2)
     function = _FUNCTIONS[name(cell)]
     if lengths is None and "projection" in each[0]:  # torch warns of projections in all but packed sequences
         lengths = torch.full((x.shape[0],), x.shape[1])
     if lengths is None:
-        y, *final = function(x, _states(initial), each_weight, *options, True)
+        y, *final = call(function, x, _states(initial), each_weight, *options, True)
     else:
         y, final = _ragged(function, x, lengths, initial, each_weight, options)
     return y, [{name: value.select(0, i) for name, value in zip(names, final, strict=True)} for i in range(len(each))]
+
+
+def call(function: Callable[..., Any], *arguments: Any) -> Any:
+    """One of torch's own functions. `torch.compile` cannot differentiate them (it takes mkldnn's LSTM, which has no
+    gradient there), and as around torch's own modules its graph ends before them and begins behind them."""
+    if not (torch.is_grad_enabled() and torch.compiler.is_compiling()):
+        return function(*arguments)
+    if not _OUTSIDE:  # made here, where torch's compiler has been imported: that takes a second
+        _OUTSIDE.append(torch.compiler.disable(lambda function, *arguments: function(*arguments)))
+    return _OUTSIDE[0](function, *arguments)
+
+
+_OUTSIDE: list[Callable[..., Any]] = []
+
+
+def recording() -> bool:
+    """What torch calls training: whether a gradient may be asked for; a trace is for all who do or do not."""
+    return torch.is_grad_enabled() or torch._C._get_tracing_state() is not None
 
 
 def _ragged(
@@ -177,7 +204,7 @@ def _ragged(
     packed = pack_padded_sequence(x, lengths.clamp(min=1), batch_first=True, enforce_sorted=False)
     order, back = packed.sorted_indices, packed.unsorted_indices
     hx = _states([h.index_select(1, order) for h in initial])
-    data, *sorted_final = function(packed.data, packed.batch_sizes, hx, weights, *options)
+    data, *sorted_final = call(function, packed.data, packed.batch_sizes, hx, weights, *options)
     y, _ = pad_packed_sequence(
         PackedSequence(data, packed.batch_sizes, order, back), batch_first=True, total_length=x.shape[1]
     )

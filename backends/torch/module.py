@@ -1,7 +1,7 @@
 """What the user holds: an `nn.Module`."""
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from copy import deepcopy
 from typing import TYPE_CHECKING, Any
@@ -9,21 +9,24 @@ from typing import TYPE_CHECKING, Any
 import torch
 from numpy.typing import ArrayLike
 from torch import Tensor, nn
+from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_sequence
 
 from rnnspec import inputs
 from rnnspec.backends.torch import kernels
 from rnnspec.backends.torch.arguments import Arrays, as_tensor
 from rnnspec.backends.torch.direct import direct
+from rnnspec.backends.torch.layers import Layer, Named, through
 from rnnspec.backends.torch.ops import NATIVE, TorchOps
 from rnnspec.checkpoint import Checkpoint, as_checkpoint
 from rnnspec.errors import SpecError, UnsupportedError
+from rnnspec.graph import Node
 from rnnspec.layers import Recurrent
-from rnnspec.model import ByLayer, Output, Results
+from rnnspec.model import Output, Results
 
 PATHS = ("native", "fused", "generic")
 
 
-class Net(nn.Module):
+class Net(Named):
     """The model as a module: `y, state = net(x, lengths=…, mask=…, state=…, reset=…)`.
 
     `state_dict` uses the specification's names and shapes. Tensors go in and out as torch's do; arrays and lists are
@@ -49,17 +52,11 @@ class Net(nn.Module):
         self._arguments = inputs.Arguments(self.model, time_major)
         kind = getattr(torch, inputs.check_dtype(dtype))
         self.register_buffer("_anchor", torch.zeros(0, dtype=kind), persistent=False)  # follows .to(dtype, device)
-        for name in self.model.parameters():
-            *path_, last = name.split(".")
-            module: nn.Module = self
-            for part in path_:
-                # Not add_module: it refuses names of methods, and "forward" is a direction.
-                module = module._modules.setdefault(part, _Scope())
-            tensor = torch.tensor(checkpoint.weights[name], dtype=kind)
-            if name in self.model.fixed:
-                module.register_buffer(last, tensor)
-            else:
-                module._parameters[last] = nn.Parameter(tensor)
+        self._learned = any(isinstance(layer, Recurrent) and layer.learned_state for layer in self.model.layers)
+        self._nodes = through(self.model.graph.nodes)
+        tensors = {name: torch.tensor(array, dtype=kind) for name, array in checkpoint.weights.items()}
+        for node, weights in zip(self.model.graph.nodes, self.model.by_layer(tensors).values(), strict=True):
+            self.put(node.name, Layer(node, {name: weights[name] for name in node.layer.parameters(node.features)}))
         self._direct = direct(self.model)
         for found in ("by_name", "sequences", "alike", "stepped"):
             with suppress(UnsupportedError):  # torch.compile enters no lock, and Python 3.11 finds these under one
@@ -81,7 +78,7 @@ class Net(nn.Module):
 
     def forward(
         self,
-        x: Tensor | ArrayLike | Mapping[str, Tensor | ArrayLike],
+        x: Tensor | PackedSequence | ArrayLike | Mapping[str, Tensor | ArrayLike],
         lengths: Tensor | ArrayLike | Mapping[str, Any] | None = None,
         mask: Tensor | ArrayLike | Mapping[str, Any] | None = None,
         state: Mapping[str, Tensor | ArrayLike] | None = None,
@@ -89,19 +86,22 @@ class Net(nn.Module):
     ) -> Results:
         """Whole sequences: x (batch, time, inputs) or ids (batch, time) → outputs, final states by name.
 
-        With inputs by name x, lengths, mask and reset are mappings by these names (INPUT-7).
+        With inputs by name x, lengths, mask and reset are mappings by these names (INPUT-7). A `PackedSequence` has its
+        lengths with it, and what has its steps is packed as it is.
 
         Raises:
             SpecError: x, lengths, mask, state or reset do not fit the model (INPUT-1 to INPUT-6).
             UnsupportedError: `path="native"` and a reset.
         """
+        if isinstance(x, PackedSequence):
+            return self._packed(x, lengths, mask, state, reset)
         if not (isinstance(x, Tensor) or _tensors(x)):
             return self._record(self.forward, x, lengths, mask, state, reset)
         call = self._arguments.of_call(self._arrays(), x, lengths, mask, state, reset)
         values = {name: self._turned(name, value) for name, value in call.x.items()} if self.time_major else call.x
-        weights = self._weights()
-        given = self._start(call.rows, weights) if call.state is None else call.state
-        y, new = self.model.apply(self._ops(), weights, values, call.valid, given)
+        p, nodes = self._walked()
+        given = self._start(call.rows, p) if call.state is None else call.state
+        y, new = self.model.apply(self._ops(), p, values, call.valid, given, nodes)
         y = self.model.each(self._turned, y) if self.time_major else y
         return (y, new) if self.return_state else y
 
@@ -129,9 +129,9 @@ class Net(nn.Module):
         values = call.x
         if self.time_major and self.model.by_name:
             values = {n: v if n in self.model.stepped else self._turned(n, v) for n, v in values.items()}
-        weights = self._weights()
-        given = self._start(call.rows, weights) if call.state is None else call.state
-        return self.model.step(self._ops(), weights, values, given, call.valid)
+        p, nodes = self._walked()
+        given = self._start(call.rows, p) if call.state is None else call.state
+        return self.model.step(self._ops(), p, values, given, call.valid, nodes)
 
     def _arrays(self) -> Arrays:
         return Arrays(self._buffers["_anchor"])
@@ -159,6 +159,24 @@ class Net(nn.Module):
         with torch.set_grad_enabled(self.training and torch.is_grad_enabled()):
             return call(tensors, *arguments)
 
+    def _packed(self, x: PackedSequence, lengths: Any, mask: Any, state: Any, reset: Any) -> Results:
+        """The call on packed rows."""
+        if lengths is not None or mask is not None:
+            raise SpecError(f"{'mask' if lengths is None else 'lengths'}: a PackedSequence has its own; leave it out")
+        first = not self.time_major
+        padded, lengths = pad_packed_sequence(x, batch_first=first)
+        found = self(padded, lengths, None, state, reset)
+
+        def packed(name: str, y: Tensor) -> Any:
+            if self.model.results[name].time != "x":
+                return y
+            data, sizes, *_ = pack_padded_sequence(y, lengths, first, enforce_sorted=x.sorted_indices is None)
+            return PackedSequence(data, sizes, x.sorted_indices, x.unsorted_indices)
+
+        if self.return_state:
+            return self.model.each(packed, found[0]), found[1]
+        return self.model.each(packed, found)
+
     def _tensor(self, name: str, x: Tensor | ArrayLike) -> Tensor:
         """An input as a tensor, in the dtype of the network unless it is ids; a tensor as it is."""
         if isinstance(x, Tensor):
@@ -166,37 +184,38 @@ class Net(nn.Module):
         tensor = as_tensor(inputs.numbers(x, name), name, self._anchor.device)
         return tensor if self.model.given[name].features is None else tensor.to(self._anchor.dtype)
 
-    def _start(self, batch: int, weights: ByLayer) -> dict[str, Tensor]:
+    def _start(self, batch: int, p: Any) -> dict[str, Tensor]:
         """The states of sequences that are given none."""
         anchor = self._anchor
         zeros = {name: anchor.new_zeros(batch, size) for name, size in self._arguments.states.items()}
-        return self.model.start(TorchOps(), weights, zeros)
+        if self._learned:
+            p = {name: layer.tensors() for name, layer in self._layers().items()}
+        return self.model.start(TorchOps(), p, zeros)
 
-    def _weights(self) -> ByLayer:
-        # Read anew at every call: functional_call and parametrizations exchange the parameters.
+    def _layers(self) -> dict[str, Layer]:
+        """The module of each layer; looked up anew in every call, since DataParallel exchanges them."""
         modules = self._modules
-        return {layer.name: _collect(modules.get(layer.name)) for layer in self.model.layers}
+        return {name: modules[place] for name, place in self.places.items()}
 
+    def _walked(self) -> tuple[Any, Sequence[Node]]:
+        """What goes along the graph: the parameters of each layer, or where a hook has to fire the modules."""
+        modules, p = self._modules, {}
+        for name, place in self.places.items():
+            layer: Any = modules[place]
+            if layer._forward_hooks or layer._forward_pre_hooks or layer._backward_hooks or layer._backward_pre_hooks:
+                return self._layers(), self._nodes
+            p[name] = layer.tensors()
+        return p, ()
 
-class _Scope(nn.Module):
-    """A place in the tree of names."""
-
-    def extra_repr(self) -> str:
-        return ", ".join(f"{name} {tuple(value.shape)}" for name, value in self.named_parameters(recurse=False))
+    def tensors(self) -> dict[str, Tensor]:
+        """All weights by the names of the specification, as they are now, whatever they are made of."""
+        found = {name: layer.tensors() for name, layer in self._layers().items()}
+        return {f"{layer}.{name}": value for layer, each in found.items() for name, value in each.items()}
 
 
 def _tensors(x: Any) -> bool:
     """Whether all inputs by name are tensors."""
     return isinstance(x, Mapping) and all(isinstance(value, Tensor) for value in x.values())
-
-
-def _collect(module: nn.Module | None) -> dict[str, Tensor]:
-    if module is None:
-        return {}
-    if not module._modules:
-        return module._parameters | module._buffers if module._buffers else module._parameters
-    inner = {f"{place}.{k}": v for place, part in module._modules.items() for k, v in _collect(part).items()}
-    return dict(module._parameters) | inner
 
 
 def load(
@@ -227,7 +246,21 @@ def load(
     return Net(as_checkpoint(source, allow_nonfinite), dtype, path, time_major, return_state, seed).eval()
 
 
-def checkpoint(net: Net) -> Checkpoint:
-    """The network's weights as they are now, in its dtype."""
-    weights = {name: tensor.detach().cpu().numpy().copy() for name, tensor in net.state_dict().items()}
-    return Checkpoint(net.model, weights, deepcopy(net.metadata))
+def checkpoint(net: nn.Module) -> Checkpoint:
+    """The network's weights as they are now: float32, in which bfloat16 and float16 are exact, or float64.
+
+    Args:
+        net: what `load` gave, as it is or inside `torch.compile`, DataParallel and DistributedDataParallel.
+
+    Raises:
+        SpecError: it is another module.
+    """
+    inner: Any = net
+    while isinstance(inner, nn.Module) and not isinstance(inner, Net):
+        inner = getattr(inner, "_orig_mod", None) or getattr(inner, "module", None)
+    if inner is None:
+        found = f"{type(net).__name__}; from_native takes torch's own layers"
+        raise SpecError(f"checkpoint: expected a network that load gave, found {found}")
+    tensors = {name: tensor.detach().cpu() for name, tensor in inner.tensors().items()}
+    wide = {name: t if t.dtype in (torch.float32, torch.float64) else t.float() for name, t in tensors.items()}
+    return Checkpoint(inner.model, {name: t.numpy().copy() for name, t in wide.items()}, deepcopy(inner.metadata))

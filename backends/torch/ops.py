@@ -119,7 +119,7 @@ class TorchOps:
         if self.path == "native":
             kernels.insist(layer, valid, self.training)
         x = self.masked(x, valid)
-        if self.path in NATIVE and valid.reset is None and kernels.pairs(layer):
+        if self.path in NATIVE and kernels.call_obstacle(valid) is None and kernels.pairs(layer):
             return kernels.both(layer.cell, p, x, valid, state)
         return layer.unroll(self, p, x, valid, state)
 
@@ -133,7 +133,8 @@ class TorchOps:
     def unroll(
         self, cell: Cell, p: dict[str, Tensor], x: Tensor, valid: Valid, state: States, start: States, reverse: bool
     ) -> tuple[Tensor, States]:
-        if self.path in NATIVE and valid.reset is None and kernels.obstacle(cell, self.training) is None:
+        obstacle = kernels.call_obstacle(valid) or kernels.obstacle(cell, self.training)
+        if self.path in NATIVE and obstacle is None:
             return kernels.unroll(cell, p, x, valid, state, reverse)
         return loop.unroll(self, cell, p, x, valid, state, start, reverse)
 

@@ -32,7 +32,7 @@ def vjp(
         training: whether the call draws noise; `net` is left in the mode in which it was.
     """
     dtype = net.dtype
-    arguments = dict(net.named_parameters())
+    arguments = dict(net.named())
     given = x if isinstance(x, Mapping) else {"x": x}
     tensors = {name: as_tensor(value, name) for name, value in given.items()}
     for name, tensor in tensors.items():

@@ -42,7 +42,7 @@ def test_the_state_dict_has_the_names_and_shapes_of_the_specification():
     checkpoint = one_layer(Stack(cells=(LSTM(units=4), GRU(units=5, reset_after=True))), direction="bidirectional")
     net = backend.load(checkpoint)
     assert {name: tuple(value.shape) for name, value in net.state_dict().items()} == checkpoint.model.parameters()
-    assert [name for name, _ in net.named_parameters()] == list(checkpoint.model.parameters())
+    assert [name for name, _ in net.named()] == list(checkpoint.model.parameters())
     other = backend.load(random_checkpoint(checkpoint.model, seed=1))
     other.load_state_dict(net.state_dict())
     torch.testing.assert_close(other(X)[0], net(X)[0], rtol=0, atol=0)
@@ -393,7 +393,7 @@ def test_gradcheck(cell, path):
 
 def test_cudnn_order_changes_no_weight():
     net = backend.load(one_layer(GRU(units=4, reset_after=True), direction="bidirectional"))
-    p = net._weights()["r"]
+    p = net.r.tensors()
     weights = [
         w
         for prefix in ("forward", "backward")
