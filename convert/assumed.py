@@ -8,9 +8,10 @@ from msgspec.structs import replace
 from rnnspec.activations import NAMES, Activation, Function
 from rnnspec.cells import Residual
 from rnnspec.config import decode
+from rnnspec.convert.names import unique
 from rnnspec.convert.request import Request, WithWeights
 from rnnspec.errors import SpecError
-from rnnspec.layers import Dense, Recurrent
+from rnnspec.layers import Dense, Recurrent, Summary
 
 
 def assumed(
@@ -19,8 +20,9 @@ def assumed(
     """The layers with what the user sets, and notes on what neither the file nor the user says.
 
     Settings of recurrent layers, by their names or for all of them: `direction` and `reverse_output` where there is one
-    direction, `residual` (what goes in is added to what comes out, step by step), and of the last one
-    `return_sequences`. `own`: name → those that the reader asks about itself.
+    direction, `residual` (what goes in is added to what comes out, step by step), and of the last one what of its
+    output goes on: `return_sequences=false`, the last output of each direction, joined, or `summary=last`, the last
+    step, `first`, `mean`, `max` or `sum` of all steps. `own`: name → those that the reader asks about itself.
 
     Raises:
         SpecError: there is no such value.
@@ -34,6 +36,8 @@ def assumed(
     last = max(recurrent)
     after = [layer.name for layer, _ in layers[last + 1 :]]
     done[last] = _last(recurrent[last], after, request), layers[last][1]
+    if summary := _summary(recurrent[last], request, [layer.name for layer, _ in layers]):
+        done.insert(last + 1, (summary, {}))
     for layer, _ in layers:
         if isinstance(layer, Dense) and not request.settings.given("", f"{layer.name}.activation"):
             request.note("no activation is in the file; --set NAME.activation=… if there was one", layer.name)
@@ -104,9 +108,22 @@ def _recurrent(layer: Recurrent, request: Request, own: Container[str]) -> Recur
 def _last(layer: Recurrent, after: list[str], request: Request) -> Recurrent:
     """The last recurrent layer, whose last step alone may be what goes on."""
     sequences = flag(request, layer.name, "return_sequences", True)
-    if not sequences and layer.direction == "bidirectional":
+    both = layer.direction == "bidirectional"
+    if not sequences and both:
         request.note(f"{layer.name}: each direction's last output, which backward is that of the first step")
-    if not request.settings.given(layer.name, "return_sequences"):
+    if not any(request.settings.given(layer.name, key) for key in ("return_sequences", "summary")):
         goes = f"goes on to {after[0]}" if after else "is an output"
-        request.note(f"every step {goes}, it is assumed; --set {layer.name}.return_sequences=false for the last alone")
+        last = "each direction's last output, joined" if both else "the last alone"
+        other = f", {layer.name}.summary=last for the last step of both, mean or max for those" if both else ""
+        request.note(f"every step {goes}, it is assumed; --set {layer.name}.return_sequences=false for {last}{other}")
     return replace(layer, return_sequences=sequences)
+
+
+def _summary(layer: Recurrent, request: Request, taken: list[str]) -> Summary | None:
+    """What is made of all steps of the last recurrent layer, if anything."""
+    if not request.settings.given(layer.name, "summary"):
+        return None
+    how: Any = choice(request, layer.name, "summary", "last", "first", "mean", "max", "sum")
+    if not flag(request, layer.name, "return_sequences", True):
+        raise SpecError(f"--set {layer.name}.summary: with return_sequences=false there is one step; leave one out")
+    return Summary(name=unique(f"{layer.name}_{how}", taken), how=how)

@@ -114,6 +114,14 @@ def _found(blocks: list[Block], source: list[str] | None, where: str) -> tuple[l
     if source and (found := in_order(blocks, source)):
         return found, "as in the file; others fit too: --config gives another" if several else "", None
     said = ""
+    if several and (tables := _tables(blocks)):
+        likely, complete = search([block for block in blocks if block.place not in tables or block.inputs is None])
+        if complete and len({tuple(block.place for block in order) for order in likely}) == 1:
+            return (
+                likely,
+                f"with {some(tables)} as an embedding, as it is called; --set NAME.type=dense otherwise",
+                None,
+            )
     if several and not complete:
         said = "too many orders of the layers to look for one that fits; give theirs with --config"
     elif several:
@@ -125,6 +133,12 @@ def _found(blocks: list[Block], source: list[str] | None, where: str) -> tuple[l
         said = f"the layers are not a chain: {listed}{_ends(blocks)}; {several_parts}"
     remark = "by their features, and not as in the file" if source else ""
     return orders, remark, SpecError(f"{where}: {said}") if said else None
+
+
+def _tables(blocks: Sequence[Block]) -> list[str]:
+    """The places that may be embeddings or dense layers, and are called embeddings."""
+    plain = {block.place for block in blocks if block.inputs is not None}
+    return [b.place for b in blocks if b.inputs is None and b.place in plain and roles.is_table(b.place)]
 
 
 def _ends(blocks: Sequence[Block]) -> str:

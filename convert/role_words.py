@@ -64,3 +64,5 @@ MODELS = _set("model lm net network member")
 MODEL_LISTS = _set("models lms nets networks members ensemble")
 STATES = _set("h c")  # h0, c0
 STARTS = _set("init h0 c0")  # and of dense layers and embeddings
+# What an embedding is called, by the last part of its name.
+TABLES = _set("emb embed embeds embedding embeddings embedder lookup wte vocab vocabulary")

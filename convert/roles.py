@@ -24,6 +24,7 @@ from rnnspec.convert.role_words import (
     STAGES,
     STARTS,
     STATES,
+    TABLES,
     WHOLES,
 )
 from rnnspec.convert.variables import some
@@ -83,6 +84,12 @@ def against_order(order: Sequence[Block], part: str | None, where: str) -> Unsup
         return _refusal([block.place for block in heads], places, where)
     networks = _networks(order)
     return _refusal(networks[:2], places, where) if len(networks) > 1 else None
+
+
+def is_table(place: str) -> bool:
+    """Whether a place is called an embedding: `word_emb`, `encoder.embed.0`."""
+    parts = [part for part in paths_of([place])[place] if not part.isdigit()]
+    return bool(parts) and not TABLES.isdisjoint(_split(parts[-1]))
 
 
 def _sides(rows: list[list[frozenset[str]]], words: dict[str, list[str]], places: list[str]) -> list[list[str]]:

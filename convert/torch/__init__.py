@@ -2,13 +2,14 @@
 
 A state dict holds names and weights and no architecture. `nn.RNN`, `nn.LSTM`, `nn.GRU`, their cells, `nn.Embedding` and
 `nn.Linear` are recognised under any attribute names, at any depth; the gates are the rows divided by the units. What
-else has weights is left over, and fails. Layers come in the order of the state dict, which is that of construction, if
-the features fit, else in the only order that does; safetensors keeps no order. Where that is not enough, `--config`
-gives the order (`rnnspec.convert.chain.chained`), and `--part encoder` takes what is under `encoder.`.
+else has weights is called by its kind and refused: where it stands is not in the file. Layers come in the order of the
+state dict, which is that of construction, if the features fit, else in the only order that does; safetensors keeps no
+order. Where that is not enough, `--config` gives the order (`rnnspec.convert.chain.chained`), or an architecture of
+ours, a graph too (`rnnspec.convert.torch.described`), and `--part encoder` takes what is under `encoder.`.
 
 Settings: `activation` (or `nonlinearity`) of an `nn.RNN`, `NAME.activation` of a linear layer, `NAME.type=dense` for a
-bias-less linear layer that could be an embedding; `return_sequences`, `direction`, `reverse_output` and `residual` of
-recurrent layers (`rnnspec.convert.assumed`).
+bias-less linear layer that could be an embedding; `return_sequences`, `summary`, `direction`, `reverse_output` and
+`residual` of recurrent layers (`rnnspec.convert.assumed`).
 """
 
 import re

@@ -156,6 +156,52 @@ def test_a_weight_without_a_bias_may_be_an_embedding_or_not(source):
     assert dense == Dense(name="table", units=5, bias=False)
 
 
+def test_an_embedding_beside_a_recurrence_of_its_size_is_known_by_its_name(source):
+    """As a dense layer it would fit behind the recurrence too."""
+    for name, kind in (("emb", Embedding), ("net.word_embeddings", Embedding), ("table", None)):
+        shapes = {f"{name}.weight": (9, 6)} | recurrent("gru", 6, 6, "net.rnn.")
+        saved(source, shapes)
+        if kind is None:
+            assert "the order of the layers cannot be read off: net.rnn (6 → 6), table (ids → 6)" in refused(source)
+            continue
+        checkpoint = convert(source)
+        assert [type(layer) for layer in checkpoint.model.layers] == [Embedding, Recurrent]
+        note = f"order of the layers with {name} as an embedding, as it is called; --set NAME.type=dense otherwise"
+        assert note in checkpoint.metadata["conversion"]["notes"]
+        ours = checkpoint.model.layers[0].name
+        dense = convert(source, settings={f"{ours}.type": "dense"}).model.layers
+        assert [type(layer) for layer in dense] == [Recurrent, Dense]
+
+
+def test_what_is_made_of_the_last_layers_output(source):
+    shapes = recurrent("lstm", 4, 3, "rnn.") | recurrent("lstm", 4, 3, "rnn.", "_l0_reverse") | linear(6, 2, "fc.")
+    saved(source, shapes)
+    x = np.random.default_rng(1).standard_normal((2, 5, 4))
+
+    def run(**settings):
+        return Net(convert(source, settings={f"rnn.{key}": value for key, value in settings.items()}), "float64")(x)[0]
+
+    y = Net(convert(source, part="rnn"), "float64")(x)[0]
+    kernel, bias = (convert(source).weights[f"fc.{name}"].astype("float64") for name in ("kernel", "bias"))
+    both = np.concatenate([y[:, -1, :3], y[:, 0, 3:]], -1)
+    expected = {"last": y[:, -1], "first": y[:, 0], "mean": y.mean(1), "max": y.max(1), "sum": y.sum(1)}
+    for how, value in expected.items():
+        np.testing.assert_allclose(run(summary=how), value @ kernel.T + bias, atol=1e-12, err_msg=how)
+    np.testing.assert_allclose(run(return_sequences=False), both @ kernel.T + bias, atol=1e-12)
+    assert names(convert(source, settings={"rnn.summary": "last"})) == ["rnn", "rnn_last", "fc"]
+    notes = convert(source).metadata["conversion"]["notes"]
+    note = (
+        "every step goes on to fc, it is assumed; --set rnn.return_sequences=false for each direction's last output, "
+    )
+    assert f"{note}joined, rnn.summary=last for the last step of both, mean or max for those" in notes
+    assert not any(
+        "every step" in n for n in convert(source, settings={"summary": "max"}).metadata["conversion"]["notes"]
+    )
+    assert "expected last, first, mean, max, sum, found 'min'" in refused(source, "--set", "summary=min")
+    line = refused(source, "--set", "summary=last", "--set", "return_sequences=false")
+    assert "--set rnn.summary: with return_sequences=false there is one step; leave one out" in line
+
+
 def test_config_gives_the_order_and_the_names(source, tmp_path):
     saved(source, recurrent("lstm", 4, 4, "up.") | recurrent("gru", 4, 4, "down."))
     assert re.search(r"down \(4 → 4\), up \(4 → 4\); give it with --config", refused(source))

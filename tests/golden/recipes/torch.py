@@ -330,7 +330,39 @@ def described():
           config="config.json")  # fmt: skip
 
 
+class Looked(nn.Module):
+    """An embedding of the size of what reads it."""
+
+    def __init__(self):
+        super().__init__()
+        self.emb, self.gru = nn.Embedding(9, 6), nn.GRU(6, 6, batch_first=True)
+
+    def forward(self, ids):
+        return self.gru(self.emb(ids))[0]
+
+
+def heads():
+    """Which of the outputs go on, as settings say."""
+    for head, settings in {
+        "step": {"summary": "last"},
+        "states": {"return_sequences": False},
+        "mean": {"lstm_1.summary": "mean"},
+        "max": {"summary": "max", "fc.activation": "linear"},
+    }.items():
+        of = f"a head on the {head} of a bidirectional LSTM"
+        case(f"head_{head}", randomised(Tagger(head, bidirectional=True)), IDS, of, settings=settings)
+    case(
+        "embedding_by_name", randomised(Looked()), IDS % 9, "emb.weight may be dense too", artefact="model.safetensors"
+    )
+    case("part", randomised(Looked()), IDS % 9, "several parts", part="emb,gru", beside=lambda net: net.state_dict() | {
+        "cnn.weight": torch.ones(2, 1, 3, 3), "bn.num_batches_tracked": torch.tensor(3)})  # fmt: skip
+    refused("batch_norm", lambda path: torch.save({**Looked().state_dict(), **nn.ModuleDict(
+        {"bn": nn.BatchNorm1d(6)}).state_dict()}, path), "a batch norm, somewhere",
+        r"no layer uses bn \(BatchNorm\): a state dict does not say where they stand; --config")  # fmt: skip
+
+
 if __name__ == "__main__":
     checkpoints()
+    heads()
     pieces()
     described()
