@@ -22,7 +22,8 @@ def assumed(
     Settings of recurrent layers, by their names or for all of them: `direction` and `reverse_output` where there is one
     direction, `residual` (what goes in is added to what comes out, step by step), and of the last one what of its
     output goes on: `return_sequences=false`, the last output of each direction, joined, or `summary=last`, the last
-    step, `first`, `mean`, `max` or `sum` of all steps. `own`: name → those that the reader asks about itself.
+    step, `first`, `mean`, `max` or `sum` of all steps. `own`: name → those that the reader asks about itself. Of the
+    source: `time_major`, which changes no number, and is said.
 
     Raises:
         SpecError: there is no such value.
@@ -41,7 +42,10 @@ def assumed(
     for layer, _ in layers:
         if isinstance(layer, Dense) and not request.settings.given("", f"{layer.name}.activation"):
             request.note("no activation is in the file; --set NAME.activation=… if there was one", layer.name)
-    request.note("time is the second axis, it is assumed; load it with time_major=True otherwise")
+    if flag(request, "", "time_major", False):
+        request.note("time was the first axis: load it with time_major=True")
+    elif not request.settings.given("", "time_major"):
+        request.note("time is the second axis, it is assumed; load it with time_major=True otherwise")
     if len(layers) > 1:
         request.note("what is between the layers is not in the file: no dropout, no masks, no pooling are assumed")
     return done
@@ -88,12 +92,13 @@ def _recurrent(layer: Recurrent, request: Request, own: Container[str]) -> Recur
     """One layer with its settings."""
     if layer.direction == "bidirectional":
         return layer
-    name, changed = layer.name, dict[str, Any]()
-    said = {"direction=backward": "forward in time"}
-    if (direction := choice(request, name, "direction", "forward", "backward")) != "forward":
-        changed["direction"] = direction
-    if flag(request, name, "reverse_output", False):
-        changed["reverse_output"] = True
+    name, changed, said = layer.name, dict[str, Any](), dict[str, str]()
+    if "direction" not in own:
+        said["direction=backward"] = "forward in time"
+        if (direction := choice(request, name, "direction", "forward", "backward")) != "forward":
+            changed["direction"] = direction
+        if flag(request, name, "reverse_output", False):
+            changed["reverse_output"] = True
     if "residual" not in own:
         said["residual=true"] = "without a residual connection"
         if flag(request, name, "residual", False):

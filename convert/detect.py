@@ -1,5 +1,6 @@
 """Which format a source is in, by what is in it."""
 
+import re
 from glob import escape
 from pathlib import Path
 
@@ -8,6 +9,9 @@ from rnnspec.archives import open_zip
 from rnnspec.errors import SpecError
 from rnnspec.reading import reading, regular
 
+_ORBAX = ("_CHECKPOINT_METADATA", "_METADATA", "manifest.ocdbt")
+_TREE = re.compile(rb'[./"](kernel|embedding)([./]value)?"')  # names in safetensors
+_STATE_DICT = re.compile(rb'weight(_[ih]h\w*)?"')
 FORMATS = ("tf1", "keras", "torch", "onnx", "flax", "arrays")
 
 
@@ -21,6 +25,8 @@ def format_of(source: Path) -> str:
     if source.is_dir():
         if (source / "saved_model.pb").exists():
             return "keras"
+        if any((folder / name).exists() for folder in (source, source / "default") for name in _ORBAX):
+            return "flax"
         if (source / "checkpoint").exists() or list(source.glob("*.index")):
             return "tf1"
         raise SpecError(f"{source}: a folder without saved_model.pb or a TensorFlow checkpoint")
@@ -43,7 +49,7 @@ def format_of(source: Path) -> str:
             header = file.read(min(limits.JSON_BYTES, 8 + int.from_bytes(head[:8], "little")))
         if b'"rnnspec"' in header:
             raise SpecError(f"{source}: a model file of ours already; --to writes it for another framework")
-        return "torch"
+        return "flax" if _TREE.search(header) and not _STATE_DICT.search(header) else "torch"
     if tail == bytes.fromhex("57fb808b247547db"):  # the end of every SSTable: a V1 checkpoint
         return "tf1"
     if head.startswith(b"\x80") and head[1:2] in b"\x02\x03\x04\x05" and b"\x8a" in head:
@@ -51,6 +57,8 @@ def format_of(source: Path) -> str:
     for suffixes, name in (((".pt", ".pth"), "torch"), ((".onnx",), "onnx"), ((".msgpack",), "flax")):
         if source.suffix in suffixes:
             return name
+    if re.fullmatch(r"checkpoint_\d+", source.name):  # what flax.training.checkpoints calls them
+        return "flax"
     raise SpecError(f"{source}: not recognised; give --from {'|'.join(FORMATS)}")
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from rnnspec.convert.blocks import Block, places_of, scopes_of
 from rnnspec.convert.chain import read_off
 from rnnspec.convert.parts import Part, Parts, Place
+from rnnspec.convert.variables import some
 
 
 def listed(blocks: list[Block], rest: Mapping[str, str], where: str, order: Sequence[str] | None) -> Parts:
@@ -86,3 +87,14 @@ def _between(pair: tuple[str, str], rest: Mapping[str, str], order: Sequence[str
     """Whether something unknown stands between two places in the source."""
     first, last = sorted(map(order.index, pair))
     return any(place in rest for place in order[first:last])
+
+
+def said(rest: Mapping[str, str]) -> str:
+    """What has no equal, in words: bn (BatchNorm), h0 (1, 6)."""
+    parameter = "a parameter "
+    return some(
+        [
+            f"{p} {what.removeprefix(parameter) if what.startswith(parameter) else f'({what})'}"
+            for p, what in rest.items()
+        ]
+    )

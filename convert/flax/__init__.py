@@ -1,4 +1,4 @@
-"""Flax: parameter trees of linen and nnx in .msgpack and .npz; linen's trees out.
+"""Flax: parameter trees of linen and nnx in .msgpack, .npz and .safetensors; linen's trees out.
 
 A tree holds names and weights and no architecture. linen's `SimpleCell`, `LSTMCell`, `OptimizedLSTMCell`, `GRUCell` and
 `MGUCell`, nnx's of these names, `Embed`, `Dense` and `Linear` are recognised by what is inside, under any names, in
@@ -8,9 +8,10 @@ it (`rnnspec.convert.chain.chained`), and `--part encoder` takes what is under `
 compact module leaves two cells with successive numbers, and is read off where nothing else fits.
 
 Settings: `activation` (`activation_fn`), `gate_activation` (`gate_fn`), `residual` of a `SimpleCell`, of a dense layer
-`NAME.activation`, `merge` of a `Bidirectional`; `return_sequences`, `direction`, `reverse_output` and of other cells
-`residual` (`rnnspec.convert.assumed`). `RNN(reverse=True, keep_order=True)` is `direction=backward`; without keep_order
-the outputs come in the order of the steps, which is `reverse_output=true` besides.
+`NAME.activation`, `merge` of a `Bidirectional`; `return_sequences`, `summary`, `direction`, `reverse_output` and of
+other cells `residual`; `time_major` (`rnnspec.convert.assumed`). An `RNN` may be said in its own words: `reverse` with
+`keep_order` is `direction=backward`; without it the outputs come in the order of the steps, which is
+`reverse_output=true` besides.
 
 Flax differs at run time: past a sequence's length its outputs go on, and a length of 0 gives the last step's state;
 ours are zero, and the initial state (UNROLL-4).
@@ -20,20 +21,24 @@ from functools import partial
 from itertools import groupby
 from pathlib import Path
 
-from rnnspec.archives import arrays, is_zip
+from msgspec.structs import replace
+
 from rnnspec.cells import RNN
 from rnnspec.convert import chain
-from rnnspec.convert.assumed import assumed, dense_activation, merge
+from rnnspec.convert.assumed import assumed, dense_activation, flag, merge
 from rnnspec.convert.blocks import Block
 from rnnspec.convert.flax.cells import FlaxCell, recognise
-from rnnspec.convert.flax.files import read_msgpack
+from rnnspec.convert.flax.files import read_tree
+from rnnspec.convert.flax.kinds import kinds
 from rnnspec.convert.flax.states import parameters
 from rnnspec.convert.layers import bidirectional, dense, embedding, recurrent
+from rnnspec.convert.listing import listed, said
 from rnnspec.convert.names import names
 from rnnspec.convert.order import search
+from rnnspec.convert.parts import Parts
 from rnnspec.convert.request import Network, Request, WithWeights
 from rnnspec.convert.variables import Variables
-from rnnspec.errors import SpecError
+from rnnspec.errors import SpecError, UnsupportedError
 from rnnspec.layers import Recurrent
 
 _DIGITS = "0123456789"
@@ -45,17 +50,65 @@ def read(source: Path, request: Request) -> Network:
 
     Raises:
         SpecError: the file is damaged; no layer takes a variable; a shape is impossible; the order cannot be read off.
+        UnsupportedError: a folder of Orbax.
     """
-    variables, beside = parameters(arrays(source) if is_zip(source) else read_msgpack(source), request, str(source))
+    variables = _variables(source, request)
+    blocks, ours, rest = _blocks(variables, request, paired=not request.config)
+    if rest:
+        fix = "--part takes what is before or behind them, --ignore leaves them out"
+        raise SpecError(f"{source}: no layer uses {said(rest)}: a tree does not say where they stand; {fix}")
+    layers = chain.chained(blocks, ours, request, str(source), ordered=False)
+    layers, own = _in_its_words(layers, request)
+    layers = assumed(layers, request, own)
+    if any(isinstance(layer, Recurrent) and layer.reverse_output for layer, _ in layers):
+        request.note("reverse_output: Flax flips a row up to its seq_lengths, and this the whole time axis")
+    return Network(layers, chain.inputs(layers), variables)
+
+
+def parts(source: Path, request: Request) -> Parts:
+    """What is recurrent in a tree, and what else is there.
+
+    Raises:
+        SpecError, UnsupportedError: as `read`, but not for what has no equal.
+    """
+    variables = _variables(source, request)
+    blocks, ours, rest = _blocks(variables, request, paired=True)
+    for block in blocks:
+        if block.recurrent:
+            block.build(ours[block.place])  # which finds what is missing
+    return listed(blocks, rest, str(source), None)
+
+
+def _variables(source: Path, request: Request) -> Variables:
+    """The tree, of which no layer takes what is not in the part that is asked for."""
+    if source.is_dir():
+        raise UnsupportedError(
+            f"{source}: a folder of Orbax, whose arrays are compressed; with it, write what is read: "
+            "open('params.msgpack', 'wb').write(flax.serialization.msgpack_serialize("
+            f"orbax.checkpoint.PyTreeCheckpointer().restore({str(source.resolve())!r})))"
+        )
+    variables, beside = parameters(read_tree(source), request, str(source))
     for name, reason in beside.items():
         variables.ignore(name, reason)
-    cells, tables = _found(variables)
+    return variables
+
+
+def _blocks(variables: Variables, request: Request, paired: bool) -> tuple[list[Block], dict[str, str], dict[str, str]]:
+    """The layers in a tree, their places' names, and what is none of them, by place.
+
+    `paired`: where no order fits, cells of successive numbers may be both directions of one layer.
+
+    Raises:
+        SpecError: there is nothing recurrent; a shape is impossible.
+    """
+    cells, tables, rest = _found(variables)
     if not cells:
-        raise SpecError(f"{source}: nothing recurrent in it; found {', '.join(variables.left()[:6]) or 'nothing'}")
+        there = ", ".join(variables.left()[:6]) or "nothing"
+        raise SpecError(f"{variables.where}: nothing recurrent in it; found {there}")
     ours = names([*cells, *tables], "/", ())
     blocks = [_cell_block(variables, request, ours[place], place, cell) for place, cell in cells.items()]
     blocks += [_table_block(variables, request, place, leaf) for place, leaf in tables.items()]
-    if not request.config and (pairs := _pairs(cells)) and not search(blocks)[0]:
+    if paired and (pairs := _pairs(cells)) and not search(blocks)[0]:
         request.note(f"read as forward and backward of a Bidirectional: {', '.join(map(' and '.join, pairs.values()))}")
         both = {
             pair[0]: {d: cells[place][""] for d, place in zip(_DIRECTIONS, pair, strict=True)}
@@ -64,21 +117,36 @@ def read(source: Path, request: Request) -> Network:
         gone = {place for pair in pairs.values() for place in pair}
         blocks = [block for block in blocks if block.place not in gone]
         blocks += [_cell_block(variables, request, ours[place], place, cell) for place, cell in both.items()]
-    layers = chain.chained(blocks, ours, request, str(source), ordered=False)
-    simple = {layer.name: ("residual",) for layer, _ in layers if isinstance(layer, Recurrent) and _is_simple(layer)}
-    layers = assumed(layers, request, own=simple)
-    if any(isinstance(layer, Recurrent) and layer.reverse_output for layer, _ in layers):
-        request.note("reverse_output: Flax flips a row up to its seq_lengths, and this the whole time axis")
-    return Network(layers, chain.inputs(layers), variables)
+    return blocks, ours, rest
 
 
-def _is_simple(layer: Recurrent) -> bool:
-    """Whether it is a `SimpleCell`, which has a residual connection of its own, from state to state."""
-    return isinstance(layer.cell, RNN)
+def _in_its_words(layers: list[WithWeights], request: Request) -> tuple[list[WithWeights], dict[str, set[str]]]:
+    """The layers with what is said of an `RNN` as Flax says it, and the settings that are looked at by that.
+
+    Raises:
+        SpecError: `keep_order` of what does not run in reverse; or both ways of saying it at once.
+    """
+    done, own = list(layers), dict[str, set[str]]()
+    for k, (layer, weights) in enumerate(layers):
+        if not isinstance(layer, Recurrent):
+            continue
+        own[layer.name] = {"residual"} if isinstance(layer.cell, RNN) else set()  # of a SimpleCell: its own
+        given = [key for key in ("reverse", "keep_order") if request.settings.given(layer.name, key)]
+        if not given or layer.direction == "bidirectional":
+            continue
+        if any(request.settings.given(layer.name, key) for key in ("direction", "reverse_output")):
+            raise SpecError(f"--set {given[0]}: {layer.name} has direction and reverse_output too, which say the same")
+        reverse, kept = (flag(request, layer.name, key, False) for key in ("reverse", "keep_order"))
+        if kept and not reverse:
+            raise SpecError(f"--set keep_order: {layer.name} does not run in reverse; set reverse=true too")
+        own[layer.name] |= {"direction"}
+        if reverse:
+            done[k] = replace(layer, direction="backward", reverse_output=not kept), weights
+    return done, own
 
 
-def _found(variables: Variables) -> tuple[dict[str, dict[str, FlaxCell]], dict[str, str]]:
-    """Place → its cell, under "", or its cells by direction; place → `kernel` or `embedding`."""
+def _found(variables: Variables) -> tuple[dict[str, dict[str, FlaxCell]], dict[str, str], dict[str, str]]:
+    """Place → its cell, under "", or its cells by direction; place → `kernel` or `embedding`; what is neither."""
     modules: dict[str, set[str]] = {}  # scope → the modules with variables inside
     for name in variables.left():
         *path, _ = name.split("/")
@@ -92,12 +160,16 @@ def _found(variables: Variables) -> tuple[dict[str, dict[str, FlaxCell]], dict[s
             direction = path.pop() if path[-1] in _DIRECTIONS else ""
             cells.setdefault("/".join(path), {})[direction] = cell
             scopes |= {f"{scope}{module}/" for module in (*cell.i, *cell.h)}
-    tables = {}
+    tables, rest = {}, []
     for name in variables.left():
         place, _, leaf = name.rpartition("/")
-        if leaf in ("kernel", "embedding") and variables[name].ndim == 2 and f"{place}/" not in scopes:
+        if f"{place}/" in scopes:
+            continue
+        if leaf in ("kernel", "embedding") and variables[name].ndim == 2:
             tables[place] = leaf
-    return cells, tables
+        elif leaf != "bias" or f"{place}/kernel" not in variables or variables[f"{place}/kernel"].ndim != 2:
+            rest.append(name)
+    return cells, tables, kinds(rest, variables)
 
 
 def _cell_block(variables: Variables, request: Request, ours: str, place: str, cells: dict[str, FlaxCell]) -> Block:

@@ -9,16 +9,32 @@ from typing import Any
 import numpy as np
 
 from rnnspec import limits
-from rnnspec.archives import check_shape
+from rnnspec.archives import arrays, check_shape, is_zip
 from rnnspec.convert.formats.bfloat16 import from_bfloat16
 from rnnspec.convert.formats.msgpack import Extension, unpack
+from rnnspec.convert.formats.safetensors import read_safetensors
 from rnnspec.errors import SpecError
-from rnnspec.reading import contents
+from rnnspec.reading import contents, regular
 from rnnspec.shown import quoted, shown
 
 CHUNK = 2**30  # bytes; Flax saves larger arrays in pieces
 _ARRAY, _COMPLEX, _SCALAR = 1, 2, 3  # the types of extensions
 _DTYPE = re.compile(r"bfloat16|bool|float(16|32|64)|u?int(8|16|32|64)|complex(64|128)|[<|>=]?([fiu][248]|[iu]1|c8|c16)")
+
+
+def read_tree(path: Path) -> dict[str, Any]:
+    """A tree in any of its files; in .safetensors names may be joined by "." too.
+
+    Raises:
+        SpecError: the file is damaged; two arrays have one name.
+    """
+    if is_zip(path):
+        return arrays(path)
+    with regular(path).open("rb") as file:
+        if file.read(9)[8:] != b"{":
+            return read_msgpack(path)
+    found = read_safetensors(path)
+    return found if any("/" in name for name in found) else {name.replace(".", "/"): a for name, a in found.items()}
 
 
 def read_msgpack(path: Path) -> dict[str, Any]:

@@ -11,8 +11,8 @@ from rnnspec.errors import SpecError
 
 
 def parameters(leaves: dict[str, Any], request: Request, where: str) -> tuple[Variables, dict[str, str]]:
-    """The variables, without "params" in front, and the leaves that are not of the model asked for, with reasons:
-    outside of the part, or beside the parameters.
+    """The variables, without "params" or "batch_stats" in front, and the leaves that are not of the model asked for,
+    with reasons: outside of the part, or beside the parameters.
 
     Raises:
         SpecError: nothing is in the part; a parameter is not of floating-point numbers.
@@ -36,9 +36,10 @@ def parameters(leaves: dict[str, Any], request: Request, where: str) -> tuple[Va
 
 
 def _inner(name: str) -> str:
+    """The name inside of its collection: statistics stand with the parameters of their layer."""
     while name.startswith("params/"):
         name = name.removeprefix("params/")
-    return name
+    return name.removeprefix("batch_stats/")
 
 
 def _beside(path: list[str], value: Any, state: bool) -> str | None:

@@ -23,13 +23,13 @@ from rnnspec.convert.assumed import assumed, dense_activation
 from rnnspec.convert.blocks import Block, shared
 from rnnspec.convert.formats.safetensors import read_safetensors
 from rnnspec.convert.layers import dense, embedding
-from rnnspec.convert.listing import listed
+from rnnspec.convert.listing import listed, said
 from rnnspec.convert.names import names
 from rnnspec.convert.parts import Parts
 from rnnspec.convert.request import Network, Request, WithWeights
 from rnnspec.convert.torch.described import architecture, with_weights
 from rnnspec.convert.torch.folded import folded
-from rnnspec.convert.torch.kinds import kinds, said
+from rnnspec.convert.torch.kinds import kinds
 from rnnspec.convert.torch.recurrent import Stacked
 from rnnspec.convert.torch.saved import read_pickled
 from rnnspec.convert.variables import Variables

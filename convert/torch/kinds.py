@@ -4,8 +4,6 @@ from collections.abc import Iterable, Mapping
 
 import numpy as np
 
-from rnnspec.convert.variables import some
-
 _BY_AXES = {3: "Conv1d", 4: "Conv2d", 5: "Conv3d"}
 
 
@@ -26,12 +24,6 @@ def kinds(names: Iterable[str], arrays: Mapping[str, np.ndarray]) -> dict[str, s
 
 def _shown(array: np.ndarray) -> str:
     return f"{array.shape}" if array.dtype.kind == "f" else f"{array.shape}, {array.dtype}"
-
-
-def said(found: Mapping[str, str]) -> str:
-    """Them in words: bn (BatchNorm), h0 (1, 6)."""
-    return some([f"{place} {kind.removeprefix('a parameter ')}" if kind.startswith("a p") else f"{place} ({kind})"
-                 for place, kind in found.items()])  # fmt: skip
 
 
 def _kind(leaves: dict[str, np.ndarray]) -> str | None:

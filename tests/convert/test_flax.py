@@ -5,10 +5,11 @@ import json
 import msgspec
 import numpy as np
 import pytest
+import safetensors.numpy
 
 from rnnspec import GRU, LSTM, RNN, Dense, Dropout, Embedding, Model, Recurrent, SpecError, Stack, UnsupportedError
 from rnnspec.cells import MGU, UGRNN
-from rnnspec.convert import convert
+from rnnspec.convert import convert, parts
 from rnnspec.convert.flax.write import parameters, write
 from rnnspec.reference import Net
 
@@ -269,7 +270,7 @@ def test_the_part_is_taken_before_the_rest_is_looked_at(packed_source):
     assert ignored["model/opt_state/0/mu/encoder/cell/hn/bias"] == "the optimizer's state"
     state["batch_stats"] = {"norm": {"mean": packed(np.ones(4, "float32"))}}
     packed_source.write_bytes(msgspec.msgpack.encode(state))
-    assert "no layer uses batch_stats/norm/mean (4,)" in refused(packed_source)
+    assert "no layer uses norm/mean (4,)" in refused(packed_source)
     assert "--part middle: nothing begins with 'middle/'" in refused(packed_source, "--part", "middle")
     state["params"]["encoder"]["cell"]["hn"]["bias"] = packed(np.ones(4, "int32"))
     packed_source.write_bytes(msgspec.msgpack.encode(state))
@@ -292,6 +293,79 @@ def test_reverse_with_and_without_keep_order(source):
     assert any("seq_lengths" in note for note in checkpoint.metadata["conversion"]["notes"])
     checkpoint = convert(source, settings={"direction": "backward", "return_sequences": False})
     np.testing.assert_allclose(Net(checkpoint, "float64")(X)[0], kept[:, 0], atol=1e-12)
+
+
+def test_reverse_in_flax_s_own_words(source):
+    arrays = variables(cell("LSTMCell", 5, 4, "cell/"))
+    saved(source, arrays)
+    kept = unrolled("LSTMCell", within(arrays, "cell/"), X, reverse=True)
+
+    def run(**settings):
+        return Net(convert(source, settings=settings), "float64")(X)[0]
+
+    np.testing.assert_allclose(run(reverse=True, keep_order=True), kept, atol=1e-12)
+    np.testing.assert_allclose(run(**{"rnn.reverse": True}), kept[:, ::-1], atol=1e-12)
+    np.testing.assert_allclose(run(reverse=False), run(), atol=0)
+    notes = convert(source, settings={"reverse": True}).metadata["conversion"]["notes"]
+    assert "rnn: without a residual connection, it is assumed; --set NAME.residual=true otherwise" in notes
+    assert any("seq_lengths" in note for note in notes)
+    assert "rnn does not run in reverse; set reverse=true too" in refused(source, "--set", "keep_order=true")
+    line = refused(source, "--set", "reverse=true", "--set", "direction=backward")
+    assert "--set reverse: rnn has direction and reverse_output too" in line
+    assert "--set reverse at rnn: expected true or false, found 1" in refused(source, "--set", "reverse=1")
+
+
+def test_which_axis_is_time_is_said(source):
+    saved(source, variables(cell("GRUCell", 5, 4, "cell/")))
+    for settings, note in (
+        ({}, "time is the second axis, it is assumed; load it with time_major=True otherwise"),
+        ({"time_major": True}, "time was the first axis: load it with time_major=True"),
+        ({"time_major": False}, None),
+    ):
+        notes = convert(source, settings=settings).metadata["conversion"]["notes"]
+        assert [found for found in notes if found.startswith("time ")] == ([note] if note else [])
+
+
+@pytest.mark.parametrize("separator", ["/", "."])
+def test_a_tree_in_safetensors(separator, tmp_path):
+    shapes = cell("GRUCell", 5, 4, "rnn/cell/") | dense(4, 2, "head/") | {"Embed_0/embedding": (7, 5)}
+    arrays = variables(shapes)
+    source = tmp_path / "params.safetensors"
+    safetensors.numpy.save_file({f"params/{name}".replace("/", separator): a for name, a in arrays.items()}, source)
+    checkpoint = convert(source)
+    assert [layer.name for layer in checkpoint.model.layers] == ["Embed_0", "rnn", "head"]
+    saved(tmp_path / "params.npz", arrays)
+    for name, array in convert(tmp_path / "params.npz").weights.items():
+        np.testing.assert_array_equal(checkpoint.weights[name], array)
+
+
+def test_parts_of_a_tree(source):
+    shapes = dense(3, 5, "front/") | cell("GRUCell", 5, 4, "rnn/cell/") | dense(4, 2, "tags/") | dense(4, 6, "spans/")
+    shapes |= {"Conv_0/kernel": (3, 2, 5, 1), "pos": (50, 4), "norm/scale": (4,), "norm/bias": (4,)}
+    shapes |= {"look/query/kernel": (4, 2, 2), "look/query/bias": (2, 2), "look/out/kernel": (2, 2, 4)}
+    saved(
+        source,
+        variables(shapes) | {f"batch_stats/{k}": v for k, v in variables({"bn/mean": (4,), "bn/var": (4,)}).items()},
+    )
+    found = parts(source)
+    assert not found.whole
+    assert {part.name: part.layers for part in found.parts} == {"rnn": ("rnn",)}
+    assert (found.parts[0].reads[0].features, found.parts[0].gives[0].features) == (5, 4)
+    assert dict(found.rest) == {
+        "Conv_0": "Conv over two axes", "pos": "a parameter (50, 4)", "norm": "LayerNorm, or GroupNorm",
+        "bn": "BatchNorm", "look": "MultiHeadDotProductAttention",
+    }  # fmt: skip
+    assert convert(source, part="rnn").model.inputs == 5
+    assert [layer.name for layer in convert(source, part="front,rnn,spans").model.layers] == ["front", "rnn", "spans"]
+    rest = ["Conv_0", "pos", "norm", "bn", "look", "tags"]
+    assert len(convert(source, ignore=rest).model.layers) == 3
+
+
+def test_a_folder_of_orbax_is_refused_with_what_to_run(tmp_path):
+    (tmp_path / "run" / "default").mkdir(parents=True)
+    (tmp_path / "run" / "default" / "_METADATA").write_text("{}")
+    line = refused(tmp_path / "run")
+    assert "a folder of Orbax, whose arrays are compressed; with it, write what is read: open('params.msgpack'" in line
 
 
 def test_merge_of_a_bidirectional(source):
@@ -369,8 +443,8 @@ def test_dtypes_and_pieces(packed_source):
 GRU_CELL = cell("GRUCell", 5, 4, "cell/")
 # fmt: off
 BAD = {
-    "leftover": (GRU_CELL | {"LayerNorm_0/scale": (4,)}, "no layer uses LayerNorm_0/scale (4,)"),
-    "batch_stats": (GRU_CELL | {"batch_stats/BatchNorm_0/mean": (4,)}, "no layer uses batch_stats/BatchNorm_0/mean"),
+    "leftover": (GRU_CELL | {"LayerNorm_0/scale": (4,)}, "no layer uses LayerNorm_0 (LayerNorm, or GroupNorm)"),
+    "batch_stats": (GRU_CELL | {"batch_stats/BatchNorm_0/mean": (4,)}, "no layer uses BatchNorm_0/mean (4,)"),
     "missing": ({k: v for k, v in GRU_CELL.items() if k != "cell/hz/kernel"}, "'cell/hz/kernel' is missing"),
     "missing bias": ({k: v for k, v in GRU_CELL.items() if k != "cell/hn/bias"}, "'cell/hn/bias' is missing"),
     "shape": (GRU_CELL | {"cell/hz/kernel": (4, 3)}, "'cell/hz/kernel': expected shape (4, 4), found (4, 3)"),
