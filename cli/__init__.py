@@ -2,11 +2,13 @@
 
 import sys
 
+from rnnspec.cli.ascii import speak
 from rnnspec.cli.interrupt import interruptible
 
 
 def main() -> None:
     """Exit code 0: done; 1: numbers that do not match; 2: bad input, said in one line; 130: Ctrl-C."""
+    speak(sys.stdout, sys.stderr)
     with interruptible():
         import click
 
@@ -14,7 +16,7 @@ def main() -> None:
         from rnnspec.errors import SpecError, UnsupportedError
 
         try:
-            code = rnnspec.main(standalone_mode=False)
+            code = rnnspec.main(sys.argv[1:] or ["--help"], "rnnspec", standalone_mode=False)
         except click.ClickException as error:
             _fail(error.format_message())
         except (SpecError, UnsupportedError) as error:

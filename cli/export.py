@@ -20,14 +20,15 @@ from rnnspec.cli.say import say
 @click.option("--time-major", is_flag=True, help="Sequences are (time, batch, …).")
 def export(model: Path, target: Path, no_lengths: bool, **options: Any) -> None:
     """Export MODEL to ONNX and run the result in ONNX Runtime against the reference."""
-    import onnx
-
     import rnnspec
     from rnnspec import backends
+
+    backends.require("onnxruntime")
+    import onnx
+
     from rnnspec.export import export_onnx, paths
     from rnnspec.export.start import elsewhere, learned
 
-    backends.require("onnxruntime")
     checkpoint = rnnspec.load(model)
     worst = export_onnx(checkpoint, target, lengths=not no_lengths, **options)
     states = ", ".join(f"{name} → {name}.out" for name in checkpoint.model.states())

@@ -39,7 +39,15 @@ def chosen_backends(names: tuple[str, ...]) -> dict:
     """Name → module, for the backends named, or for all that are installed."""
     from rnnspec import backends
 
-    return {name: load_backend(name) for name in names or backends.installed()}
+    if names:
+        return {name: load_backend(name) for name in names}
+    found = {}
+    for name in backends.installed():
+        try:
+            found[name] = load_backend(name)
+        except UnsupportedError as error:  # installed, and of no use as it is set up: KERAS_BACKEND=torch
+            click.echo(f"left out: {error}", err=True)
+    return found
 
 
 def import_module(module: str) -> None:

@@ -8,6 +8,7 @@ import onnx
 from onnx import helper
 
 from rnnspec.export.values import Dimension, Value
+from rnnspec.version import __version__
 
 # Names of constants that an input or a layer could have; all others have a dot or a space.
 CONSTANTS = ("no", "no_steps")
@@ -21,6 +22,7 @@ class Graph:
     def __init__(self, opset: int, dtype: str = "float32") -> None:
         self.opset = opset
         self.dtype = np.dtype(dtype)
+        self.place = ""  # before the names of nodes: "lstm/"
         self._outside: list[onnx.NodeProto] = []
         self._nodes = self._outside
         self.arrays: dict[str, np.ndarray] = {}  # the initializers
@@ -63,7 +65,7 @@ class Graph:
             names.pop()
         name = self._name(kind.lower())
         outputs = [name] if len(shapes) == 1 else [f"{name}.{i}" for i in range(len(shapes))]
-        self._nodes.append(helper.make_node(kind, names, outputs, name, **attributes))
+        self._nodes.append(helper.make_node(kind, names, outputs, f"{self.place}{name}", **attributes))
         values = [Value(self, output, shape) for output, shape in zip(outputs, shapes, strict=True)]
         return values[0] if len(values) == 1 else values
 
@@ -174,9 +176,15 @@ class Graph:
                 end += array.nbytes
             initializers.append(tensor)
         graph = helper.make_graph(nodes, "rnnspec", self._inputs, self._outputs, initializers)
+        values = [", ".join(map(_said, infos)) for infos in (self._inputs, self._outputs)]
         opsets = [helper.make_opsetid("", self.opset)]
         model = helper.make_model(
-            graph, opset_imports=opsets, producer_name="rnnspec", ir_version=helper.find_min_ir_version_for(opsets)
+            graph,
+            opset_imports=opsets,
+            producer_name="rnnspec",
+            producer_version=__version__,
+            doc_string=f"{' → '.join(values)}. A state called s is given back as s.out.",
+            ir_version=helper.find_min_ir_version_for(opsets),
         )
         helper.set_model_props(model, metadata)
         if location is None:
@@ -191,6 +199,12 @@ class Graph:
         index = self._count[kind] = self._count.get(kind, -1) + 1
         name = f"{kind}_{index}"
         return self._name(kind) if name in self.reserved else name
+
+
+def _said(info: onnx.ValueInfoProto) -> str:
+    """An input or output with its shape: `x (batch, time, 3)`."""
+    sizes = [d.dim_param or str(d.dim_value) for d in info.type.tensor_type.shape.dim]
+    return f"{info.name} ({', '.join(sizes)})"
 
 
 def _read(nodes: Iterable[onnx.NodeProto], wanted: set[str]) -> list[onnx.NodeProto]:

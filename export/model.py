@@ -10,12 +10,13 @@ import numpy as np
 import onnx
 
 from rnnspec.atomic import write_atomically
-from rnnspec.checkpoint import Checkpoint
+from rnnspec.checkpoint import Checkpoint, load
 from rnnspec.errors import SpecError
 from rnnspec.export import empty, header, inputs, sequences, start
 from rnnspec.export.graph import Graph, little
 from rnnspec.export.header import METADATA_KEY
 from rnnspec.export.ops import OnnxOps
+from rnnspec.export.places import placed
 from rnnspec.export.values import Parameter, Value
 from rnnspec.layers import Recurrent
 from rnnspec.model import ByLayer, Model, Output
@@ -28,11 +29,22 @@ LARGEST = 2**31 - 2**26  # bytes of weights in one file: protocol buffers end at
 Made = TypeVar("Made", bound=Graph)
 
 
-def export_onnx(checkpoint: Checkpoint, path: str | os.PathLike, **options: Any) -> float:
+def export_onnx(
+    checkpoint: Checkpoint | str | os.PathLike,
+    path: str | os.PathLike,
+    *,
+    opset: int = DEFAULT_OPSET,
+    step: bool = False,
+    lengths: bool = True,
+    mask: bool = False,
+    reset: bool = False,
+    time_major: bool = False,
+) -> float:
     """Write the model as float32 ONNX, after running it in ONNX Runtime against the reference (EXPORT-6).
 
     Args:
-        options: those of `build`.
+        checkpoint: or its file.
+        opset, step, lengths, mask, reset, time_major: as of `build`.
 
     Returns:
         The largest error against the reference in float64 (ACC-1).
@@ -43,9 +55,15 @@ def export_onnx(checkpoint: Checkpoint, path: str | os.PathLike, **options: Any)
     """
     from rnnspec.export.verify import verify  # ONNX Runtime is needed by no other function
 
+    if isinstance(checkpoint, (str, os.PathLike)):
+        checkpoint = load(checkpoint)
+    if not isinstance(checkpoint, Checkpoint):
+        found = f"{type(checkpoint).__name__}; a network's is checkpoint(net), of its backend"
+        raise SpecError(f"export_onnx: expected a checkpoint or its file, found {found}")
     path = Path(path)
     beside = f"{path.name}.data"
-    data, tensors = serialised(checkpoint, beside, **options)
+    options = {"step": step, "lengths": lengths, "mask": mask, "reset": reset, "time_major": time_major}
+    data, tensors = serialised(checkpoint, beside, opset=opset, **options)
     worst = verify(data, checkpoint, tensors)
     if tensors:
         if not path.parent.is_dir():
@@ -165,14 +183,15 @@ def _filled(
     sequence = next((x[name] for name in valid), None)
     rows = _rows(graph, next(iter(x.values()))) if sequence is None else _rows_along(graph, sequence)
     state = start.started(graph, state, rows)
+    nodes = placed(graph, model.graph.nodes)
     if step:
-        y, new = model.step(ops, p, x, state, valid)
+        y, new = model.step(ops, p, x, state, valid, nodes)
         for layer in model.layers:  # that run whole: the states that they are given come back
             if isinstance(layer, Recurrent) and layer.start and layer.name not in model.stepped:
                 chosen = start.chosen(graph, layer, ops.given, grouped(new)[layer.name])
                 new |= under(layer.name, chosen)
     else:
-        y, new = model.apply(ops, p, x, valid, state)
+        y, new = model.apply(ops, p, x, valid, state, nodes)
     for value in new.values():
         _ = value.name  # those that nothing needed are written before outputs are
     y = model.each(lambda _, part: empty.cut(graph, call, part), y)

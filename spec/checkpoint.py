@@ -1,6 +1,8 @@
 """A model with its weights: one safetensors file (FILE-1 to FILE-7)."""
 
+import html
 import json
+import math
 import os
 import zlib
 from copy import deepcopy
@@ -14,6 +16,7 @@ import safetensors.numpy
 from rnnspec import strict_json, tensors
 from rnnspec.atomic import write_atomically
 from rnnspec.errors import SpecError
+from rnnspec.layers import Layer, Recurrent
 from rnnspec.model import Model
 from rnnspec.ops import under
 from rnnspec.reading import regular
@@ -24,7 +27,7 @@ _KEY = "rnnspec"  # the one entry of the safetensors metadata: with more, their 
 _DTYPES = {"F32": "float32", "F64": "float64"}  # as safetensors calls them
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Checkpoint:
     """An architecture, its weights (name → array, all float32 or all float64) and free metadata (JSON values).
 
@@ -36,9 +39,13 @@ class Checkpoint:
     model: Model
     weights: dict[str, np.ndarray]
     metadata: dict[str, Any] = field(default_factory=dict)
-    allow_nonfinite: bool = field(default=False, repr=False, compare=False)
+    allow_nonfinite: bool = field(default=False, compare=False)
 
     def __post_init__(self) -> None:
+        for name, array in self.weights.items():
+            if not isinstance(array, np.ndarray):
+                kind = f"{type(array).__module__}.{type(array).__name__}"
+                raise SpecError(f"weights: tensor {name!r}: expected a NumPy array, found {kind}; give its .numpy()")
         check_weights(self.model, self.weights, "weights", self.allow_nonfinite)
 
     @property
@@ -78,13 +85,28 @@ class Checkpoint:
         weights = {name: np.array(array, dtype or array.dtype) for name, array in self.weights.items()}
         return replace(self, weights=weights, metadata=deepcopy(self.metadata))
 
+    def __repr__(self) -> str:
+        kinds = ", ".join(f"{layer.name}: {_kind(layer)}" for layer in self.model.layers)
+        return f"<Checkpoint of {sum(a.size for a in self.weights.values()):,} parameters, {self.dtype}: {kinds}>"
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows."""
+        rows = [(layer.name, _kind(layer), str(layer)) for layer in self.model.layers]
+        cells = ("".join(f"<td>{html.escape(text)}</td>" for text in row) for row in rows)
+        return f"<p>{html.escape(repr(self))}</p><table>{''.join(f'<tr>{row}</tr>' for row in cells)}</table>"
+
     def save(self, path: str | os.PathLike) -> None:
-        """Write the file atomically: the same content gives the same bytes, and never half a file."""
+        """Write the file atomically: the same content gives the same bytes, and never half a file.
+
+        Raises:
+            SpecError: metadata that JSON cannot hold.
+        """
         write_atomically(path, self.to_bytes())
 
     def to_bytes(self) -> bytes:
-        """The file as bytes."""
+        """The file as bytes. Raises SpecError: metadata that JSON cannot hold."""
         header = {"version": self.model.version, "model": self.model.to_builtins(), "metadata": self.metadata}
+        check_metadata(self.metadata)
         text = json.dumps(header, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
         weights = {name: np.ascontiguousarray(self.weights[name]) for name in sorted(self.weights)}
         return safetensors.numpy.save(weights, {_KEY: text})
@@ -144,8 +166,46 @@ def check_version(model: Model, version: int, where: str) -> None:
 def as_checkpoint(source: "Checkpoint | str | os.PathLike", allow_nonfinite: bool = False) -> Checkpoint:
     """A copy of a checkpoint, or one loaded from its file: what the `load` of every backend accepts, and nobody else's
     (CALL-3).
+
+    Raises:
+        SpecError: it is neither, or the file is wrong.
     """
+    if isinstance(source, Model):
+        raise SpecError("load: a Model has no weights; give Checkpoint.initialize(model, seed), or a file")
+    if not isinstance(source, (Checkpoint, str, os.PathLike)):
+        raise SpecError(f"load: expected a checkpoint or the path of a file, found {type(source).__name__}")
     return source.copy() if isinstance(source, Checkpoint) else load(source, allow_nonfinite)
+
+
+def check_metadata(value: Any, where: str = "metadata") -> None:
+    """Raise SpecError where a value is none that JSON gives back as it was."""
+    if isinstance(value, dict):
+        for key, item in value.items():
+            if not isinstance(key, str):
+                raise SpecError(f"{where}: expected names as keys, found {quoted(key)}")
+            check_metadata(item, f"{where}.{key}")
+    elif isinstance(value, (list, tuple)):
+        for number, item in enumerate(value):
+            check_metadata(item, f"{where}[{number}]")
+    elif not (value is None or isinstance(value, (str, bool, int, float))):
+        fix = (
+            "; give its .item()"
+            if isinstance(value, np.generic)
+            else "; give its .tolist()"
+            if isinstance(value, np.ndarray)
+            else ""
+        )
+        raise SpecError(f"{where}: expected what JSON holds, found {type(value).__name__}{fix}")
+    elif isinstance(value, float) and not math.isfinite(value):
+        raise SpecError(f"{where}: expected a finite number, found {value}")
+
+
+def _kind(layer: Layer) -> str:
+    """What a layer is, in a word: LSTM(5), Dense(2), Dropout."""
+    part: Any = layer.cell if isinstance(layer, Recurrent) else layer
+    units = getattr(part, "units", None)
+    both = " both ways" if isinstance(layer, Recurrent) and layer.direction == "bidirectional" else ""
+    return f"{type(part).__name__}{f'({units})' if units else ''}{both}"
 
 
 def check_weights(model: Model, weights: dict[str, np.ndarray], where: str, allow_nonfinite: bool = False) -> None:

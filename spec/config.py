@@ -12,6 +12,7 @@ from importlib.metadata import entry_points
 from typing import Annotated, Any, NamedTuple, Self, TypeVar
 
 import msgspec
+import numpy as np
 
 from rnnspec import limits
 from rnnspec.errors import SpecError
@@ -35,10 +36,48 @@ class Frozen(dict):
         return type(self), (dict(self),)
 
 
+# What other frameworks call a field, or where they have what is no field here.
+_ELSEWHERE = {
+    **dict.fromkeys(("hidden_size", "hidden_dim", "num_units", "n_units", "cell_size", "out_features"), "units"),
+    **dict.fromkeys(("embedding_dim", "output_dim"), "units"),
+    **dict.fromkeys(("num_embeddings", "input_dim", "vocab_size"), "vocabulary"),
+    **dict.fromkeys(("input_size", "in_features", "input_shape"), "inputs of Model"),
+    **dict.fromkeys(("kernel_size", "pool_size"), "width"),
+    "strides": "stride",
+    "filters": "units",
+    **dict.fromkeys(("p", "dropout"), "rate of Dropout, a layer, or of CellDropout, around a cell"),
+    "num_layers": "several Recurrent layers, or Stack(cells=…)",
+    "num_heads": "heads",
+    "bidirectional": "direction='bidirectional' of Recurrent",
+    "batch_first": "time_major of a backend's load",
+    "eps": "epsilon",
+}
+
+
+class _Kind(type(msgspec.Struct)):  # type: ignore[misc]
+    """The class of configurations: what is made with the wrong arguments says which are the right ones."""
+
+    def __call__(cls, *arguments: Any, **named: Any) -> Any:
+        names = cls.__match_args__  # of the fields that need no name
+        if len(arguments) > len(names):
+            first = next(iter(_fields(cls)), "…")
+            raise SpecError(
+                f"{cls.__name__}({quoted(arguments[0])}): give each value its name: {first}={arguments[0]!r}"
+            )
+        for name in named:
+            if name not in cls.__struct_fields__:
+                fix = f"; here it is {_ELSEWHERE[name]}" if name in _ELSEWHERE else _suggest(name, _fields(cls))
+                raise SpecError(f"{cls.__name__}: unknown argument {quoted(name)}{fix}")
+        given = {*names[: len(arguments)], *named}
+        if missing := [name for name, field in _fields(cls).items() if field.required and name not in given]:
+            raise SpecError(f"{cls.__name__}: {missing[0]!r} is missing; add {missing[0]}=…")
+        return super().__call__(*arguments, **named)
+
+
 _KINDS: list[type["Config"]] = []  # in the order of their definitions; msgspec sets a tag after `__init_subclass__`
 
 
-class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True, repr_omit_defaults=True):
+class Config(msgspec.Struct, metaclass=_Kind, frozen=True, forbid_unknown_fields=True, repr_omit_defaults=True):
     """A node of the architecture. Every field is checked against its type when the object is made; a list is kept
     as a tuple.
 
@@ -205,6 +244,8 @@ def _is_a(kind: type[Config] | None, value: Any, where: str) -> None:
 
 def _plain(kind: "_Field", value: Any, where: str) -> Any:
     base, plain = kind.config, kind.plain
+    if isinstance(value, np.generic):  # as ids.max() + 1 is
+        value = value.item()
     if isinstance(value, int) and abs(value) > sys.float_info.max:  # which the oldest msgspec falls over
         raise SpecError(f"{where}: expected a number that a float holds, found {quoted(value)}")
     try:

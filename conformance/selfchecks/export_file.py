@@ -4,6 +4,7 @@ import importlib
 import json
 import tempfile
 from pathlib import Path
+from typing import Any
 from unittest import mock
 
 import numpy as np
@@ -23,6 +24,7 @@ from rnnspec.conformance.selfchecks.exported import (
 from rnnspec.errors import SpecError
 from rnnspec.layers import Dense
 from rnnspec.model import Model
+from rnnspec.version import __version__
 
 _SCAN = "Scan: ONNX has no"
 
@@ -83,11 +85,19 @@ def _metadata() -> None:
         equal(f"the entry with {options}", {key: header[key] for key in options}, options)
 
 
+def _said(info: Any) -> str:
+    sizes = (size.dim_param or str(size.dim_value) for size in info.type.tensor_type.shape.dim)
+    return f"{info.name} ({', '.join(sizes)})"
+
+
 def _opsets() -> None:
     checkpoint = checkpoint_of(STREAM)
     model = exporter().build(checkpoint)
     equal("the opset", [(opset.domain, opset.version) for opset in model.opset_import], [("", 17)])
-    equal("who wrote it", model.producer_name, "rnnspec")
+    equal("who wrote it", (model.producer_name, model.producer_version), ("rnnspec", __version__))
+    layers = {node.name.partition("/")[0] for node in model.graph.node if "/" in node.name}
+    holds("nodes bear the names of their layers", {layer.name for layer in STREAM.layers} <= layers)
+    equal("what it says of itself", model.doc_string.partition(" → ")[0], ", ".join(map(_said, model.graph.input)))
     feeds = inputs_of(STREAM, 2, 5) | {"lengths": np.array([5, 3], "int32")}
     newest = importlib.import_module("onnx").defs.onnx_opset_version()
     for opset in (14, 16, 17, 18, newest):

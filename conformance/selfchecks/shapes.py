@@ -77,7 +77,7 @@ def _traced(case: Case) -> tuple[Any, dict[str, Shape]]:
         def node(self, *arguments: Any, **attributes: Any) -> Any:
             made = super().node(*arguments, **attributes)
             each = made if isinstance(made, list) else [made]
-            values[each[0].name.removesuffix(".0")] = [value.shape for value in each]
+            values[self.place + each[0].name.removesuffix(".0")] = [value.shape for value in each]
             return made
 
     given = {key: any(name.rpartition(".")[2] == key for name in case.inputs) for key in STEPS}

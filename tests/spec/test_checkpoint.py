@@ -32,7 +32,7 @@ def test_the_same_content_gives_the_same_bytes(checkpoint):
 def test_saving_is_atomic(checkpoint, tmp_path):
     path = tmp_path / "model.safetensors"
     path.write_bytes(b"before")
-    with pytest.raises(TypeError):  # a set is no JSON
+    with pytest.raises(SpecError, match=r"metadata\.a: expected what JSON holds, found set"):
         Checkpoint(checkpoint.model, checkpoint.weights, {"a": {1}}).save(path)
     assert path.read_bytes() == b"before"
     checkpoint.save(path)

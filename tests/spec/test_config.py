@@ -75,7 +75,7 @@ def test_parameters_of_a_gru_that_resets_after():
 
 
 def test_reset_after_has_no_default():
-    with pytest.raises(TypeError, match="reset_after"):
+    with pytest.raises(SpecError, match="GRU: 'reset_after' is missing"):
         GRU(units=4)
 
 

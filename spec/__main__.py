@@ -1,0 +1,5 @@
+"""`python -m rnnspec`: the command."""
+
+from rnnspec.cli import main
+
+main()
