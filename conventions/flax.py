@@ -157,3 +157,30 @@ def _to_theirs(gates: Gates, weights: Arrays) -> Arrays:
     bias = weights.get("bias", np.zeros_like(weights["kernel"][..., 0]))
     arrays = {"i_kernel": weights["kernel"], "h_kernel": weights["recurrent_kernel"], "bias": bias}
     return {name: gates.to_theirs(array) for name, array in arrays.items()}
+
+
+# The variables of Flax's modules for layers of ours, by our names.
+_LAYERS: dict[str, dict[str, str]] = {
+    "Dense": {"kernel": "kernel", "bias": "bias"},
+    "Embedding": {"embeddings": "embedding"},
+    "Convolution": {"kernel": "kernel", "bias": "bias"},
+    "Norm": {"gamma": "scale", "beta": "bias", "mean": "mean", "variance": "var"},
+}
+
+
+def leaves(layer: str, names: tuple[str, ...]) -> dict[str, str]:
+    """Those of a layer's parameters that a module of Flax has → its names for them."""
+    return {name: leaf for name, leaf in _LAYERS.get(layer, {}).items() if name in names}
+
+
+def dense(kernel: np.ndarray, shape: tuple[int, ...]) -> np.ndarray | None:
+    """`Dense` (inputs, units), and `DenseGeneral` of heads, (inputs, heads, size) or (heads, size, outputs) → ours;
+    None where these are other numbers."""
+    units, inputs = shape
+    ends = [(kernel.shape[0], kernel[0].size), (kernel[..., 0].size, kernel.shape[-1])]
+    return kernel.reshape(inputs, units).T if (inputs, units) in ends else None
+
+
+def conv(kernel: np.ndarray) -> np.ndarray:
+    """`Conv` over one axis: kernel (width, inputs / groups, units) → (units, width, inputs / groups)."""
+    return kernel.transpose(2, 0, 1)

@@ -11,7 +11,7 @@ from rnnspec.reading import reading, regular
 
 _ORBAX = ("_CHECKPOINT_METADATA", "_METADATA", "manifest.ocdbt")
 _TREE = re.compile(rb'[./"](kernel|embedding)([./]value)?"')  # names in safetensors
-_STATE_DICT = re.compile(rb'weight(_[ih]h\w*)?"')
+_STATE_DICT = re.compile(rb'(weight(_[ih]h\w*)?|recurrent_kernel)"')  # torch's, or ours
 FORMATS = ("tf1", "keras", "torch", "onnx", "flax", "arrays")
 
 

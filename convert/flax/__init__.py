@@ -2,10 +2,11 @@
 
 A tree holds names and weights and no architecture. linen's `SimpleCell`, `LSTMCell`, `OptimizedLSTMCell`, `GRUCell` and
 `MGUCell`, nnx's of these names, `Embed`, `Dense` and `Linear` are recognised by what is inside, under any names, in
-`RNN` and in `Bidirectional`; what else has weights is left over, and fails. Trees are sorted by name, so layers come in
-the only order in which features and numbers (`LSTMCell_0`, `layers_1`) fit; where there are several, `--config` gives
-it (`rnnspec.convert.chain.chained`), and `--part encoder` takes what is under `encoder/`. A `Bidirectional` inside a
-compact module leaves two cells with successive numbers, and is read off where nothing else fits.
+`RNN` and in `Bidirectional`; what else has weights is called by its kind and refused. Trees are sorted by name, so
+layers come in the only order in which features and numbers (`LSTMCell_0`, `layers_1`) fit; where there are several,
+`--config` gives it (`rnnspec.convert.chain.chained`), or an architecture of ours, a graph too
+(`rnnspec.convert.described`), and `--part encoder` takes what is under `encoder/`. A `Bidirectional` inside a compact
+module leaves two cells with successive numbers, and is read off where nothing else fits.
 
 Settings: `activation` (`activation_fn`), `gate_activation` (`gate_fn`), `residual` of a `SimpleCell`, of a dense layer
 `NAME.activation`, `merge` of a `Bidirectional`; `return_sequences`, `summary`, `direction`, `reverse_output` and of
@@ -27,10 +28,12 @@ from rnnspec.cells import RNN
 from rnnspec.convert import chain
 from rnnspec.convert.assumed import assumed, dense_activation, flag, merge
 from rnnspec.convert.blocks import Block
+from rnnspec.convert.described import Naming, architecture, with_weights
 from rnnspec.convert.flax.cells import FlaxCell, recognise
 from rnnspec.convert.flax.files import read_tree
 from rnnspec.convert.flax.kinds import kinds
 from rnnspec.convert.flax.states import parameters
+from rnnspec.convert.flax.weights import weights_of
 from rnnspec.convert.layers import bidirectional, dense, embedding, recurrent
 from rnnspec.convert.listing import listed, said
 from rnnspec.convert.names import names
@@ -42,6 +45,7 @@ from rnnspec.errors import SpecError, UnsupportedError
 from rnnspec.layers import Recurrent
 
 _DIGITS = "0123456789"
+NAMING = Naming("/", (), weights_of)
 _DIRECTIONS = ("forward_rnn", "backward_rnn")
 
 
@@ -53,9 +57,11 @@ def read(source: Path, request: Request) -> Network:
         UnsupportedError: a folder of Orbax.
     """
     variables = _variables(source, request)
+    if (config := request.look("config")) is not None and (described := architecture(config)):
+        return with_weights(*described, NAMING, variables, request, str(config))
     blocks, ours, rest = _blocks(variables, request, paired=not request.config)
     if rest:
-        fix = "--part takes what is before or behind them, --ignore leaves them out"
+        fix = "--config gives the whole architecture, --part what is before or behind them, --ignore leaves them out"
         raise SpecError(f"{source}: no layer uses {said(rest)}: a tree does not say where they stand; {fix}")
     layers = chain.chained(blocks, ours, request, str(source), ordered=False)
     layers, own = _in_its_words(layers, request)

@@ -5,7 +5,7 @@ A state dict holds names and weights and no architecture. `nn.RNN`, `nn.LSTM`, `
 else has weights is called by its kind and refused: where it stands is not in the file. Layers come in the order of the
 state dict, which is that of construction, if the features fit, else in the only order that does; safetensors keeps no
 order. Where that is not enough, `--config` gives the order (`rnnspec.convert.chain.chained`), or an architecture of
-ours, a graph too (`rnnspec.convert.torch.described`), and `--part encoder` takes what is under `encoder.`.
+ours, a graph too (`rnnspec.convert.described`), and `--part encoder` takes what is under `encoder.`.
 
 Settings: `activation` (or `nonlinearity`) of an `nn.RNN`, `NAME.activation` of a linear layer, `NAME.type=dense` for a
 bias-less linear layer that could be an embedding; `return_sequences`, `summary`, `direction`, `reverse_output` and
@@ -21,17 +21,18 @@ from rnnspec.conventions.torch import LEAVES
 from rnnspec.convert import chain
 from rnnspec.convert.assumed import assumed, dense_activation
 from rnnspec.convert.blocks import Block, shared
+from rnnspec.convert.described import Naming, architecture, with_weights
 from rnnspec.convert.formats.safetensors import read_safetensors
 from rnnspec.convert.layers import dense, embedding
 from rnnspec.convert.listing import listed, said
 from rnnspec.convert.names import names
 from rnnspec.convert.parts import Parts
 from rnnspec.convert.request import Network, Request, WithWeights
-from rnnspec.convert.torch.described import architecture, with_weights
 from rnnspec.convert.torch.folded import folded
 from rnnspec.convert.torch.kinds import kinds
 from rnnspec.convert.torch.recurrent import Stacked
 from rnnspec.convert.torch.saved import read_pickled
+from rnnspec.convert.torch.weights import weights_of
 from rnnspec.convert.variables import Variables
 from rnnspec.errors import SpecError, UnsupportedError
 from rnnspec.reading import regular
@@ -39,6 +40,7 @@ from rnnspec.reading import regular
 _RECURRENT = re.compile(rf"({'|'.join(LEAVES)})((?:_l\d+)?(?:_reverse)?)")
 _REWRITTEN = re.compile(r"\w*_(g|v|u|orig|mask)")  # after the last "weight" of a name
 _WRAPPERS = ("module", "_orig_mod")  # DataParallel, torch.compile
+NAMING = Naming(".", _WRAPPERS, weights_of)
 
 
 def read(source: Path, request: Request) -> Network:
@@ -51,7 +53,11 @@ def read(source: Path, request: Request) -> Network:
     """
     variables, ordered = _variables(source, request)
     if (config := request.look("config")) is not None and (described := architecture(config)):
-        return with_weights(*described, variables, request, str(config))
+        network = with_weights(*described, NAMING, variables, request, str(config))
+        for name in variables.left():
+            if name.endswith("num_batches_tracked"):
+                variables.ignore(name, "counts the batches of training")
+        return network
     blocks, ours, rest = found(variables, request)
     if rest:
         fix = "--config gives the whole architecture, --part what is before or behind them, --ignore leaves them out"

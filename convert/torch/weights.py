@@ -25,7 +25,7 @@ def weights_of(
     index: int | None,
     where: str,
 ) -> Arrays:
-    """Those of `shapes` that a module of torch has, whose names begin with `prefix`.
+    """Those of `shapes` that a module of torch has, whose names begin with `prefix`; or all, by our names.
 
     Args:
         index: which layer of a recurrent module; None: the first.
@@ -35,6 +35,8 @@ def weights_of(
         SpecError: one is missing.
         UnsupportedError: torch's recurrent module is another function.
     """
+    if all(f"{prefix}{name}" in variables for name in shapes):
+        return {name: variables.take(f"{prefix}{name}", *shape) for name, shape in shapes.items()}
     if isinstance(layer, Recurrent):
         return _recurrent(layer, variables, prefix, index, where)
     leaves = torch.leaves(type(layer).__name__, tuple(shapes))

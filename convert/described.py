@@ -1,18 +1,21 @@
-"""An architecture of ours, a chain or a graph, as what a state dict does not say.
+"""An architecture of ours, a chain or a graph, as what a source of weights alone does not say.
 
     {"inputs": 40, "layers": [{"type": "convolution", "name": "conv", …}, {"type": "recurrent", "name": "lstm", …}]}
 
-Each layer's weights stand under its name, with "." where ours has "_", or under "places", beside the architecture:
+Each layer's weights stand under its name, with "." or "/" where ours has "_", or under "places", beside the
+architecture:
 
     {"model": {…}, "places": {"conv": "front.0", "lstm": "encoder.rnn", "lstm.initial.h": "h0"}}
 
-They are named as torch names those of its modules, or as we do, as in the state dict of `rnnspec.backends.torch`.
-A recurrent layer `lstm_1` is the second one of the module `lstm`. A tensor may be some rows of a variable, `h0[1]`, or
-`attention.in_proj_weight[0:8]`; then each of its rows is to be used.
+They are named as the framework names those of its modules; in a state dict of torch also as we do. A recurrent layer
+`lstm_1` is the second one of the module `lstm`, where there are such modules. A tensor may be some rows of a variable,
+`h0[1]`, or `attention.in_proj_weight[0:8]`; then each of its rows is to be used. Two modules are both directions of a
+layer as `lstm.forward` and `lstm.backward`.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -21,17 +24,28 @@ from rnnspec import strict_json
 from rnnspec.convert.blocks import scopes_of, shared
 from rnnspec.convert.names import valid
 from rnnspec.convert.request import Network, Request, WithWeights
-from rnnspec.convert.torch.weights import weights_of
 from rnnspec.convert.variables import Variables, some
 from rnnspec.errors import SpecError
-from rnnspec.layers import Layer, Norm
+from rnnspec.layers import Layer, Norm, Recurrent
 from rnnspec.model import Model
+from rnnspec.ops import scope, under
 from rnnspec.shown import quoted
 
-_MODULES = ("module", "_orig_mod")
 _ROWS = re.compile(r"(.+)\[(\d{1,9})(?::(\d{1,9}))?\]")
 Places = Mapping[str, str]
 Shape = tuple[int, ...]
+Arrays = dict[str, np.ndarray]
+_BOTH = ("forward", "backward")
+
+
+@dataclass(frozen=True)
+class Naming:
+    """How a framework calls variables: what joins the parts of a name, which parts say nothing, and what gives the
+    weights of a layer at a scope: layer, shapes by our names, variables, prefix, which layer of a module, where."""
+
+    separator: str
+    dropped: tuple[str, ...]
+    weights_of: Callable[[Layer, Mapping[str, Shape], Variables, str, int | None, str], Arrays]
 
 
 def architecture(config: Path) -> tuple[Model, Places] | None:
@@ -55,18 +69,21 @@ def architecture(config: Path) -> tuple[Model, Places] | None:
     return Model.from_builtins(data["model"], f"{where}: model"), places
 
 
-def with_weights(model: Model, places: Places, variables: Variables, request: Request, where: str) -> Network:
-    """The layers of `model` with their weights from a state dict.
+def with_weights(
+    model: Model, places: Places, naming: Naming, variables: Variables, request: Request, where: str
+) -> Network:
+    """The layers of `model` with their weights from a source.
 
     Raises:
         SpecError: a layer's weights are not there, or of another shape; `places` names what there is not.
-        UnsupportedError: a layer is given weights of a module of torch that is another function.
+        UnsupportedError: a layer is given weights of a module that is another function.
     """
-    known = {layer.name for layer in model.layers} | set(model.parameters())
+    directions = {f"{layer.name}.{each}" for layer in model.layers if isinstance(layer, Recurrent) for each in _BOTH}
+    known = {layer.name for layer in model.layers} | set(model.parameters()) | directions
     for name in places:
         if name not in known:
             raise SpecError(f"{where}: places: {quoted(name)} is no layer or tensor; it has {some(sorted(known))}")
-    scopes, slices = Scopes(variables, places, where), Slices(variables)
+    scopes, slices = Scopes(variables, places, naming, where), Slices(variables)
     layers: list[WithWeights] = []
     for layer, inputs in model.chain():
         shapes = layer.parameters(inputs)
@@ -76,48 +93,58 @@ def with_weights(model: Model, places: Places, variables: Variables, request: Re
         if rest and isinstance(layer, Norm) and layer.kind == "layer" and layer.name not in scopes:
             request.note("no weights of it are in the file: gamma is 1 and beta 0", layer.name)
             weights |= {name: np.full(shape, name == "gamma", np.float32) for name, shape in rest.items()}
+        elif isinstance(layer, Recurrent) and any(f"{layer.name}.{each}" in places for each in _BOTH):
+            for each, (cell, _) in layer.directions.items():  # modules of their own
+                alone = Recurrent(name=f"{layer.name}.{each}".replace(".", "_"), cell=cell)
+                of_one = _named(alone, scope(rest, each), variables, *scopes.of(f"{layer.name}.{each}"), naming, where)
+                weights |= under(each, of_one)
         elif rest:
-            weights |= _named(layer, rest, variables, *scopes.of(layer.name), where)
+            weights |= _named(layer, rest, variables, *scopes.of(layer.name), naming, where)
         if strange := [name for name, array in weights.items() if array.dtype.kind != "f"]:
             found = f"expected floating-point numbers, found {weights[strange[0]].dtype}"
             raise SpecError(f"{variables.where}: layer {layer.name!r}: {strange[0]}: {found}")
         layers.append((layer, weights))
     slices.finish()
-    for name in variables.left():
-        if name.endswith("num_batches_tracked"):
-            variables.ignore(name, "counts the batches of training")
     request.note(f"the architecture is that of {Path(where).name}")
     return Network(layers, model.inputs, variables, model.padding, model.outputs)
 
 
 def _named(
-    layer: Layer, shapes: Mapping[str, Shape], variables: Variables, scope: str, index: int | None, where: str
-) -> dict[str, np.ndarray]:
-    """The weights of a layer that stand at `scope`, by our names or by torch's."""
-    prefix = f"{scope}." if scope else ""
-    if all(f"{prefix}{name}" in variables for name in shapes):
-        return {name: variables.take(f"{prefix}{name}", *shape) for name, shape in shapes.items()}
-    taken = weights_of(layer, shapes, variables, prefix, index, where)
+    layer: Layer,
+    shapes: Mapping[str, Shape],
+    variables: Variables,
+    place: str,
+    index: int | None,
+    naming: Naming,
+    where: str,
+) -> Arrays:
+    """The weights of a layer that stand at `place`. Raises SpecError: one is not there."""
+    prefix = f"{place}{naming.separator}" if place else ""
+    taken = naming.weights_of(layer, shapes, variables, prefix, index, where)
     for name in shapes:
         if name not in taken:
             fix = f'say where it stands, in places: {{"{layer.name}.{name}": "…"}}'
-            raise SpecError(f"{where}: layer {layer.name!r}: its {name} is not what torch's modules have; {fix}")
+            raise SpecError(f"{where}: layer {layer.name!r}: its {name} is not what its modules have; {fix}")
+    if twice := [name for name in taken if name not in shapes]:
+        raise SpecError(f"{where}: places: {layer.name}.{twice[0]} stands at {place} with the rest; leave it out")
     return taken
 
 
 class Scopes:
-    """Where in a state dict the layers stand."""
+    """Where in a source the layers stand."""
 
-    def __init__(self, variables: Variables, places: Places, where: str) -> None:
+    def __init__(self, variables: Variables, places: Places, naming: Naming, where: str) -> None:
         self.places, self.where = places, where
-        ends = dict.fromkeys(name.rpartition(".")[0] for name in variables.left())
+        ends = dict.fromkeys(name.rpartition(naming.separator)[0] for name in variables.left())
         self.all = list(dict.fromkeys(scope for end in ends for scope in (*scopes_of(end), end)))
-        paths = {scope: [part for part in scope.split(".") if part not in _MODULES] for scope in self.all}
+        paths = {
+            scope: [part for part in scope.split(naming.separator) if part not in naming.dropped] for scope in self.all
+        }
         depth = shared([paths[end] for end in ends if end])
         self.called: list[dict[str, list[str]]] = [{}, {}]  # by the whole name, and without what all begin with
-        for scope, path in paths.items():
+        for place, path in paths.items():
             for named, parts in zip(self.called, (path, path[depth:]), strict=True):
-                named.setdefault(valid("_".join(parts)) if parts else "", []).append(scope)
+                named.setdefault(valid("_".join(parts)) if parts else "", []).append(place)
 
     def __contains__(self, name: str) -> bool:
         """Whether a scope is called so, or said to be that of the layer."""
