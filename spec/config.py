@@ -74,10 +74,18 @@ class _Kind(type(msgspec.Struct)):  # type: ignore[misc]
         return super().__call__(*arguments, **named)
 
 
+if typing.TYPE_CHECKING:
+    _Struct = msgspec.Struct  # whose keyword arguments type checkers know
+else:
+
+    class _Struct(msgspec.Struct, metaclass=_Kind):
+        pass
+
+
 _KINDS: list[type["Config"]] = []  # in the order of their definitions; msgspec sets a tag after `__init_subclass__`
 
 
-class Config(msgspec.Struct, metaclass=_Kind, frozen=True, forbid_unknown_fields=True, repr_omit_defaults=True):
+class Config(_Struct, frozen=True, forbid_unknown_fields=True, repr_omit_defaults=True):
     """A node of the architecture. Every field is checked against its type when the object is made; a list is kept
     as a tuple.
 
