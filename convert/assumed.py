@@ -40,7 +40,8 @@ def assumed(
     if summary := _summary(recurrent[last], request, [layer.name for layer, _ in layers]):
         done.insert(last + 1, (summary, {}))
     for layer, _ in layers:
-        if isinstance(layer, Dense) and not request.settings.given("", f"{layer.name}.activation"):
+        known = "activation" in (own or {}).get(layer.name, ())
+        if isinstance(layer, Dense) and not known and not request.settings.given("", f"{layer.name}.activation"):
             request.note("no activation is in the file; --set NAME.activation=… if there was one", layer.name)
     if flag(request, "", "time_major", False):
         request.note("time was the first axis: load it with time_major=True")

@@ -81,8 +81,8 @@ def note_chain(places: list[str], request: Request) -> None:
 
 
 def inputs(layers: list[WithWeights]) -> int | None:
-    """Features that the first layer takes; None for ids."""
-    return features_of(*layers[0])
+    """Features that the first layer with weights takes, and those before it; None for ids."""
+    return next(features_of(*layer) for layer in layers if layer[1])
 
 
 def _configured(config: Path, places: list[str], ours: Mapping[str, str]) -> dict[str, str]:

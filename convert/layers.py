@@ -9,7 +9,7 @@ from rnnspec import Dense, Embedding, Recurrent, Stack
 from rnnspec.activations import Activation
 from rnnspec.conventions.gates import Arrays, Part
 from rnnspec.convert.request import WithWeights
-from rnnspec.layers import Layer
+from rnnspec.layers import Layer, Norm, Scale
 from rnnspec.ops import under
 
 
@@ -59,4 +59,5 @@ def features_of(layer: Layer, weights: Arrays) -> int | None:
     """Features that go into a layer with these weights; None for ids."""
     if isinstance(layer, Embedding):
         return None
-    return next(array.shape[-1] for name, array in weights.items() if name.split(".")[-1] == "kernel")
+    leaf = "gamma" if isinstance(layer, Norm | Scale) else "kernel"
+    return next(array.shape[-1] for name, array in weights.items() if name.split(".")[-1] == leaf)

@@ -1,74 +1,151 @@
 """To and from torch's stock modules."""
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Mapping
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.nn.utils import parametrize
 
 from rnnspec.activations import activate
 from rnnspec.backends.torch.ops import TorchOps
 from rnnspec.checkpoint import Checkpoint
 from rnnspec.conventions.torch import ACTIVATIONS
+from rnnspec.convert.assumed import assumed, dense_activation
 from rnnspec.convert.chain import inputs, note_chain
 from rnnspec.convert.layers import activated, dense, embedding
 from rnnspec.convert.names import names
 from rnnspec.convert.request import Network, Request, WithWeights, assemble
+from rnnspec.convert.settings import Settings
+from rnnspec.convert.torch.folded import folded
 from rnnspec.convert.torch.live import to_numpy
 from rnnspec.convert.torch.modules import Stock, modules
 from rnnspec.convert.torch.recurrent import Stacked
-from rnnspec.convert.variables import Variables
-from rnnspec.errors import UnsupportedError
-from rnnspec.layers import Dense, Dropout, Recurrent
+from rnnspec.convert.variables import Variables, some
+from rnnspec.errors import SpecError, UnsupportedError
+from rnnspec.layers import Activation, Dense, Dropout, Layer, Norm, Recurrent
 
 _RECURRENT = (nn.RNN, nn.LSTM, nn.GRU)
 _CELLS = (nn.RNNCell, nn.LSTMCell, nn.GRUCell)
-_LEAVES = (*_RECURRENT, *_CELLS, nn.Embedding, nn.Linear, nn.Dropout, nn.Identity)
+_LEAVES = (*_RECURRENT, *_CELLS, nn.Embedding, nn.Linear, nn.LayerNorm, nn.Dropout, nn.Identity)
 
 _ACTIVATIONS = {getattr(nn, name): meaning for name, meaning in ACTIVATIONS.items()}
 
 
-def from_native(module: nn.Module) -> Checkpoint:
+def from_native(module: nn.Module, part: str | None = None, settings: Mapping[str, Any] | None = None) -> Checkpoint:
     """The model of a stock module, or of a chain of them, with its weights.
 
     `nn.RNN`, `nn.LSTM`, `nn.GRU` (several layers become several of ours, with `Dropout` between), their cells,
-    `nn.Embedding`, `nn.Linear`, `nn.Dropout`, and activations after a linear layer; in `nn.Sequential`, or as the
-    children of any module, at any depth, **in the order of their registration**: what a custom `forward` does between
-    them or in another order is not seen, and so they are taken as a chain with a note. `batch_first` is the caller's at
-    run time.
+    `nn.Embedding`, `nn.Linear`, `nn.LayerNorm`, `nn.Dropout`, and activations; in `nn.Sequential`, or as the children
+    of any module, at any depth, **in the order of their registration**: what a custom `forward` does between them or
+    in another order is not seen, and so they are taken as a chain with notes. `batch_first` is the caller's at run
+    time.
+
+    Args:
+        part: a module inside, by its name, or several, "encoder.lstm,head": these alone, whatever else there is.
+        settings: what a custom `forward` does, as `rnnspec.convert.convert` takes it: {"lstm.return_sequences": False},
+            {"lstm.summary": "mean"}, {"head.activation": "relu"}.
 
     Raises:
-        SpecError: the modules do not fit each other, or a parameter belongs to none of them.
-        UnsupportedError: a module that is none of these, by name, or an option that ours do not have.
+        SpecError: the modules do not fit each other, or a parameter belongs to none of them; there is no such part.
+        UnsupportedError: a module that is none of these, by name, with the parts that could be taken; or an option that
+            ours do not have.
     """
     where = type(module).__name__
-    arrays = {name: to_numpy(tensor, f"{where}: {name}").copy() for name, tensor in module.state_dict().items()}
-    variables, request = Variables(arrays, where), Request()
-    leaves = dict(_leaves(module, ""))
+    request = Request(Settings(settings))
+    names_of = None if part is None else part.split(",")
+    leaves = dict(_leaves(module, names_of, where))
+    arrays = {name: to_numpy(tensor, f"{where}: {name}").copy() for name, tensor in _state(module, names_of).items()}
+    variables = Variables(folded(arrays, request), where)
     ours = names(leaves, ".", ("module", "_orig_mod"))
     layers: list[WithWeights] = []
     for place, leaf in leaves.items():
         if type(leaf) in _ACTIVATIONS:
-            layers[-1:] = [_activated(layers[-1:], leaf, f"{where}: {place}")]
+            layers[-1:] = _activated(layers[-1:], leaf, ours[place], f"{where}: {place}")
         else:
             layers += _layers(leaf, f"{place}." if place else "", ours[place], variables, request)
-    if len(leaves) > 1 and any(_is_custom(each) for each in module.modules()):
-        note_chain(list(leaves), request)
-    if not layers:
+    if not any(weights for _, weights in layers):
         raise UnsupportedError(f"{where}: no module in it has a layer of ours")
+    custom = len(leaves) > 1 and any(_is_custom(each) for each in module.modules())
+    if custom:
+        note_chain(list(leaves), request)
+    if (custom or settings) and any(isinstance(layer, Recurrent) for layer, _ in layers):
+        layers = assumed(layers, request, {layer.name: ("activation",) for layer, _ in layers if _is_said(layer)})
+    request.settings.finish()
     return assemble(Network(layers, inputs(layers), variables), request, "torch", where)
 
 
-def _leaves(module: nn.Module, place: str) -> Iterator[tuple[str, nn.Module]]:
+def _is_said(layer: Layer) -> bool:
+    return isinstance(layer, Dense) and layer.activation != "linear"
+
+
+def _state(module: nn.Module, parts: list[str] | None) -> dict[str, Tensor]:
+    """The state dict, or what of it is in the parts."""
+    state = module.state_dict()
+    if parts is None:
+        return state
+    return {name: tensor for name, tensor in state.items() if any(name.startswith(f"{part}.") for part in parts)}
+
+
+def _leaves(module: nn.Module, parts: list[str] | None, where: str) -> Iterator[tuple[str, nn.Module]]:
     """The modules that mean something, by place, in the order of registration; one that is used twice comes twice."""
-    if type(module) in _LEAVES or type(module) in _ACTIVATIONS:
-        yield place, module
-    elif not module._modules or (type(module).__module__.startswith("torch.nn.modules") and not _container(module)):
-        raise UnsupportedError(f"module {place or 'itself'}: {type(module).__name__} is no layer of ours")
-    else:
-        for name, child in module._modules.items():
-            if child is not None:
-                yield from _leaves(child, f"{place}.{name}" if place else name)
+    every = dict(module.named_modules(remove_duplicate=False))
+    for part in parts or ():
+        if part not in every:
+            raise SpecError(f"{where}: part {part!r}: no such module; it has {some([name for name in every if name])}")
+    for place, each in every.items():
+        inside = parts is None or any(f"{place}.".startswith(f"{part}.") for part in parts)
+        if not inside or _is_within(place, every):
+            continue
+        if _is_leaf(each):
+            yield place, each
+        elif _is_unknown(each):
+            found = f"{where}: module {place or 'itself'}: {_kind(each).__name__} is no layer of ours"
+            could = _takeable(every)
+            fix = f"; part takes one of {some(could)}, or several as 'a,b'" if could and parts is None else ""
+            raise UnsupportedError(found + fix)
+
+
+def _is_within(place: str, every: Mapping[str, nn.Module]) -> bool:
+    """Whether a module is a part of one that means something as a whole, or means nothing."""
+    above = [place[: found.start()] for found in re.finditer(r"\.", place)] + ([""] if place else [])
+    return any(_is_leaf(every[name]) or _is_unknown(every[name]) for name in above if name in every)
+
+
+def _takeable(every: Mapping[str, nn.Module]) -> list[str]:
+    """The outermost modules with something recurrent in them, and nothing unknown."""
+    found: list[str] = []
+    for place in every:
+        inside = [
+            each for name, each in every.items() if f"{name}.".startswith(f"{place}.") and not _is_within(name, every)
+        ]
+        recurrent = any(_kind(each) in (*_RECURRENT, *_CELLS) for each in inside)
+        outermost = place and not any(f"{place}.".startswith(f"{other}.") for other in found)
+        if recurrent and outermost and not any(_is_unknown(each) or _loose(each) for each in inside):
+            found.append(place)
+    return found
+
+
+def _kind(module: nn.Module) -> type:
+    """The class, under what `torch.nn.utils.parametrize` makes of it."""
+    return parametrize.type_before_parametrizations(module)
+
+
+def _is_leaf(module: nn.Module) -> bool:
+    return _kind(module) in _LEAVES or _kind(module) in _ACTIVATIONS
+
+
+def _is_unknown(module: nn.Module) -> bool:
+    """Whether it does something that ours do not have."""
+    stock = type(module).__module__.startswith("torch.nn.modules") and not _container(module)
+    return not _is_leaf(module) and (not module._modules or stock)
+
+
+def _loose(module: nn.Module) -> bool:
+    """Whether it has parameters of its own that no layer uses."""
+    return not _is_leaf(module) and bool(module._parameters)
 
 
 def _is_custom(module: nn.Module) -> bool:
@@ -81,13 +158,21 @@ def _container(module: nn.Module) -> bool:
 
 
 def _layers(leaf: nn.Module, prefix: str, name: str, variables: Variables, request: Request) -> list[WithWeights]:
+    if parametrize.is_parametrized(leaf) and any(name.startswith(f"{prefix}parametrizations.") for name in variables):
+        fix = "torch.nn.utils.parametrize.remove_parametrizations"
+        raise UnsupportedError(
+            f"module {prefix[:-1] or 'itself'}: its weight is parametrised; make it plain with {fix}"
+        )
     if isinstance(leaf, nn.Embedding):
         if leaf.max_norm is not None:
             raise UnsupportedError(f"module {prefix[:-1] or 'itself'}: Embedding with max_norm has no layer of ours")
         return [embedding(variables.take(f"{prefix}weight", None, None), name)]
     if isinstance(leaf, nn.Linear):
         bias = None if leaf.bias is None else variables.take(f"{prefix}bias", None)
-        return [dense(variables.take(f"{prefix}weight", None, None).T, bias, name)]
+        kernel = variables.take(f"{prefix}weight", None, None).T
+        return [dense(kernel, bias, name, dense_activation(request, name))]
+    if isinstance(leaf, nn.LayerNorm):
+        return [_layer_norm(leaf, prefix, name, variables)]
     if isinstance(leaf, nn.Identity):
         return []
     if isinstance(leaf, nn.Dropout):
@@ -107,15 +192,31 @@ def _layers(leaf: nn.Module, prefix: str, name: str, variables: Variables, reque
     return [item for k, layer in enumerate(layers) for item in (layer, *between[k : k + 1])]
 
 
-def _activated(before: list[WithWeights], leaf: nn.Module, where: str) -> WithWeights:
-    """The linear layer before, with its activation."""
+def _layer_norm(leaf: nn.LayerNorm, prefix: str, name: str, variables: Variables) -> WithWeights:
+    """Over the features of a step."""
+    if len(leaf.normalized_shape) != 1:
+        raise UnsupportedError(
+            f"module {prefix[:-1] or 'itself'}: LayerNorm over {leaf.normalized_shape}, not one axis"
+        )
+    if f"{prefix}weight" not in variables:  # elementwise_affine=False
+        return Norm(name=name, kind="layer", epsilon=leaf.eps, beta=False), {
+            "gamma": np.ones(leaf.normalized_shape, "f")
+        }
+    weights = {"gamma": variables.take(f"{prefix}weight")}
+    if f"{prefix}bias" in variables:
+        weights["beta"] = variables.take(f"{prefix}bias")
+    return Norm(name=name, kind="layer", epsilon=leaf.eps, beta="beta" in weights), weights
+
+
+def _activated(before: list[WithWeights], leaf: nn.Module, name: str, where: str) -> list[WithWeights]:
+    """The layer before with what follows it: the activation of a linear one, else a layer of its own."""
     activation = _ACTIVATIONS[type(leaf)](leaf)
     if activation is None:
         raise UnsupportedError(f"{where}: {leaf} is no activation of ours")
-    followed = activated(before[0], activation) if before else None
-    if followed is None:
-        raise UnsupportedError(f"{where}: {leaf} does not follow a linear layer; ours have no other place for it")
-    return followed
+    if not before:
+        raise UnsupportedError(f"{where}: {leaf} comes first; put it behind a layer")
+    followed = activated(before[0], activation)
+    return [followed] if followed else [*before, (Activation(name=name, function=activation), {})]
 
 
 def to_native(checkpoint: Checkpoint) -> nn.Module:

@@ -164,11 +164,12 @@ class Functional(nn.Module):
 
 # fmt: off
 REFUSED = [
-    (nn.Sequential(nn.GRU(5, 4), nn.LayerNorm(4)), UnsupportedError, "module 1: LayerNorm is no layer of ours"),
+    (nn.Sequential(nn.GRU(5, 4), nn.BatchNorm1d(4)), UnsupportedError,
+     "Sequential: module 1: BatchNorm1d is no layer of ours; part takes one of 0, or several as 'a,b'"),
+    (nn.Sequential(nn.GRU(5, 4), nn.LayerNorm((3, 4))), UnsupportedError, "module 1: LayerNorm over (3, 4), not one"),
     (nn.Sequential(nn.GRU(5, 4), nn.MultiheadAttention(4, 2)), UnsupportedError, "1: MultiheadAttention is no layer"),
     (nn.Sequential(nn.GRU(5, 4), Functional()), UnsupportedError, "module 1: Functional is no layer of ours"),
-    (nn.Sequential(nn.GRU(5, 4), nn.ReLU()), UnsupportedError, "1: ReLU() does not follow a linear layer"),
-    (nn.Sequential(nn.Linear(5, 4), nn.ReLU(), nn.Tanh()), UnsupportedError, "2: Tanh() does not follow a linear"),
+    (nn.Sequential(nn.ReLU(), nn.GRU(5, 4)), UnsupportedError, "0: ReLU() comes first; put it behind a layer"),
     (nn.Sequential(nn.Linear(5, 4), nn.Softmax(1)), UnsupportedError, "1: Softmax(dim=1) is no activation of ours"),
     (nn.Sequential(nn.Linear(5, 4), nn.Hardtanh(-2, 2)), UnsupportedError, "is no activation of ours"),
     (nn.Sequential(nn.Embedding(5, 4, max_norm=1.0)), UnsupportedError, "module 0: Embedding with max_norm"),
@@ -177,7 +178,9 @@ REFUSED = [
     (nn.Sequential(nn.GRU(5, 4), nn.Embedding(5, 2)), SpecError, "an embedding must be the first layer"),
     (Parametrised(), SpecError, "no layer uses scale (4,)"),
     (nn.Sequential(nn.GRU(5, 4, dropout=1.0, num_layers=2)), SpecError, "Dropout.rate"),
-    (nn.utils.parametrizations.weight_norm(nn.Linear(5, 4)), UnsupportedError, "_WeightNorm is no layer of ours"),
+    (nn.utils.parametrizations.orthogonal(nn.Linear(5, 4)), UnsupportedError,
+     "module itself: its weight is parametrised; make it plain with torch.nn.utils.parametrize.remove_"),
+    (nn.Sequential(nn.Dropout(0.5), nn.Identity()), UnsupportedError, "no module in it has a layer of ours"),
 ]
 # fmt: on
 
@@ -187,6 +190,63 @@ def test_what_is_no_model_of_ours(module, error, message):
     with pytest.raises(error) as found:
         backend.from_native(module)
     assert message in str(found.value)
+
+
+class Speech(nn.Module):
+    """A front end that ours do not have, a recurrence, two heads, and a parameter of its own."""
+
+    def __init__(self):
+        super().__init__()
+        self.front = nn.Sequential(nn.Conv2d(1, 2, 3), nn.BatchNorm2d(2))
+        self.encoder = nn.ModuleDict({"drop": nn.Dropout(0.1), "lstm": nn.LSTM(5, 4, 2, bidirectional=True)})
+        self.attention = nn.ModuleDict({"look": nn.MultiheadAttention(8, 2), "gru": nn.GRU(8, 3)})
+        self.words, self.speaker = nn.Linear(8, 6), nn.Sequential(nn.Linear(8, 4), nn.ReLU(), nn.Linear(4, 2))
+        self.start = nn.Parameter(torch.ones(4))
+
+
+def test_a_part_of_what_is_no_chain_of_ours():
+    module = randomised(Speech())
+    fix = "part takes one of encoder, attention.gru, or several as 'a,b'"
+    with pytest.raises(UnsupportedError, match=f"Speech: module front.0: Conv2d is no layer of ours; {fix}"):
+        backend.from_native(module)
+    with torch.no_grad():
+        y = module.encoder["lstm"](torch.tensor(X).transpose(0, 1))[0].transpose(0, 1)
+        expected = {
+            "encoder": y,
+            "encoder.lstm": y,
+            "encoder,words": module.words(y),
+            "encoder.lstm,speaker": module.speaker(y),
+        }
+    for part, value in expected.items():
+        np.testing.assert_allclose(output(backend.from_native(module, part), X), value, atol=1e-5)
+    last = backend.from_native(module, "encoder,words", {"summary": "mean", "words.activation": "tanh"})
+    with torch.no_grad():
+        np.testing.assert_allclose(output(last, X), module.words(y.mean(1)).tanh(), atol=1e-5)
+    notes = backend.from_native(module, "encoder,words").metadata["conversion"]["notes"]
+    assert any(note.startswith("every step goes on to words, it is assumed") for note in notes)
+    with pytest.raises(SpecError, match=r"Speech: part 'decoder': no such module; it has front, front\.0"):
+        backend.from_native(module, "decoder")
+    with pytest.raises(UnsupportedError, match=r"module attention\.look: MultiheadAttention is no layer of ours$"):
+        backend.from_native(module, "attention")
+    with pytest.raises(SpecError, match=r"--set words\.activation: nothing in this source takes it"):
+        backend.from_native(module, "encoder", {"words.activation": "tanh"})
+
+
+SEQUENTIAL = {
+    "norms": (nn.Linear(5, 4), nn.LayerNorm(4, eps=0.1), nn.Tanh(), nn.LayerNorm(4, elementwise_affine=False)),
+    "no bias": (nn.LayerNorm(5, bias=False), nn.Linear(5, 2)),
+    "activations": (nn.Linear(5, 4), nn.ReLU(), nn.GELU(), nn.Linear(4, 3), nn.Softmax(-1), nn.Tanh()),
+    "weight_norm": (nn.utils.parametrizations.weight_norm(nn.Linear(5, 4)), nn.Tanh()),
+    "spectral_norm": (nn.utils.parametrizations.spectral_norm(nn.Linear(5, 4)), nn.Tanh()),
+    "pruned": (nn.utils.prune.random_unstructured(nn.Linear(5, 4), "weight", 0.5), nn.Tanh()),
+}
+
+
+@pytest.mark.parametrize("name", SEQUENTIAL)
+def test_other_modules(name):
+    module = randomised(nn.Sequential(*SEQUENTIAL[name]))
+    with torch.no_grad():
+        np.testing.assert_allclose(output(backend.from_native(module), X), module(torch.tensor(X)), atol=1e-5)
 
 
 def test_that_a_module_with_a_forward_of_its_own_is_a_chain_is_said():
