@@ -62,14 +62,15 @@ def chained(
         found, remark, refusal = read_off(blocks, request.part, where, ordered)
         if refusal:
             raise refusal
-    order = found[0]  # an embedding comes before a dense layer of the same weights
+    dense = len(found) > 1 and roles.is_dense(found[0][0].place)
+    order = found[1 if dense else 0]  # an embedding comes before a dense layer of the same weights
     note_chain([block.place or ours[block.place] for block in order], request)
     if remark:
         request.note(f"order of the layers {remark}")
     if len(found) > 1:
-        request.note(
-            f"{order[0].place}: read as an embedding; --set {ours[order[0].place]}.type=dense for a dense layer"
-        )
+        first, other = ("a dense layer", "embedding") if dense else ("an embedding", "dense")
+        what = "an embedding" if dense else "a dense layer"
+        request.note(f"{order[0].place}: read as {first}; --set {ours[order[0].place]}.type={other} for {what}")
     return [layer for block in order for layer in block.build(ours[block.place])]
 
 
@@ -114,14 +115,8 @@ def _found(blocks: list[Block], source: list[str] | None, where: str) -> tuple[l
     if source and (found := in_order(blocks, source)):
         return found, "as in the file; others fit too: --config gives another" if several else "", None
     said = ""
-    if several and (tables := _tables(blocks)):
-        likely, complete = search([block for block in blocks if block.place not in tables or block.inputs is None])
-        if complete and len({tuple(block.place for block in order) for order in likely}) == 1:
-            return (
-                likely,
-                f"with {some(tables)} as an embedding, as it is called; --set NAME.type=dense otherwise",
-                None,
-            )
+    if several and (called := _as_called(blocks)):
+        return *called, None
     if several and not complete:
         said = "too many orders of the layers to look for one that fits; give theirs with --config"
     elif several:
@@ -135,10 +130,27 @@ def _found(blocks: list[Block], source: list[str] | None, where: str) -> tuple[l
     return orders, remark, SpecError(f"{where}: {said}") if said else None
 
 
-def _tables(blocks: Sequence[Block]) -> list[str]:
-    """The places that may be embeddings or dense layers, and are called embeddings."""
+def _as_called(blocks: Sequence[Block]) -> tuple[list[Order], str] | None:
+    """The only order in which what is called an embedding is one, and what is called an output comes last."""
     plain = {block.place for block in blocks if block.inputs is not None}
-    return [b.place for b in blocks if b.inputs is None and b.place in plain and roles.is_table(b.place)]
+    tables = [b.place for b in blocks if b.inputs is None and b.place in plain and roles.is_table(b.place)]
+    likely = [block for block in blocks if block.place not in tables or block.inputs is None]
+    last = {b.place for b in likely if b.place in plain and not b.recurrent and roles.is_last(b.place)}
+    for ends in (last, set[str]()):
+        before = _only([block for block in likely if block.place not in ends])
+        after = _only([block for block in likely if block.place in ends and block.inputs is not None]) if ends else [[]]
+        fits = [b + a for b in before for a in after if not a or b[-1].outputs == a[0].inputs]
+        if fits and (tables or ends):
+            first = [f"{some(tables)} as an embedding (--set NAME.type=dense otherwise)"] if tables else []
+            said = [*first, f"{some(sorted(ends))} last"] if ends else first
+            return fits, f"with {' and '.join(said)}, as it is called; --config gives another"
+    return None
+
+
+def _only(blocks: list[Block]) -> list[Order]:
+    """The readings of the only order, if there is one."""
+    orders, complete = search(blocks) if blocks else ([], True)
+    return orders if complete and len({tuple(block.place for block in order) for order in orders}) == 1 else []
 
 
 def _ends(blocks: Sequence[Block]) -> str:

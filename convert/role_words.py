@@ -66,3 +66,9 @@ STATES = _set("h c")  # h0, c0
 STARTS = _set("init h0 c0")  # and of dense layers and embeddings
 # What an embedding is called, by the last part of its name.
 TABLES = _set("emb embed embeds embedding embeddings embedder lookup wte vocab vocabulary")
+# And what is last where it can be: no layer that is called so stands before a recurrent one.
+LAST = _set("""
+    out output outputs logit logits classifier classify cls head softmax prediction predictions predictor pred
+""")
+# A layer that could be an embedding, and is none by its name.
+DENSE = _set("fc dense linear lin proj projection project mlp affine")

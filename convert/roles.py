@@ -15,7 +15,9 @@ from rnnspec.convert.role_words import (
     BESIDE,
     BESIDE_ALIKE,
     DECODER,
+    DENSE,
     HEADS,
+    LAST,
     LAST_ALONE,
     LISTS,
     MODEL_LISTS,
@@ -88,8 +90,23 @@ def against_order(order: Sequence[Block], part: str | None, where: str) -> Unsup
 
 def is_table(place: str) -> bool:
     """Whether a place is called an embedding: `word_emb`, `encoder.embed.0`."""
+    return not TABLES.isdisjoint(_called(place))
+
+
+def is_last(place: str) -> bool:
+    """Whether a place is called as what comes last: `out`, `classifier.1`."""
+    return not LAST.isdisjoint(_called(place))
+
+
+def is_dense(place: str) -> bool:
+    """Whether a place is called a dense layer: `fc_in`, `proj`."""
+    return not DENSE.isdisjoint(_called(place))
+
+
+def _called(place: str) -> list[str]:
+    """The words in the last part of its name that is no number."""
     parts = [part for part in paths_of([place])[place] if not part.isdigit()]
-    return bool(parts) and not TABLES.isdisjoint(_split(parts[-1]))
+    return _split(parts[-1]) if parts else []
 
 
 def _sides(rows: list[list[frozenset[str]]], words: dict[str, list[str]], places: list[str]) -> list[list[str]]:

@@ -152,6 +152,12 @@ def test_a_weight_without_a_bias_may_be_an_embedding_or_not(source):
         "table: read as an embedding; --set table.type=dense for a dense layer"
         in (checkpoint.metadata["conversion"]["notes"])
     )
+    named = convert(saved(source, {"fc_in.weight": (5, 5)} | recurrent("gru", 5, 3, "rnn.")))
+    assert named.model.layers[0] == Dense(name="fc_in", units=5, bias=False)
+    note = "fc_in: read as a dense layer; --set fc_in.type=embedding for an embedding"
+    assert note in named.metadata["conversion"]["notes"]
+    assert isinstance(convert(source, settings={"fc_in.type": "embedding"}).model.layers[0], Embedding)
+    saved(source, shapes)
     dense = convert(source, settings={"table.type": "dense"}).model.layers[0]
     assert dense == Dense(name="table", units=5, bias=False)
 
@@ -166,11 +172,25 @@ def test_an_embedding_beside_a_recurrence_of_its_size_is_known_by_its_name(sourc
             continue
         checkpoint = convert(source)
         assert [type(layer) for layer in checkpoint.model.layers] == [Embedding, Recurrent]
-        note = f"order of the layers with {name} as an embedding, as it is called; --set NAME.type=dense otherwise"
-        assert note in checkpoint.metadata["conversion"]["notes"]
+        note = f"order of the layers with {name} as an embedding (--set NAME.type=dense otherwise), as it is called; "
+        assert f"{note}--config gives another" in checkpoint.metadata["conversion"]["notes"]
         ours = checkpoint.model.layers[0].name
         dense = convert(source, settings={f"{ours}.type": "dense"}).model.layers
         assert [type(layer) for layer in dense] == [Recurrent, Dense]
+
+
+def test_what_is_called_an_output_comes_last_where_features_do_not_tell(source):
+    for name, head in (("out", True), ("logits.0", True), ("fc", False), ("map", False)):
+        shapes = recurrent("gru", 4, 4, "a_rnn.") | linear(4, 4, f"{name}.")
+        if not head:
+            assert "the order of the layers cannot be read off" in refused(saved(source, shapes))
+            continue
+        checkpoint = convert(saved(source, {f"net.{place}": shape for place, shape in shapes.items()}))
+        assert [type(layer) for layer in checkpoint.model.layers] == [Recurrent, Dense]
+        note = f"order of the layers with net.{name} last, as it is called; --config gives another"
+        assert note in checkpoint.metadata["conversion"]["notes"]
+    shapes = {"emb.weight": (9, 4)} | recurrent("gru", 4, 4, "a.") | linear(4, 4, "out.") | linear(4, 4, "out1.")
+    assert names(convert(saved(source, shapes))) == ["emb", "a", "out", "out1"]
 
 
 def test_what_is_made_of_the_last_layers_output(source):

@@ -1,0 +1,1 @@
+"""Random models of each framework, converted and compared with its own numbers."""
