@@ -117,9 +117,10 @@ class Model(Config, frozen=True, kw_only=True, dict=True):
     @cached_property
     def results(self) -> dict[str, Place]:
         """What stands in each output, by the names that `named` gives them."""
-        places = self.graph.places
-        pairs = {layer.name for layer in self.layers if isinstance(layer, Recurrent) and layer.merge == "none"}
-        each = {name: (places[name],) * 2 if name in pairs else places[name] for name in self.graph.outputs}
+        each: dict[str, Any] = {name: self.graph.places[name] for name in self.graph.outputs}
+        for node in self.graph.nodes:
+            if isinstance(node.layer, Recurrent) and node.layer.merge == "none":  # always an output
+                each[node.name] = tuple(Place(size, node.gives.time) for size in node.layer.each(node.features))
         return self.named(each if self.outputs is not None else each[self.layers[-1].name])
 
     @cached_property

@@ -58,6 +58,8 @@ def _floats(name: str, value: Any, dtype: str) -> tf.Tensor:
         return tf.convert_to_tensor(inputs.numbers(value, name).astype(dtype))
     if isinstance(value, tf.RaggedTensor):
         raise SpecError(f"{name}: expected a dense tensor; give x.to_tensor(), and lengths=x.row_lengths()")
+    if value.dtype in (tf.float16, tf.bfloat16):  # of a model in mixed precision; nothing is lost
+        value = tf.cast(value, dtype)
     if value.dtype != dtype:
         hint = "; Keras's fit casts arrays to keras.config.floatx()" if not tf.executing_eagerly() else ""
         fix = f"convert it with tf.cast({name.split()[0]}, tf.{dtype}){hint}"

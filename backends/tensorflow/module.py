@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike
 
 from rnnspec import inputs
 from rnnspec.backends import forks
-from rnnspec.backends.tensorflow import arguments, kernels, saved_model
+from rnnspec.backends.tensorflow import arguments, kernels, saved_model, shown
 from rnnspec.backends.tensorflow.masks import masks
 from rnnspec.backends.tensorflow.program import Program
 from rnnspec.backends.tensorflow.unroll import check, describe
@@ -161,6 +161,48 @@ class Net(keras.Model):
         given = arguments.check(self.program.arguments, given, self.dtype, step=True)
         return self.program.run(self.tensors(), given, step=True)
 
+    @property
+    def layers(self) -> list[Any]:
+        """Our layers, for `summary` and `get_layer`: to look at, and to freeze."""
+        weights = dict(zip(self.names, self.weights, strict=True))
+        return [*shown.views(self.model, weights, self.program.time_major)]
+
+    def compute_output_shape(self, input_shape: Any) -> Any:
+        """The shapes of what a call gives: the shape of x, or shapes by the names of arguments → shapes in the form of
+        the results."""
+        shapes = input_shape if isinstance(input_shape, Mapping) else {"x": input_shape}
+        return shown.output_shape(self.model, dict(shapes), self.program.time_major, self.return_state)
+
+    def compile(self, *arguments: Any, **options: Any) -> None:
+        """As Keras's. Raises SpecError: the network gives states beside its outputs, for which there is no loss."""
+        if self.return_state:
+            raise SpecError("compile: calls give states too, which have no loss; load it with return_state=False")
+        with self.distribute_strategy.scope():  # where the optimiser's variables belong too
+            super().compile(*arguments, **options)
+
+    def compile_from_config(self, config: dict[str, Any]) -> None:
+        """As Keras's, which leaves it to those who have a `compile` of their own."""
+        self.compile(**keras.saving.deserialize_keras_object(config))
+        if self.optimizer is not None:
+            self.optimizer.build(self.trainable_variables)
+
+    @property
+    def weights(self) -> list[Any]:
+        """As of every layer."""
+        return shown.Same(super().weights)
+
+    def _symbolic_build(self, iterator: Any = None, data_batch: Any = None) -> None:
+        """Keras takes the mean of the batches of several replicas to know types and shapes, and integers and booleans
+        become floats by that."""
+        if data_batch is not None:
+            x, *rest = keras.utils.unpack_x_y_sample_weight(data_batch)
+            given = arguments.separate(self.model, x)
+            kinds = arguments.specs(self.model, self.dtype, given)
+            whole = isinstance(x, Mapping)
+            given = {name: tf.cast(value, kinds[name].dtype) for name, value in given.items()}
+            data_batch = (given if whole else given["x"], *rest)
+        super()._symbolic_build(iterator, data_batch)
+
     def export(self, filepath: str | os.PathLike, format: str = "tf_saved_model", **options: Any) -> None:
         """Write a SavedModel with free batch and time: `saved_model.write` has its endpoints.
 
@@ -183,6 +225,7 @@ class Net(keras.Model):
             "seed": self.seed,
             "name": self.name,
             "trainable": self.trainable,
+            "frozen": [layer.name for layer in self.layers if layer.weights and not layer.trainable],
         }
 
     @classmethod
@@ -190,14 +233,19 @@ class Net(keras.Model):
         """The network of a configuration, its weights still 0."""
         model = Model.from_json(config.pop("architecture"))
         weights = {name: np.zeros(shape, config["dtype"]) for name, shape in model.parameters().items()}
-        trainable = config.pop("trainable")
+        trainable, frozen = config.pop("trainable"), config.pop("frozen", ())
         net = cls(Checkpoint(model, weights, json.loads(config.pop("metadata"))), **config)
         net.trainable = trainable
+        for name in frozen:
+            net.get_layer(name).trainable = False
         return net
 
     def tensors(self) -> dict[str, tf.Tensor]:
         """The weights by name, as they are now."""
         return {name: tf.convert_to_tensor(v) for name, v in zip(self.names, self.weights, strict=True)}
+
+
+keras.saving.get_custom_objects().setdefault("Net", Net)  # HDF5 files name a class alone
 
 
 def load(

@@ -67,13 +67,16 @@ class Recurrent(Layer, tag="recurrent", frozen=True, kw_only=True):
         return super().outputs(inputs if self.cell.memory is None else inputs[0])
 
     def outputs(self, inputs: Features) -> int:
-        inputs = self._inputs(inputs)
-        each = [cell.outputs(inputs) for cell, _ in self.directions.values()]
+        each = self.each(inputs)
         if self.merge in ("concat", "none"):
             return sum(each)
         if each[0] != each[-1]:
             raise SpecError(f"layer {self.name!r}: merge={self.merge!r} needs equal outputs, found {each}")
         return each[0]
+
+    def each(self, inputs: Features) -> list[int]:
+        """Features of each direction's output."""
+        return [cell.outputs(self._inputs(inputs)) for cell, _ in self.directions.values()]
 
     def states(self, inputs: Features) -> dict[str, int]:
         sizes: dict[str, int] = {}
