@@ -206,14 +206,15 @@ def _inside(found: dict[Any, Any]) -> dict[str, dict[str, Any]]:
     """The state dicts in a checkpoint, by their keys joined by "."; those further inside, if there is none before."""
     level, seen = {str(key): value for key, value in found.items()}, {id(found)}
     for _ in range(limits.NESTED_STATES):
-        if states := {key: value for key, value in level.items() if _is_state_dict(value)}:
+        nests: dict[str, dict[Any, Any]] = {}
+        for key, value in level.items():
+            if isinstance(value, dict) and id(value) not in seen:
+                seen.add(id(value))  # a pickle can hold one dict in many places
+                nests[key] = value
+        if states := {key: nest for key, nest in nests.items() if _is_state_dict(nest)}:
             return states
-        below: dict[str, Any] = {}
-        for key, nest in level.items():
-            if isinstance(nest, dict) and not _is_optimizer(key) and id(nest) not in seen:
-                seen.add(id(nest))  # a pickle can hold one dict in many places
-                below |= {f"{key}.{inner}": value for inner, value in nest.items()}
-        level = below
+        inside = {key: nest for key, nest in nests.items() if not _is_optimizer(key)}
+        level = {f"{key}.{inner}": value for key, nest in inside.items() for inner, value in nest.items()}
     return {}
 
 

@@ -1,9 +1,15 @@
 """What torch saves, in all its ways, converted and compared with torch itself; and what is never loaded."""
 
+import argparse
+import collections
 import contextlib
+import datetime
+import decimal
+import functools
 import io
 import itertools
 import os
+import pathlib
 import pickle
 import struct
 import zipfile
@@ -15,7 +21,7 @@ import safetensors.torch
 import torch
 from torch import nn
 
-from rnnspec import SpecError
+from rnnspec import SpecError, limits
 from rnnspec.accuracy import error
 from rnnspec.convert import convert
 from rnnspec.convert.request import Request
@@ -268,6 +274,50 @@ def test_several_state_dicts_in_one_file(tmp_path):
         "optimizer_states": "not weights: the optimizer's state",
     }
     assert convert(source, part="ema").model.inputs == 5
+
+
+def test_state_dicts_inside_of_dicts(tmp_path):
+    source = tmp_path / "nested.pt"
+    state = randomised(nn.GRU(3, 4)).state_dict()
+    nested = state
+    for depth in range(1, 5):
+        nested = {"a": nested, "step": 3, "optimizer": {"state": state}}
+        torch.save(nested, source)
+        if depth > limits.NESTED_STATES:
+            assert "no state dict in it: a, step, optimizer; save module.state_dict()" in refused(source)
+        else:
+            checkpoint = convert(source)
+            assert checkpoint.model.inputs == 3
+            ignored = {f"{'a.' * k}{name}" for k in range(depth) for name in ("step", "optimizer")}
+            assert set(checkpoint.metadata["conversion"]["ignored"]) == ignored
+    torch.save({str(k): state for k in range(2000)}, source)  # one dict, which is read once
+    assert convert(source).model.inputs == 3
+    itself = {"step": 3}
+    itself["itself"] = itself
+    torch.save(itself, source)
+    assert "no state dict in it: step, itself" in refused(source)
+
+
+def test_objects_beside_the_weights_are_read_past(tmp_path):
+    """Without being made: their classes are not even looked for."""
+    state = randomised(nn.GRU(3, 4)).state_dict()
+    beside = {
+        "args": argparse.Namespace(lr=0.1), "best": np.float64(2), "path": pathlib.PurePosixPath("a/b"),
+        "net": nn.Linear, "frozen": frozenset("ab"), "counts": collections.Counter("aab"), "range": range(3),
+        "call": functools.partial(sorted, reverse=True), "default": collections.defaultdict(list, a=[1]),
+        "complex": 3j, "array": np.arange(3), "when": datetime.datetime(2020, 1, 2), "whole": nn.GRU(3, 4),
+        "decimal": decimal.Decimal("0.1"),
+    }  # fmt: skip
+    for protocol in (2, 4, 5):
+        torch.save({"state_dict": state, **beside}, tmp_path / "a.pt", pickle_protocol=protocol)
+        ignored = convert(tmp_path / "a.pt").metadata["conversion"]["ignored"]
+        assert ignored == dict.fromkeys(beside, "not weights: beside the state dict")
+    torch.save({"state_dict": state | {"rnn._extra_state": {"a": 1}}}, tmp_path / "a.pt")
+    assert convert(tmp_path / "a.pt").metadata["conversion"]["ignored"] == {
+        "rnn._extra_state": "not weights: no tensor"
+    }
+    torch.save({"state_dict": state | {"scale": 0.5}}, tmp_path / "a.pt")
+    assert "no state dict in it: state_dict; save module.state_dict()" in refused(tmp_path / "a.pt")
 
 
 TYPES = (torch.float64, torch.float32, torch.float16, torch.bfloat16, torch.int64, torch.int32, torch.int16)
