@@ -9,10 +9,10 @@ layers come in the only order in which features and numbers (`LSTMCell_0`, `laye
 module leaves two cells with successive numbers, and is read off where nothing else fits.
 
 Settings: `activation` (`activation_fn`), `gate_activation` (`gate_fn`), `residual` of a `SimpleCell`, of a dense layer
-`NAME.activation`, `merge` of a `Bidirectional`; `return_sequences`, `summary`, `direction`, `reverse_output` and of
-other cells `residual`; `time_major` (`rnnspec.convert.assumed`). An `RNN` may be said in its own words: `reverse` with
-`keep_order` is `direction=backward`; without it the outputs come in the order of the steps, which is
-`reverse_output=true` besides.
+`NAME.activation`, `merge` of a `Bidirectional`, and `bidirectional=true` of the first of two cells that are one;
+`return_sequences`, `summary`, `direction`, `reverse_output` and of other cells `residual`; `time_major`
+(`rnnspec.convert.assumed`). An `RNN` may be said in its own words: `reverse` with `keep_order` is `direction=backward`;
+without it the outputs come in the order of the steps, which is `reverse_output=true` besides.
 
 Flax differs at run time: past a sequence's length its outputs go on, and a length of 0 gives the last step's state;
 ours are zero, and the initial state (UNROLL-4).
@@ -114,7 +114,16 @@ def _blocks(variables: Variables, request: Request, paired: bool) -> tuple[list[
     ours = names([*cells, *tables], "/", ())
     blocks = [_cell_block(variables, request, ours[place], place, cell) for place, cell in cells.items()]
     blocks += [_table_block(variables, request, place, leaf) for place, leaf in tables.items()]
-    if paired and (pairs := _pairs(cells)) and not search(blocks)[0]:
+    pairs = _pairs(cells) if paired else {}
+    said = {first: pair for first, pair in pairs.items() if flag(request, ours[first], "bidirectional", False)}
+    if pairs and not said and search(blocks)[0]:
+        for first, second in pairs.values():
+            if not request.settings.given(ours[first], "bidirectional"):
+                request.note(
+                    f"{second} follows {first}, it is assumed; --set {ours[first]}.bidirectional=true if they are both "
+                    "directions of one"
+                )
+    elif pairs := said or pairs:
         request.note(f"read as forward and backward of a Bidirectional: {', '.join(map(' and '.join, pairs.values()))}")
         both = {
             pair[0]: {d: cells[place][""] for d, place in zip(_DIRECTIONS, pair, strict=True)}

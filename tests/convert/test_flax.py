@@ -194,6 +194,18 @@ def test_a_bidirectional_in_a_compact_module(source):
     assert any(note.startswith("read as forward and backward of a Bidirectional: ") for note in notes)
 
 
+def test_cells_that_could_be_a_chain_are_both_directions_if_said(source):
+    arrays = variables({f"GRUCell_{k}/{n}": shape for k in range(2) for n, shape in cell("GRUCell", 5, 5).items()})
+    saved(source, arrays)
+    assert len(convert(source).model.layers) == 2
+    checkpoint = convert(source, settings={"GRUCell_0.bidirectional": True})
+    y = [unrolled("GRUCell", within(arrays, f"GRUCell_{k}/"), X, reverse=k == 1) for k in range(2)]
+    np.testing.assert_allclose(Net(checkpoint, "float64")(X)[0], np.concatenate(y, -1), atol=1e-12)
+    notes = convert(source, settings={"GRUCell_0.bidirectional": False}).metadata["conversion"]["notes"]
+    assert not any("both directions" in note for note in notes)
+    assert "nothing in this source takes it" in refused(source, "--set", "GRUCell_1.bidirectional=true")
+
+
 def test_config_gives_the_order(source, tmp_path):
     saved(source, variables(cell("GRUCell", 4, 4, "up/cell/") | cell("LSTMCell", 4, 4, "down/cell/")))
     assert "up (4 → 4), down (4 → 4); give it with --config" in refused(source)
@@ -390,6 +402,8 @@ def test_what_is_assumed_is_said(source):
         shapes |= cell("SimpleCell", 4, 4, f"SimpleCell_{k}/")
     shapes |= cell("GRUCell", 4, 4, "SimpleCell_2/")
     assert convert(saved(source, variables(shapes))).metadata["conversion"]["notes"] == [
+        "SimpleCell_1 follows SimpleCell_0, it is assumed; --set SimpleCell_0.bidirectional=true if they are both "
+        "directions of one",
         "taken as a chain: Embed_0 → SimpleCell_0 → SimpleCell_1 → SimpleCell_2 → Dense_0",
         "SimpleCell_0: residual is not in the file; false; --set SimpleCell_0.residual=true if it was",
         "activations are not in the file: Flax's own, tanh and sigmoid for gates, where nothing is set",
