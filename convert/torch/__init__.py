@@ -9,17 +9,21 @@ ours, a graph too (`rnnspec.convert.described`), and `--part encoder` takes what
 
 Settings: `activation` (or `nonlinearity`) of an `nn.RNN`, `NAME.activation` of a linear layer, `NAME.type=dense` for a
 bias-less linear layer that could be an embedding; `return_sequences`, `summary`, `direction`, `reverse_output` and
-`residual` of recurrent layers (`rnnspec.convert.assumed`).
+`residual` of recurrent layers (`rnnspec.convert.assumed`); of a bidirectional module `merge`, where its outputs are
+added or averaged.
 """
 
 import re
 from collections.abc import Container
 from functools import partial
 from pathlib import Path
+from typing import Any
+
+from msgspec.structs import replace
 
 from rnnspec.conventions.torch import LEAVES
 from rnnspec.convert import chain
-from rnnspec.convert.assumed import assumed, dense_activation
+from rnnspec.convert.assumed import assumed, choice, dense_activation
 from rnnspec.convert.blocks import Block, shared
 from rnnspec.convert.described import Naming, architecture, with_weights
 from rnnspec.convert.formats.safetensors import read_safetensors
@@ -134,12 +138,25 @@ def found(variables: Variables, request: Request) -> tuple[list[Block], dict[str
     for prefix, each in suffixes.items():
         place = prefix.removesuffix(".")
         if each:
-            stacked = Stacked(variables, prefix, each)
-            build = partial(stacked.layers, request=request)
-            blocks.append(Block(place, stacked.inputs, stacked.outputs, build, stacked.form))
+            blocks.append(_recurrent(place, Stacked(variables, prefix, each), request, ours[place]))
         else:
             blocks += _table(variables, prefix, ours[place], request)
     return blocks, ours, kinds(none, variables)
+
+
+def _recurrent(place: str, stacked: Stacked, request: Request, name: str) -> Block:
+    """A recurrent module; `--set NAME.merge` where the code makes of both directions' outputs anything but the module's
+    own, which is both, joined."""
+    if stacked.directions == 1 or not request.settings.given(name, "merge"):
+        return Block(place, stacked.inputs, stacked.outputs, partial(stacked.layers, request=request), stacked.form)
+    how: Any = choice(request, name, "merge", "concat", "sum", "mul", "ave")
+
+    def build(name: str) -> list[WithWeights]:
+        *before, (last, weights) = stacked.layers(name, request)
+        return [*before, (replace(last, merge=how), weights)]
+
+    outputs = stacked.outputs if how == "concat" else stacked.outputs // 2
+    return Block(place, stacked.inputs, outputs, build, stacked.form)
 
 
 def _table(variables: Variables, prefix: str, name: str, request: Request) -> list[Block]:

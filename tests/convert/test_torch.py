@@ -179,6 +179,21 @@ def test_an_embedding_beside_a_recurrence_of_its_size_is_known_by_its_name(sourc
         assert [type(layer) for layer in dense] == [Recurrent, Dense]
 
 
+def test_both_directions_added(source):
+    """As DeepSpeech 2 does behind each of its modules; inside a module they are joined."""
+    both = {end: recurrent("gru", inputs, 3, "rnn.", end) for inputs, ends in ((4, "l0"), (6, "l1"))
+            for end in (f"_{ends}", f"_{ends}_reverse")}  # fmt: skip
+    shapes = {name: shape for each in both.values() for name, shape in each.items()}
+    x = np.random.default_rng(1).standard_normal((2, 5, 4))
+    y = Net(convert(saved(source, shapes)), "float64")(x)[0]
+    for how, value in (("sum", y[..., :3] + y[..., 3:]), ("ave", (y[..., :3] + y[..., 3:]) / 2), ("concat", y)):
+        np.testing.assert_allclose(Net(convert(source, settings={"merge": how}), "float64")(x)[0], value, atol=1e-12)
+    saved(source, shapes | linear(3, 2, "fc."))
+    assert "the layers are not a chain: fc (3 → 2), rnn (4 → 6)" in refused(source)
+    assert names(convert(source, settings={"rnn.merge": "sum"})) == ["rnn_0", "rnn_1", "fc"]
+    assert "--set merge at rnn: expected concat, sum, mul, ave, found 'max'" in refused(source, "--set", "merge=max")
+
+
 def test_what_is_called_an_output_comes_last_where_features_do_not_tell(source):
     for name, head in (("out", True), ("logits.0", True), ("fc", False), ("map", False)):
         shapes = recurrent("gru", 4, 4, "a_rnn.") | linear(4, 4, f"{name}.")
