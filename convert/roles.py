@@ -65,7 +65,7 @@ def against(blocks: Sequence[Block], part: str | None, where: str) -> Unsupporte
     sides += [[place] * 2 for place in others if not STARTS.isdisjoint(words[place])]
     sides += [_decoder(words, recurrent), _numbered(words), _twins(words, [found[place] for place in recurrent])]
     beside = next((places for places in sides if len(places) > 1), None)
-    return _refusal(beside[:2], list(found), where) if beside else None
+    return _refusal(beside[:2], blocks, where) if beside else None
 
 
 def against_order(order: Sequence[Block], part: str | None, where: str) -> UnsupportedError | None:
@@ -78,14 +78,14 @@ def against_order(order: Sequence[Block], part: str | None, where: str) -> Unsup
     words = _words(places, part)
     for place in places[:-1]:
         if not LAST_ALONE.isdisjoint(words[place]):
-            return _refusal([place], places, where)
+            return _refusal([place], order, where)
     heads = [block for block in order[-2:] if not block.recurrent]
     said = {_said(words[block.place]) - HEADS for block in heads}
     alike = len({(block.inputs, block.outputs) for block in heads}) == 1
     if alike and len(said) == 2 and all(said):
-        return _refusal([block.place for block in heads], places, where)
+        return _refusal([block.place for block in heads], order, where)
     networks = _networks(order)
-    return _refusal(networks[:2], places, where) if len(networks) > 1 else None
+    return _refusal(networks[:2], order, where) if len(networks) > 1 else None
 
 
 def is_table(place: str) -> bool:
@@ -196,10 +196,20 @@ def _split(text: str) -> list[str]:
     return [word for found in _WORD.findall(text) for word in _KIND.sub(" ", found.lower()).split()]
 
 
-def _refusal(places: list[str], all_places: list[str], where: str) -> UnsupportedError:
-    places = list(dict.fromkeys(places))
-    parts = parts_of(places if len(places) > 1 else all_places)
+def _refusal(places: list[str], blocks: Sequence[Block], where: str) -> UnsupportedError:
+    places, every = list(dict.fromkeys(places)), places_of(blocks)
+    parts = some(_suggested(places if len(places) > 1 else every, blocks))
     return UnsupportedError(
-        f"{where}: the layers are not a chain, by their names: {', '.join(places)}; --part takes one of {some(parts)}, "
-        "or several as a,b; if all are one, give the order with --config"
+        f"{where}: the layers are not a chain, by their names: {', '.join(places)}; --part takes one of {parts}, or "
+        "several as a,b; if all are one, give the order with --config"
     )
+
+
+def _suggested(places: list[str], blocks: Sequence[Block]) -> list[str]:
+    """Parts with something recurrent in them, or such parts together with one of the places."""
+    recurrent = [block.place for block in blocks if block.recurrent]
+    parts = parts_of(places)
+    within = [
+        part for part in parts if any(each == part or each.startswith((f"{part}.", f"{part}/")) for each in recurrent)
+    ]
+    return within or ([f"{recurrent[0]},{part}" for part in parts] if recurrent and recurrent[0] else parts)

@@ -249,7 +249,11 @@ def test_names_that_speak_against_a_chain(blocks, tmp_path):
         checked(blocks)
     assert "\n" not in str(error.value)
     named = str(error.value).split("takes one of ")[1].split(", or several")[0].split(", ")
-    assert all(any(f"{each.place}.".startswith(f"{part}.") for each in blocks) for part in named)
+    parts = [part for each in named for part in each.split(",")]
+    assert all(any(f"{each.place}.".startswith(f"{part}.") for each in blocks) for part in parts)
+    recurrent = [f"{each.place}." for each in blocks if each.recurrent]
+    inside = [any(place.startswith(f"{part}.") for part in each.split(",") for place in recurrent) for each in named]
+    assert all(inside) or not recurrent  # what is suggested there is
     checked(blocks, part=",".join(each.place for each in blocks))  # who names them has chosen
 
 
