@@ -5,7 +5,7 @@ import secrets
 from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
 from copy import deepcopy
-from typing import Any
+from typing import Any, Self
 
 import jax
 import numpy as np
@@ -15,13 +15,16 @@ from numpy.typing import ArrayLike
 from rnnspec import inputs
 from rnnspec.backends import forks
 from rnnspec.backends.jax.arguments import Arrays
-from rnnspec.backends.jax.program import program
+from rnnspec.backends.jax.program import Program, program
 from rnnspec.checkpoint import Checkpoint, as_checkpoint, check_weights
 from rnnspec.errors import SpecError
 from rnnspec.model import Output, Results
 from rnnspec.ops import States
 
+_HALVES = (jax.numpy.bfloat16, np.float16)
 
+
+@jax.tree_util.register_pytree_node_class
 class Net:
     """The model: `y, state = net(x, lengths=…, mask=…, state=…, reset=…)`, inference with `net.parameters`.
 
@@ -85,6 +88,7 @@ class Net:
         """The call as a pure function: outputs, final states by name.
 
         Args:
+            parameters: all in the network's dtype; or all in bfloat16 or float16, in which it then computes.
             noise: given in training, and what its masks are drawn from: the number of the training call, from 0, where
                 the network has a seed (DROP-3), else a `jax.random.key`. `net.noise()` has the next one.
 
@@ -94,11 +98,13 @@ class Net:
         forks.check("jax")
         if jax.dtypes.canonicalize_dtype(self.dtype) != self.dtype:
             raise SpecError("dtype: float64 would become float32 here; call it inside `with jax.enable_x64(True):`")
-        check_weights(self.model, dict(parameters), "parameters", allow_nonfinite=True)
+        arrays, run = self._computing_in(parameters)
+        shaped: Any = {n: jax.ShapeDtypeStruct(v.shape, self.dtype) for n, v in parameters.items()}
+        check_weights(self.model, shaped, "parameters", allow_nonfinite=True)
         for name, value in parameters.items():
-            self._arrays.check_dtype(f"parameters: {name!r}", value)
-        call = self._arguments.of_call(self._arrays, x, lengths, mask, state, reset)
-        y, new = self._program.sequence(dict(parameters), call.x, call.valid, call.state, noise)
+            arrays.check_dtype(f"parameters: {name!r}", value)
+        call = self._arguments.of_call(arrays, x, lengths, mask, state, reset)
+        y, new = run.sequence(dict(parameters), call.x, call.valid, call.state, noise)
         return (y, self._in_order(new)) if self.return_state else y
 
     def step(
@@ -118,9 +124,18 @@ class Net:
         """
         forks.check("jax")
         with self.precise():
-            call = self._arguments.of_step(self._arrays, x_t, state, lengths, mask)
-            y, new = self._program.step(self.parameters, call.x, call.state, call.valid)
+            arrays, run = self._computing_in(self.parameters)
+            call = self._arguments.of_step(arrays, x_t, state, lengths, mask)
+            y, new = run.step(self.parameters, call.x, call.state, call.valid)
         return y, self._in_order(new)
+
+    def _computing_in(self, parameters: Mapping[str, Any]) -> tuple[Arrays, Program]:
+        """What reads arguments and what computes, in the dtype of the network, or in half precision as its first
+        parameter is."""
+        dtype = next((value.dtype for value in parameters.values()), None)
+        if dtype not in _HALVES:
+            return self._arrays, self._program
+        return Arrays(dtype.name), program(self.model, dtype.name, self.time_major, self.seed)
 
     def pull(
         self,
@@ -152,9 +167,45 @@ class Net:
             return self._calls - 1
         return jax.random.fold_in(jax.random.key(self._entropy), self._calls)
 
+    def tree_flatten(self) -> tuple[tuple[dict[str, Array]], "_Static"]:
+        """A network is a tree whose leaves are its parameters."""
+        return (self.parameters,), _Static(self)
+
+    @classmethod
+    def tree_unflatten(cls, static: "_Static", children: tuple[dict[str, Array]]) -> Self:
+        """The same network with other parameters, traced ones too."""
+        net = object.__new__(cls)
+        vars(net).update(vars(static.net))
+        (net.parameters,) = children
+        return net
+
+    def __reduce__(self) -> tuple:
+        options = (self.dtype, self.time_major, self.return_state, self.seed)
+        return _restored, (checkpoint(self), options, self._calls, self._entropy)
+
     def precise(self) -> AbstractContextManager:
         """64 bits, for a network in float64."""
         return jax.enable_x64(True) if self.dtype == "float64" else nullcontext()
+
+
+class _Static:
+    """What a network is without its parameters: equal where two run the same program."""
+
+    def __init__(self, net: Net) -> None:
+        self.net = net
+        self._key = (net.model, net.dtype, net.time_major, net.return_state, net.seed)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Static) and self._key == other._key
+
+    def __hash__(self) -> int:
+        return hash(self._key)
+
+
+def _restored(source: Checkpoint, options: tuple, calls: int, entropy: int) -> Net:
+    net = Net(source, *options)
+    net._calls, net._entropy = calls, entropy
+    return net
 
 
 def load(
