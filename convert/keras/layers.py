@@ -1,16 +1,14 @@
 """Keras's layers → ours."""
 
-import json
-from typing import Any
-
 from rnnspec import Dropout, Embedding
 from rnnspec.convert.keras import activations
 from rnnspec.convert.keras.cells import Cells
 from rnnspec.convert.keras.chain import Chain, Link
 from rnnspec.convert.keras.masks import Masks
-from rnnspec.convert.keras.outputs import Taken, directions, taken
+from rnnspec.convert.keras.outputs import taken
+from rnnspec.convert.keras.recurrent import Recurrences, check_training, note_half
 from rnnspec.convert.keras.saved import ACTIVATIONS, RECURRENT, Saved
-from rnnspec.convert.layers import activated, bidirectional, dense, embedding, features_of, recurrent
+from rnnspec.convert.layers import activated, dense, embedding, features_of
 from rnnspec.convert.names import valid
 from rnnspec.convert.request import Network, WithWeights
 from rnnspec.errors import SpecError, UnsupportedError
@@ -25,6 +23,7 @@ class Layers:
     def __init__(self, cells: Cells, alone: bool = False) -> None:
         self.cells, self.request, self.version, self.alone = cells, cells.request, cells.version, alone
         self.masks = Masks(cells.version, cells.request)
+        self.recurrences = Recurrences(cells)
         self.found: list[WithWeights] = []
         self.features: int | None = None
         self.time_major: set[bool] = set()
@@ -71,7 +70,7 @@ class Layers:
         return features
 
     def _read(self, link: Link, saved: Saved) -> None:
-        self._check_policy(saved)
+        note_half(saved, self.request)
         kind = saved.kind
         if kind == "TimeDistributed":
             inner = saved.inner["layer"]
@@ -103,22 +102,9 @@ class Layers:
                 f"{saved.where}: has no equal here; there are {known}, and --part for a chain of these"
             )
 
-    def _check_policy(self, saved: Saved) -> None:
-        """Say where Keras computes in half precision."""
-        policies = [part.config.get("dtype") for part, _ in saved.walk()]
-        if found := next((policy for policy in policies if "float16" in json.dumps(policy)), None):
-            config = found.get("config") if isinstance(found, dict) else None
-            name = config.get("name", found) if isinstance(config, dict) else found
-            self.request.note(f"{saved.name}: Keras computes it in {name}; here it is float32")
-
-    def _check_training(self, link: Link, saved: Saved, *rates: float) -> None:
-        """Raise UnsupportedError where dropout is at work at inference too."""
-        if link.training and any(rates):
-            raise UnsupportedError(f"{saved.where}: is called with training=True: it drops at inference too; no equal")
-
     def _dropout(self, link: Link, saved: Saved) -> None:
         rate = saved.get("rate", (int, float))
-        self._check_training(link, saved, rate)
+        check_training(saved, link.training, rate)
         if saved.kind == "SpatialDropout1D":
             self.request.note(f"{saved.name}: SpatialDropout1D is the identity outside training: left out")
             return
@@ -170,94 +156,19 @@ class Layers:
 
     def _recurrent(self, link: Link, saved: Saved) -> None:
         name = self._name(saved)
-        both = saved.kind == "Bidirectional"
-        layers = list(saved.inner.values()) if both else [saved]
-        options = [_options(layer) for layer in layers]
-        sequences, zero = options[0]["return_sequences"], options[0]["zero_output_for_mask"]
-        self.time_major.add(options[0]["time_major"])
-        stateful = saved.get("stateful", bool, False) or layers[0].get("stateful", bool, False)
-        if stateful:
-            self.request.note(f"{name}: is stateful: here the states of a call are passed on to the next by hand")
-        if both:
-            if options[0]["go_backwards"] == options[1]["go_backwards"]:
-                raise SpecError(f"{saved.where}: both layers run the same way (go_backwards); no Keras makes that")
-            if any(options[0][key] != options[1][key] for key in ("return_sequences", "time_major")):
-                raise SpecError(f"{saved.where}: its two layers differ in return_sequences; no Keras makes that")
-            if self.version.zero_in_bidirectional:
-                zero = sequences
-            elif zero != options[1]["zero_output_for_mask"]:
-                raise UnsupportedError(f"{saved.where}: its two layers differ in zero_output_for_mask; no equal here")
-        for part, _ in saved.walk():
-            rates = (part.get(rate, (int, float), 0.0) for rate in ("dropout", "recurrent_dropout"))
-            self._check_training(link, part, *rates)
+        options = self.recurrences.options(saved, name, link.training)
+        self.time_major.add(options.time_major)
         goes_on = taken(saved, link.gives, link.join, link.returned)
         self.returned |= {(id(link), n): y if y[0] == "y" else f"{name}.{y}" for n, y in goes_on.names.items()}
-        last = goes_on.last or not sequences
+        last = goes_on.last or not options.sequences
         if link.join == "concat" and link.axis not in (-1, 1 if last else 2):
             raise UnsupportedError(f"{saved.where}: its outputs are joined over axis {link.axis}: no equal here")
-        masked = self.masks.reach(link, name, bool(link.states) or stateful, goes_on.last)
+        masked = self.masks.reach(link, name, bool(link.states) or options.stateful, goes_on.last)
         self.masks.passes = not last
-        if zero and (masked or link.masked or self.alone):
-            used = layers if goes_on.merge is not None else layers[goes_on.direction or 0 :][:1]
-            self._check_zeros(saved, used, sequences, goes_on.last)
-        made: dict[str, Any] = {"name": name, "last": last, "padded_output": "zero" if zero else "hold"}
-        if goes_on.merge is not None:
-            self._add(*self._both(saved, layers, goes_on.merge, made))
-        else:
-            self._one(saved, layers, goes_on, made)
+        if options.zero and (masked or link.masked or self.alone):
+            self.recurrences.check_zeros(saved, options, goes_on)
+        self._add(*self.recurrences.read(saved, name, self.features, options, goes_on))
         if link.states:
             ours = (f"{name}.{state}" for state in self.found[-1][0].states(1))
             given = (f"{state} by {other!r}" for state, other in zip(ours, link.states, strict=False))
             self.request.note(f"starts from states that are given: {', '.join(given)}")
-
-    def _check_zeros(self, saved: Saved, used: list[Saved], sequences: bool, final: bool) -> None:
-        """Raise UnsupportedError where zero_output_for_mask, with a mask, does what ours does not."""
-        if not sequences and not final:
-            raise UnsupportedError(
-                f"{saved.where}: zero_output_for_mask without return_sequences gives 0 where the last step is masked: "
-                "no equal here; return the sequence, or leave zero_output_for_mask out"
-            )
-        if sequences and not final and any(each.get("unroll", bool, False) and _backward(each) for each in used):
-            raise UnsupportedError(
-                f"{saved.where}: unrolled backwards with zero_output_for_mask, Keras gives 0 at other steps than those "
-                "that are masked: no equal here; leave unroll out"
-            )
-
-    def _one(self, saved: Saved, layers: list[Saved], goes_on: Taken, made: dict[str, Any]) -> None:
-        """One direction, by itself or of a `Bidirectional`, which reverses what its second layer returns."""
-        layer = layers[goes_on.direction or 0]
-        part = self.cells.read(layer.inner["cell"], self.features, made["name"])
-        backward = _backward(layer)
-        made["direction"] = "backward" if backward else "forward"
-        made["reverse_output"] = not made["last"] and backward != (goes_on.direction == 1)
-        if goes_on.direction is not None:
-            self.request.note(f"{made['name']}: of {saved.kind} one direction alone is used, {made['direction']}")
-            for cell, _ in layers[1 - goes_on.direction].walk():
-                for variable in cell.variables.values():
-                    self.cells.variables.ignore(variable, "of a direction that is not used")
-        self._add(*recurrent(part, **made))
-
-    def _both(self, saved: Saved, layers: list[Saved], merge: str, made: dict[str, Any]) -> WithWeights:
-        """`Bidirectional`; where its first layer runs backward, so does what comes out (`go_backwards`)."""
-        places = directions(saved)
-        parts = {
-            place: self.cells.read(layer.inner["cell"], self.features, f"{made['name']}.{place}")
-            for place, layer in zip(places, layers, strict=True)
-        }
-        if places[0] == "backward":
-            if merge in ("concat", "none"):
-                raise UnsupportedError(
-                    f"{saved.where}: go_backwards with merge_mode {merge!r} puts backward first: no equal"
-                )
-            made["reverse_output"] = not made["last"]
-            self.request.note(f"{made['name']}: its forward layer goes backwards, and is `backward` here")
-        return bidirectional(parts["forward"], parts["backward"], merge=merge, **made)
-
-
-def _backward(layer: Saved) -> bool:
-    return layer.get("go_backwards", bool, False)
-
-
-def _options(layer: Saved) -> dict[str, bool]:
-    names = ("return_sequences", "go_backwards", "zero_output_for_mask", "time_major")
-    return {name: layer.get(name, bool, False) for name in names}
