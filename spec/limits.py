@@ -24,7 +24,7 @@ TABLE_KEY = 4000  # bytes of a key in a TensorFlow checkpoint: a name, and the p
 TREE_DEPTH = 100  # maps inside each other in msgpack
 NESTED_STATES = 3  # dicts inside each other, in which a state dict is looked for
 KEY_PARTS = 16  # scalars in a tuple that is the key of a pickled dict
-CALLS = 10_000  # of functions, followed in the graph of a SavedModel
+CALLS = 10_000  # of functions in a SavedModel, of layers in a model of Keras, that are followed
 TRACED = 2_500_000  # elements that an ONNX graph may give layers, and as many that it may compute, when it is followed
 TRACED_RATIO = 128  # beyond that, for each number in the file
 

@@ -25,7 +25,7 @@ def activation(value: Any, version: Version, where: str) -> Activation:
         raise UnsupportedError(f"{where}: activation {value.get('config')!r} is code of its own, which is never run")
     layer = read_config(value, where)
     if layer.kind not in ACTIVATIONS:
-        raise UnsupportedError(f"{layer.where}: is no activation that has an equal here")
+        raise UnsupportedError(f"{layer.where}: {layer.unknown}: it is no activation of Keras's")
     return of_layer(layer, version)
 
 

@@ -3,9 +3,9 @@
 from dataclasses import dataclass, field
 
 from rnnspec.convert.keras.graph import Call, KerasTensor, calls
-from rnnspec.convert.keras.outputs import outputs
-from rnnspec.convert.keras.path import around, needed, returned, takers, whole
-from rnnspec.convert.keras.saved import JOINS, MODELS, READABLE, RECURRENT, Saved
+from rnnspec.convert.keras.outputs import handed_on, outputs
+from rnnspec.convert.keras.path import around, in_one, needed, returned, takers, whole
+from rnnspec.convert.keras.saved import ACTIVATIONS, GRAPHS, JOINS, MODELS, READABLE, RECURRENT, Saved
 from rnnspec.errors import SpecError, UnsupportedError
 
 
@@ -48,6 +48,85 @@ class Chain:
 
     links: list[Link]
     results: list[Result] | None
+
+
+def is_chain(model: Saved) -> bool:
+    """Whether all of a model is what version 1 of the specification has, or what nothing here has: one layer after the
+    other, models inside of models too, an embedding or a mask at the beginning, activations behind linear layers."""
+    layers = _in_one(model)
+    if layers is None or not _ends_fit(model, layers[-1][0]) or _reads_vectors(model, layers[0][0].kind):
+        return False
+    for k, (layer, call) in enumerate(layers):
+        before = layers[k - 1][0] if k else None
+        inner = layer.inner["layer"] if layer.kind == "TimeDistributed" else layer
+        if layer.kind in GRAPHS or inner.kind in GRAPHS or (layer.kind in ("Embedding", "Masking") and k):
+            return False
+        if layer.kind in JOINS:
+            axis = layer.get("axis", int, -1)
+            if before is None or before.kind not in RECURRENT or axis not in (-1, 1, 2) or call.numbers:
+                return False
+        elif inner.kind in ACTIVATIONS and not _is_linear(inner) and (before is None or not _is_linear(before)):
+            return False
+        if layer.kind in RECURRENT:
+            after = layers[k + 1] if k + 1 < len(layers) else None
+            gives = tuple(tensor.output for tensor in after[1].data) if after else None
+            join = JOINS.get(after[0].kind) if after else None
+            if after and after[0] is not layer and isinstance(handed_on(layer, gives or (0,), join, ()), str):
+                return False
+    return True
+
+
+def _ends_fit(model: Saved, last: Saved) -> bool:
+    """Whether what the model returns of its last layer is what ours gives."""
+    if last.kind not in RECURRENT or model.kind == "Sequential":
+        return True
+    numbers = tuple(end.output for end in returned(model, calls(model), None) if end.layer == last.name)
+    return not isinstance(handed_on(last, None, None, numbers), str)
+
+
+def _reads_vectors(model: Saved, first: str) -> bool:
+    """Whether what its first layer, of this kind, reads has no steps."""
+    graph = calls(model)
+    read = {tensor.layer for call in graph.values() for tensor in call.data}
+    sources = [call.layer for name, call in graph.items() if not call.data and (name in read or len(graph) == 1)]
+    shapes = [source.config.get("batch_shape", source.config.get("batch_input_shape")) for source in sources]
+    return first != "Embedding" and any(isinstance(shape, list) and len(shape) == 2 for shape in shapes)
+
+
+def unread(model: Saved) -> list[str]:
+    """The inputs of a model that lead to no output, and to no mask of what does."""
+    graph = calls(model)
+    read = needed(model, graph, returned(model, graph, None))
+    masks = [call.mask for call in read.values() if call.mask is not None]
+    read = needed(model, graph, masks) | read
+    return [name for name, call in graph.items() if call.layer.kind == "InputLayer" and name not in read]
+
+
+def _is_linear(layer: Saved) -> bool:
+    """Whether it is, or ends with, a linear function of its own."""
+    inner = layer.inner["layer"] if layer.kind == "TimeDistributed" else layer
+    return inner.kind in ("Dense", "Activation") and inner.config.get("activation") in (None, "linear")
+
+
+def _in_one(model: Saved) -> list[tuple[Saved, Call]] | None:
+    """The layers of a model with their calls, one after the other, models inside of it spread out; None: they are
+    none."""
+    if any(len(layer.nodes) > 1 for layer in model.inner.values()):
+        return None
+    graph = calls(model)
+    ends = returned(model, graph, None)
+    graph = needed(model, graph, ends)
+    names, reasons = in_one(model, graph, ends)
+    if reasons or ends[0].layer != names[-1]:
+        return None
+    found: list[tuple[Saved, Call]] = []
+    for name in names:
+        layer = graph[name].layer
+        inner = _in_one(layer) if layer.kind in MODELS else [(layer, graph[name])]
+        if inner is None:
+            return None
+        found += inner
+    return found
 
 
 def chain_of(model: Saved, part: str | None = None) -> Chain:

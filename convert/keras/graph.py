@@ -1,12 +1,15 @@
 """The calls between the layers of a Keras model."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from rnnspec.convert.keras.saved import RECURRENT, Saved
+from rnnspec.convert.keras.saved import MODELS, RECURRENT, Saved
 from rnnspec.errors import SpecError, UnsupportedError
 
 # What Keras 3 takes by its place, where more than one tensor is taken; all by their names elsewhere
+_ATTENTION = ("query", "value", "key")
+_UNLESS = ("use_causal_mask", "return_attention_scores")  # which say nothing where they are false
 _PLACES = {"Softmax": ("inputs", "mask")} | dict.fromkeys(RECURRENT, ("inputs", "initial_state", "mask"))
 _INPUTS = ("inputs", "sequences", "sequence", "x", "x1", "x2", "xs")
 
@@ -28,6 +31,7 @@ class Call:
         training: whether it is told to train, where that is written down.
         numbers: beside the data, or other constants.
         other: arguments, in words, that the layers of ours do not take.
+        arguments: those that Keras 3 writes by their places, as they are.
     """
 
     layer: Saved
@@ -37,6 +41,57 @@ class Call:
     training: bool | None = None
     numbers: list[Any] = field(default_factory=list)
     other: list[str] = field(default_factory=list)
+    arguments: list[Any] = field(default_factory=list)
+
+
+def every_call(model: Saved) -> dict[tuple[str, int], Call]:
+    """Each call of each layer, by the layer's name and the number of the call, as in a `KerasTensor`.
+
+    Raises:
+        SpecError: a name is used twice, or a tensor is of no layer.
+    """
+    found: dict[tuple[str, int], Call] = {}
+    for layer in model.inner.values():
+        if (layer.name, 0) in found:
+            raise SpecError(f"{layer.where}: two layers have this name; rename one")
+        if model.kind == "Sequential":
+            found[layer.name, 0] = Call(layer, [KerasTensor(name, 0, 0) for name, _ in list(found)[-1:]])
+        else:
+            each = [_call(layer, node) for node in layer.nodes] or [Call(layer)]
+            found |= {(layer.name, number): call for number, call in enumerate(each)}
+    _from_one(model, found)
+    for call in found.values():
+        for tensor in (*call.data, *call.states, *([call.mask] if call.mask else [])):
+            if (tensor.layer, tensor.call) not in found:
+                raise SpecError(f"{call.layer.where}: takes what {tensor.layer!r} gives, but there is no such layer")
+    return found
+
+
+def _from_one(model: Saved, found: dict[tuple[str, int], Call]) -> None:
+    """Calls of models inside, that Keras 2 counts from 1: the first is that of the model itself, which is not written.
+    Keras 3 does so in `output_layers` alone (`ends_of`)."""
+    taken = [tensor for call in found.values() for tensor in (*call.data, *call.states)]
+    first: dict[str, int] = {}
+    for tensor in [*taken, *tensors(model.config.get("output_layers"))]:
+        first[tensor.layer] = min(tensor.call, first.get(tensor.layer, tensor.call))
+    for layer in model.inner.values():
+        written = bool(layer.nodes) and isinstance(layer.nodes[0], dict)
+        if layer.kind in MODELS and not written and first.get(layer.name) == 1:
+            each = [found.pop((layer.name, number)) for number in range(len(layer.nodes) or 1)]
+            found |= {(layer.name, number): call for number, call in enumerate(each, 1)}
+
+
+def ends_of(model: Saved, found: Mapping[tuple[str, int], Call]) -> list[KerasTensor]:
+    """The tensors that a functional model returns, as in `every_call`. Raises SpecError: one is of no layer."""
+    ends = []
+    for end in tensors(model.config.get("output_layers")):
+        before = found.get((end.layer, end.call - 1))
+        if before and before.layer.kind == "Functional" and isinstance(before.layer.nodes[0], dict):
+            end = end._replace(call=end.call - 1)
+        if (end.layer, end.call) not in found:
+            raise SpecError(f"{model.where}: the output is of {end.layer!r}, but there is no such layer")
+        ends.append(end)
+    return ends
 
 
 def calls(model: Saved) -> dict[str, Call]:
@@ -46,21 +101,11 @@ def calls(model: Saved) -> dict[str, Call]:
         SpecError: a name is used twice, or a tensor is of no layer.
         UnsupportedError: a layer is called more than once.
     """
-    found: dict[str, Call] = {}
+    every = every_call(model)
     for layer in model.inner.values():
-        if layer.name in found:
-            raise SpecError(f"{layer.where}: two layers have this name; rename one")
-        if model.kind == "Sequential":
-            found[layer.name] = Call(layer, [KerasTensor(name, 0, 0) for name in list(found)[-1:]])
-        elif len(layer.nodes) > 1:
+        if len(layer.nodes) > 1:
             raise UnsupportedError(f"{layer.where}: is called {len(layer.nodes)} times; shared layers have no equal")
-        else:
-            found[layer.name] = _call(layer, layer.nodes[0]) if layer.nodes else Call(layer)
-    for call in found.values():
-        for tensor in (*call.data, *call.states, *([call.mask] if call.mask else [])):
-            if tensor.layer not in found:
-                raise SpecError(f"{call.layer.where}: takes what {tensor.layer!r} gives, but there is no such layer")
-    return found
+    return {name: call for (name, _), call in every.items()}
 
 
 def _call(layer: Saved, node: Any) -> Call:
@@ -81,12 +126,15 @@ def _call(layer: Saved, node: Any) -> Call:
         named = {key: value for item in arguments if _reference(item) for key, value in _kwargs(item).items()}
         arguments = [item[:3] if _reference(item) else item for item in arguments]
     named = dict(named) if isinstance(named, dict) else {}
+    if layer.kind == "MultiHeadAttention":
+        named, arguments = dict(zip(_ATTENTION, arguments, strict=False)) | named, arguments[len(_ATTENTION) :]
     given = {name: named.pop(name, None) for name in ("mask", "initial_state", "training")}
-    inputs = [[named.pop(name) for name in _INPUTS if name in named], arguments]
+    names = (*_INPUTS, *_ATTENTION) if layer.kind == "MultiHeadAttention" else _INPUTS
+    inputs = [[named.pop(name) for name in names if name in named], arguments]
     data, states, masks = tensors(inputs), tensors(given["initial_state"]), tensors(given["mask"])
     if layer.kind in RECURRENT:  # Keras 2 joins the states to the data, in one list
         data, states = data[:1], data[1:] + states
-    other = [name for name, value in named.items() if value is not None]
+    other = [name for name, value in named.items() if value is not None and not (value is False and name in _UNLESS)]
     other += [f"{name} in numbers" for name in ("mask", "initial_state") if _constants(given[name])]
     if given["training"] not in (None, True, False, 0, 1):
         other.append("training that is computed")
@@ -98,6 +146,7 @@ def _call(layer: Saved, node: Any) -> Call:
         None if given["training"] is None else bool(given["training"]),
         _constants(inputs),
         other,
+        arguments if isinstance(arguments, list) else [],
     )
 
 

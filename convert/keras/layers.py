@@ -76,7 +76,7 @@ class Layers:
             inner = saved.inner["layer"]
             if inner.kind not in ("Dense", "Dropout", *ACTIVATIONS):
                 raise UnsupportedError(
-                    f"{saved.where}: of {inner.kind}: no equal here, only of Dense and what follows it"
+                    f"{saved.where}: of {inner.kind}, which {inner.unknown}; Dense and what follows it has an equal"
                 )
             inner.config = {**inner.config, "name": saved.name}
             self._read(link, inner)
@@ -99,7 +99,7 @@ class Layers:
         elif kind != "InputLayer":
             known = ", ".join((*RECURRENT, "Embedding", "Masking", "Dense", "TimeDistributed", "Dropout", "Activation"))
             raise UnsupportedError(
-                f"{saved.where}: has no equal here; there are {known}, and --part for a chain of these"
+                f"{saved.where}: {saved.unknown}; there are {known}, and --parts lists what can be taken without it"
             )
 
     def _dropout(self, link: Link, saved: Saved) -> None:

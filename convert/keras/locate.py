@@ -1,11 +1,11 @@
 """Which variable of the source is which of a layer's: by path (Keras 3) or by order (Keras 2)."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 import numpy as np
 
-from rnnspec.convert.keras.saved import Saved, snake_case
+from rnnspec.convert.keras.saved import STATISTICS, Saved, snake_case
 from rnnspec.errors import SpecError, UnsupportedError
 
 _OLD = "_layer_checkpoint_dependencies"  # what Keras 2.12 and 2.13 called `layers`, with gaps in the numbers
@@ -43,7 +43,8 @@ def by_path(saved: Saved, prefix: str, variables: Mapping[str, np.ndarray]) -> N
     if saved.leaves is None:
         _custom_by_path(saved, prefix, variables)
         return
-    saved.variables = {leaf: f"{prefix}vars/{k}" for k, leaf in enumerate(saved.leaves)}
+    leaves = (*saved.leaves, "count") if saved.kind == "Normalization" and saved.leaves else saved.leaves
+    saved.variables = {leaf: f"{prefix}vars/{k}" for k, leaf in enumerate(leaves)}
     taken: dict[str, int] = {}
     members: dict[tuple[str, str], list[str]] = {}
     for key, part in saved.inner.items():
@@ -93,9 +94,7 @@ def by_order(saved: Saved, names: Iterable[str]) -> None:
         UnsupportedError: a cell of a class that is not Keras's, of unknown structure.
     """
     names = list(names)
-    parts = [(part, frozen) for part, frozen in saved.walk() if part.leaves != ()]
-    for part, _ in sorted(parts, key=lambda each: each[1]):
-        leaves = part.leaves
+    for part, leaves in _in_order(saved):
         if leaves is None:
             found = [leaf_of(name) for name in names[:5]]
             leaves = _CUSTOM if found == list(_CUSTOM) else (*_CUSTOM[:2], *_CUSTOM[3:])
@@ -107,6 +106,23 @@ def by_order(saved: Saved, names: Iterable[str]) -> None:
             if leaf_of(names[0]) != leaf:
                 raise SpecError(f"{part.where}: expected its variable {leaf!r}, found {names[0]!r}")
             part.variables[leaf] = names.pop(0)
+        if part.kind == "Normalization" and names and leaf_of(names[0]) == "count":
+            part.variables["count"] = names.pop(0)
+
+
+def _in_order(saved: Saved) -> Iterator[tuple[Saved, tuple[str, ...] | None]]:
+    """Whatever has variables, with those that it trains, then those that it does not; None: of unknown structure."""
+    parts = [(part, frozen) for part, frozen in saved.walk() if part.leaves != ()]
+    for part, frozen in parts:
+        if not frozen:
+            leaves = part.leaves
+            yield part, leaves if leaves is None else tuple(leaf for leaf in leaves if leaf not in STATISTICS)
+    for part, frozen in parts:
+        if part.leaves is None:
+            if frozen:
+                yield part, None
+        else:
+            yield part, tuple(leaf for leaf in part.leaves if frozen or leaf in STATISTICS)
 
 
 def leaf_of(name: str) -> str:

@@ -4,10 +4,11 @@ from typing import Any
 
 from rnnspec.conventions.keras import Version
 from rnnspec.convert.keras.cells import Cells
-from rnnspec.convert.keras.chain import chain_of
+from rnnspec.convert.keras.chain import chain_of, is_chain, unread
 from rnnspec.convert.keras.layers import Layers
 from rnnspec.convert.keras.locate import of_training
-from rnnspec.convert.keras.saved import Saved
+from rnnspec.convert.keras.saved import MODELS, Saved
+from rnnspec.convert.keras.walk import Walk
 from rnnspec.convert.request import Network, Request
 from rnnspec.convert.variables import Variables
 from rnnspec.errors import SpecError
@@ -33,12 +34,17 @@ def version_of(config: Any, version: str | None, where: str, request: Request, g
 
 
 def network_of(model: Saved, variables: Variables, version: Version, request: Request, alone: bool = False) -> Network:
-    """The chain that the model is, or the part of it that is asked for; `model` knows where its variables are.
+    """The chain or graph that the model is, or the part of it that is asked for; `model` knows where its variables are.
 
     `alone`: whether it is one layer by itself, which is called with any mask.
     """
-    part = request.look("part")
-    found = Layers(Cells(variables, version, request), alone).network(chain_of(model, part))
+    part, cells = request.look("part"), Cells(variables, version, request)
+    if part is not None or alone or model.kind not in MODELS or is_chain(model):
+        found = Layers(cells, alone).network(chain_of(model, part))
+        if part is None and model.kind in MODELS and (gone := unread(model)):
+            request.note(f"nothing reads the input {', '.join(gone)}: left out")
+    else:
+        found = Walk(cells).network(model)
     for name in variables.left():
         if reason := of_training(name):
             variables.ignore(name, reason)

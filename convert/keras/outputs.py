@@ -36,6 +36,17 @@ def taken(saved: Saved, gives: tuple[int, ...] | None, join: str | None, returne
         SpecError: it has no such output.
         UnsupportedError: ours has no layer that gives this.
     """
+    found = handed_on(saved, gives, join, returned)
+    if isinstance(found, str):
+        raise UnsupportedError(
+            f"{saved.where}: {found}: no equal here; ours gives the sequence or the final h, of both directions as "
+            "they are joined, and final states beside it"
+        )
+    return found
+
+
+def handed_on(saved: Saved, gives: tuple[int, ...] | None, join: str | None, returned: tuple[int, ...]) -> Taken | str:
+    """As `taken`; where ours has no layer that gives this, what it is. Raises SpecError: it has no such output."""
     rest = returned
     merge = own_merge(saved) if saved.kind == "Bidirectional" else None
     names = outputs(saved)
@@ -52,7 +63,7 @@ def taken(saved: Saved, gives: tuple[int, ...] | None, join: str | None, returne
     found = _meaning(saved, tuple(names[number] for number in gives), join, merge)
     if found is None:
         shown = " and ".join(names[number] for number in gives)
-        raise _refused(saved, f"{shown}{f' joined by {join!r}' if join else ''} is taken of it")
+        return f"{shown}{f' joined by {join!r}' if join else ''} is taken of it"
     if ends:
         found.names = {number: f"y[{k}]" if len(gives) > 1 else "y" for k, number in enumerate(gives)}
     for number in rest:
@@ -60,16 +71,9 @@ def taken(saved: Saved, gives: tuple[int, ...] | None, join: str | None, returne
         if found.direction is not None:
             name = name.removeprefix(f"{directions(saved)[found.direction]}.")
         if number not in found.names and name not in _states(saved, found):
-            raise _refused(saved, f"{name} is returned beside {names[gives[0]]}")
+            return f"{name} is returned beside {names[gives[0]]}"
         found.names.setdefault(number, name)
     return found
-
-
-def _refused(saved: Saved, what: str) -> UnsupportedError:
-    return UnsupportedError(
-        f"{saved.where}: {what}: no equal here; ours gives the sequence or the final h, of both directions as they are "
-        "joined, and final states beside it"
-    )
 
 
 def _states(saved: Saved, found: Taken) -> list[str]:

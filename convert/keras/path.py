@@ -39,6 +39,17 @@ def needed(model: Saved, graph: dict[str, Call], ends: list[KerasTensor]) -> dic
 
 def whole(model: Saved, graph: dict[str, Call], ends: list[KerasTensor]) -> list[str]:
     """All layers but the inputs, which must be a chain. Raises SpecError, UnsupportedError: it is no chain."""
+    found, reasons = in_one(model, graph, ends)
+    if reasons:
+        after = takers(graph)
+        parts = dict.fromkeys(around(graph, after, name)[-1] for name in after if graph[name].layer.kind in RECURRENT)
+        fix = f"; convert one in it, --part {' or --part '.join(parts)}" if parts else ""
+        raise UnsupportedError(f"{model.where}: not a chain: {reasons[0]}{fix}")
+    return found
+
+
+def in_one(model: Saved, graph: dict[str, Call], ends: list[KerasTensor]) -> tuple[list[str], list[str]]:
+    """The layers but the inputs, in the order of a chain, and why they are none. Raises SpecError: there are none."""
     names = [name for name, call in graph.items() if call.layer.kind != "InputLayer"]
     if not names:
         raise SpecError(f"{model.where}: no layers; nothing to convert")
@@ -47,12 +58,7 @@ def whole(model: Saved, graph: dict[str, Call], ends: list[KerasTensor]) -> list
     reasons = [reason for name in names if (reason := _obstacle(graph, after[name], name, ends))]
     if sorted(found) != sorted(names):
         reasons.append("it has several inputs")
-    if reasons:
-        parts = dict.fromkeys(around(graph, after, name)[-1] for name in names)
-        raise UnsupportedError(
-            f"{model.where}: not a chain: {reasons[0]}; convert one in it, --part {' or --part '.join(parts)}"
-        )
-    return found
+    return found, reasons
 
 
 def _obstacle(graph: dict[str, Call], taking: list[str], name: str, ends: list[KerasTensor]) -> str | None:

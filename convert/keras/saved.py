@@ -21,7 +21,16 @@ LAYERS_OF_CELLS = {  # a layer → the cell that it makes
 RECURRENT = (*LAYERS_OF_CELLS, "RNN", "Bidirectional")
 ACTIVATIONS = ("Activation", "ReLU", "LeakyReLU", "ELU", "Softmax", "ThresholdedReLU")
 JOINS = {"Concatenate": "concat", "Add": "sum", "Multiply": "mul", "Average": "ave"}  # → our `merge`
-READABLE = (
+NOISE = ("GaussianNoise", "GaussianDropout", "AlphaDropout", "ActivityRegularization")  # at inference the identity
+FUNCTIONS = {
+    "Tanh": "tanh",
+    "Sigmoid": "sigmoid",
+    "Relu": "relu",
+    "Softplus": "softplus",
+    "Silu": "silu",
+    "Gelu": "gelu",
+}
+READABLE = (  # what a chain of version 1 of the specification is made of
     *RECURRENT,
     *ACTIVATIONS,
     *MODELS,
@@ -32,6 +41,35 @@ READABLE = (
     "SpatialDropout1D",
     "TimeDistributed",
 )
+GRAPHS = {  # what a graph has besides → what the configuration of Keras's own always says, as others have these names
+    "Conv1D": "kernel_size",
+    "DepthwiseConv1D": "depth_multiplier",
+    "MaxPooling1D": "pool_size",
+    "AveragePooling1D": "pool_size",
+    "GlobalMaxPooling1D": "name",
+    "GlobalAveragePooling1D": "name",
+    "BatchNormalization": "axis",
+    "LayerNormalization": "axis",
+    "Normalization": "axis",
+    "Rescaling": "scale",
+    "RepeatVector": "n",
+    "Flatten": "name",
+    "Reshape": "target_shape",
+    "Attention": "use_scale",
+    "AdditiveAttention": "use_scale",
+    "MultiHeadAttention": "key_dim",
+    "Maximum": "name",
+    "Minimum": "name",
+    "Subtract": "name",
+    "GetItem": "name",  # an operation of Keras 3: y[:, -1]
+    "Mean": "axis",  # and these
+    "Max": "axis",
+    "Sum": "axis",
+    "Identity": "name",
+} | dict.fromkeys((*NOISE, *FUNCTIONS), "name")
+OPERATIONS = ("GetItem", "Mean", "Max", "Sum", *FUNCTIONS)
+NORMS = ("BatchNormalization", "LayerNormalization")
+STATISTICS = ("moving_mean", "moving_variance", "mean", "variance")  # which no training makes
 _KERAS = ("keras", "tf_keras", "tensorflow")  # the packages of its own classes
 
 
@@ -61,6 +99,11 @@ class Saved:
     def name(self) -> str:
         """The layer's name."""
         return str(self.config.get("name", ""))
+
+    @property
+    def unknown(self) -> str:
+        """What is wrong with a layer that ours has not."""
+        return "holds code, which is never run" if self.kind == "Lambda" else "has no equal here"
 
     def get(self, name: str, kind: type | tuple[type, ...], default: Any = None) -> Any:
         """A field of the configuration, or the default. Raises SpecError where it is of another type."""
@@ -100,7 +143,7 @@ def read_config(data: Any, where: str) -> Saved:
 
     Raises:
         SpecError: it is no such thing.
-        UnsupportedError: it holds code (`Lambda`), which is not so much as decoded.
+        UnsupportedError: a `Bidirectional` of what is not recurrent.
     """
     kind, config = (data.get("class_name"), data.get("config")) if isinstance(data, dict) else (None, None)
     if isinstance(config, list) and kind == "Sequential":  # in Keras before 2.2.3
@@ -111,7 +154,7 @@ def read_config(data: Any, where: str) -> Saved:
     name = config.get("name", data.get("name"))
     where = f"{where}: {name!r} ({kind})" if kind not in MODELS else where
     if kind in ("Lambda", "__lambda__", "LambdaLayer"):
-        raise UnsupportedError(f"{where}: holds code, which is never run; replace it by a layer, and convert again")
+        kind, config = "Lambda", {"name": name}  # code, which is not so much as decoded
     saved = Saved(kind, where, config, nodes=_list(data.get("inbound_nodes", []), f"{where}: inbound_nodes"))
     _describe(saved)
     return saved
@@ -122,7 +165,7 @@ def _kind(name: str, module: Any) -> str:
     package, _, short = name.rpartition(">")
     if not package and isinstance(module, str) and module.split(".")[0] not in _KERAS:
         package = module
-    return f"{package}>{short}" if package and short in (*READABLE, *JOINS, *CELLS) else short
+    return f"{package}>{short}" if package and short in (*READABLE, *JOINS, *CELLS, *GRAPHS) else short
 
 
 def _describe(saved: Saved) -> None:
@@ -153,6 +196,30 @@ def _describe(saved: Saved) -> None:
         saved.leaves = ("kernel", *bias)
     elif kind == "Embedding":
         saved.leaves = ("embeddings",)
+    elif kind in GRAPHS:
+        saved.leaves = _leaves(saved, bias)
+        if kind == "MultiHeadAttention":
+            dense = dict.fromkeys(("query_dense", "key_dense", "value_dense", "output_dense"), ("kernel", *bias))
+            saved.inner = {part: Saved("EinsumDense", where, {}, leaves=leaves) for part, leaves in dense.items()}
+
+
+def _leaves(saved: Saved, bias: tuple[str, ...]) -> tuple[str, ...]:
+    """The variables of a layer of `GRAPHS`."""
+    gamma = ("gamma",) if saved.kind in NORMS and saved.get("scale", bool, True) else ()
+    beta = ("beta",) if saved.kind in NORMS and saved.get("center", bool, True) else ()
+    found = {
+        "Conv1D": ("kernel", *bias),
+        "DepthwiseConv1D": ("kernel", *bias),
+        "BatchNormalization": (*gamma, *beta, *STATISTICS[:2]),
+        "LayerNormalization": (*gamma, *beta),
+        "Normalization": () if saved.config.get("mean") is not None else STATISTICS[2:],
+        "Attention": (
+            *(("scale",) if saved.config.get("use_scale") else ()),
+            *(("concat_score_weight",) if saved.config.get("score_mode") == "concat" else ()),
+        ),
+        "AdditiveAttention": ("scale",) if saved.get("use_scale", bool, True) else (),
+    }
+    return found.get(saved.kind, ())
 
 
 def _as_cell(saved: Saved) -> None:
@@ -175,7 +242,8 @@ def _directions(saved: Saved) -> dict[str, Saved]:
         backward = read_config({**data, "config": turned}, saved.where)
     for layer in (forward, backward):
         if layer.kind not in (*LAYERS_OF_CELLS, "RNN"):
-            raise UnsupportedError(f"{layer.where}: runs both ways; only recurrent layers can")
+            code = f"; it {layer.unknown}" if layer.kind == "Lambda" else ""
+            raise UnsupportedError(f"{layer.where}: runs both ways; only recurrent layers can{code}")
     return {"forward_layer": forward, "backward_layer": backward}
 
 

@@ -88,11 +88,13 @@ def test_arguments_by_their_places(tmp_path):
     given = [{**source("h", UNITS), "name": "h"}, {**source("c", UNITS), "name": "c"}, source("m", 1)]
     rnn = node(lstm(), tensor("x"), None, tensor("m"))
     path = keras_file(tmp_path / "m.keras", functional(source(), *given, rnn, outputs=["rnn"]), cell_paths())
-    assert convert(path).metadata["conversion"]["notes"] == ["rnn: its mask comes from elsewhere; give it as `mask`"]
+    notes = convert(path).metadata["conversion"]["notes"]
+    assert notes == ["rnn: its mask comes from elsewhere; give it as `mask`", "nothing reads the input h, c: left out"]
     rnn = node(lstm(), tensor("x"), [tensor("h"), tensor("c")])
     path = keras_file(tmp_path / "m.keras", functional(source(), *given, rnn, outputs=["rnn"]), cell_paths())
     notes = convert(path).metadata["conversion"]["notes"]
-    assert notes == ["starts from states that are given: rnn.h by 'h', rnn.c by 'c'"]
+    starts = "starts from states that are given: rnn.h by 'h', rnn.c by 'c'"
+    assert notes == [starts, "nothing reads the input m: left out"]
     number = {"class_name": "__tensor__", "config": {"value": [[1.0] * UNITS] * 4, "dtype": "float32"}}
     rnn = node(lstm(), tensor("x"), initial_state=[number, number])
     path = keras_file(tmp_path / "m.keras", functional(source(), *given, rnn, outputs=["rnn"]), cell_paths())

@@ -74,13 +74,21 @@ def test_what_goes_on_is_the_final_h(path):
     np.testing.assert_array_equal(found["rnn.c"], state["rnn.c"])
 
 
-@pytest.mark.parametrize(
-    ("numbers", "word"),
-    [((2,), "c is taken"), ((2, 1), "c is taken"), ((1, 0), "y is returned beside h"), ((0, 3), "output 3")],
-)
-def test_what_of_an_lstm_has_no_equal(path, numbers, word):
-    write(path, of_lstm(*numbers), {"rnn": weights()})
-    refused(path, "'rnn'", word)
+@pytest.mark.parametrize("numbers", [(2,), (2, 1), (1, 0), (2, 0, 1)])
+def test_any_outputs_in_any_order_are_a_graph(path, numbers):
+    y, state, _ = run(path, of_lstm(0, 1, 2), {"rnn": weights()})
+    every = y, state["rnn.h"], state["rnn.c"]
+    found, _, conversion = run(path, of_lstm(*numbers), {"rnn": weights()})
+    names = [("rnn", "rnn_h", "rnn_c")[number] for number in numbers]
+    found = found if isinstance(found, dict) else {names[0]: found}
+    assert list(found) == names
+    for name, number in zip(names, numbers, strict=True):
+        np.testing.assert_array_equal(found[name], every[number])
+    assert "rnn_c: rnn.c, which the source returns" in conversion["notes"] or numbers == (1, 0)
+
+
+def test_an_output_that_is_not_there(path):
+    refused(write(path, of_lstm(0, 3), {"rnn": weights()}), "'rnn'", "output 3")
 
 
 def joined(forward, backward):
@@ -121,32 +129,51 @@ def test_both_directions(path):
 
 
 @pytest.mark.parametrize(
-    "config",
+    ("numbers", "join"),
     [
-        of_both(3, 1, join="Concatenate"),
-        of_both(2, 4, join="Concatenate"),
-        of_both(1, 2, join="Add"),
-        of_both(1, 3, join="Concatenate", axis=0),
-        of_both(0, 1, join="Concatenate", axis=1, merge_mode=None),
-        of_both(1, 2, 3, 4),
-        of_both(3, 1),
-        of_both(2),
-        of_both(1, 0, merge_mode=None),
+        ((3, 1), "Concatenate"),
+        ((2, 4), "Concatenate"),
+        ((1, 2), "Add"),
+        ((1, 2, 3, 4), None),
+        ((3, 1), None),
+        ((2,), None),
     ],
 )
-def test_what_of_both_directions_has_no_equal(path, config):
-    refused(write(path, config, {"both": BOTH}), "'both'", error=UnsupportedError)
+def test_states_of_both_directions_are_a_graph(path, numbers, join):
+    _, state, _ = run(path, of_both(0), {"both": BOTH})
+    names = ["both", *(f"both.{way}.{each}" for way in ("forward", "backward") for each in "hc")]
+    expected = [state[names[number]] for number in numbers]
+    found = run(path, of_both(*numbers, join=join), {"both": BOTH})[0]
+    if join:
+        expected = [joined(*expected)[join]]
+    found = list(found.values()) if isinstance(found, dict) else [found]
+    for one, other in zip(found, expected, strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+@pytest.mark.parametrize(
+    ("config", "word"),
+    [
+        (of_both(1, 3, join="Concatenate", axis=0), "axis 0"),
+        (of_both(0, 1, join="Concatenate", axis=1, merge_mode=None), "axis 1"),
+        (of_both(1, 0, merge_mode=None), "'both'"),
+    ],
+)
+def test_what_of_both_directions_has_no_equal(path, config, word):
+    refused(write(path, config, {"both": BOTH}), word, error=UnsupportedError)
 
 
 def test_outputs_of_several_layers(path):
     rnn, arrays = lstm("rnn", "x", return_sequences=True), {"rnn": weights(), "head": head()}
     for outputs in ([("head", 0), ("rnn", 0)], [("rnn", 0), ("head", 0)]):
-        config = model(source(), rnn, dense("head", "rnn"), outputs=outputs)
-        refused(write(path, config, arrays), "is an output too", "--part head", error=UnsupportedError)
+        y, _, _ = run(path, model(source(), rnn, dense("head", "rnn"), outputs=outputs), arrays)
+        assert list(y) == [name for name, _ in outputs]
+        np.testing.assert_allclose(y["head"], y["rnn"] @ arrays["head"]["kernel"] + arrays["head"]["bias"], atol=1e-12)
     two = lstm("two", ["rnn", 0, 0])
     rnn = lstm("rnn", "x", return_sequences=True, return_state=True)
     config = model(source(), rnn, two, outputs=[("rnn", 1), ("two", 0)])
-    refused(write(path, config, {"rnn": weights(), "two": weights(3)}), "first output is of 'rnn'", "--part two")
+    y, state, _ = run(path, config, {"rnn": weights(), "two": weights(3)})
+    np.testing.assert_array_equal(y["rnn_h"], state["rnn.h"])
     config = model(source(), rnn, two, outputs=[("two", 0), ("rnn", 2)])
     _, _, conversion = run(path, config, {"rnn": weights(), "two": weights(3)})
     assert conversion["notes"] == ["the outputs of the source are, in its order: y, rnn.c"]
