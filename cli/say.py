@@ -36,6 +36,14 @@ def conversion(metadata: dict[str, Any]) -> dict[str, Any] | None:
 
 
 def notes(conversion: dict[str, Any]) -> Iterator[str]:
-    """A line for each note, and for all that was left out of the source."""
+    """A line for each note, and for each reason why something was left out of the source.
+
+    ignored: layers/dense/vars/0, layers/dense/vars/1 and 4 more: not in the part tower
+    """
+    from rnnspec.convert.variables import some
+
     yield from (one_line(f"note: {note}") for note in conversion["notes"])
-    yield from (one_line(f"ignored: {name}: {reason}") for name, reason in conversion["ignored"].items())
+    names: dict[str, list[str]] = {}
+    for name, reason in conversion["ignored"].items():
+        names.setdefault(str(reason), []).append(name)
+    yield from (one_line(f"ignored: {some(each, most=2)}: {reason}") for reason, each in names.items())

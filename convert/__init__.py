@@ -89,7 +89,7 @@ def parts(
     source, request = Path(source), _request(config, settings)
     reader = _reader(_format(source, format, request))
     if not hasattr(reader, "parts"):
-        raise UnsupportedError(f"--parts: {source}: its format has no parts; it is taken whole")
+        raise UnsupportedError(f"--parts: {source}: of its format nothing is listed; it is taken whole")
     with _placed(source, request), np.errstate(all="ignore"):
         return reader.parts(source, request)
 

@@ -31,12 +31,13 @@ class Parts:
     """All parts of a source.
 
     `rest`: what stands before, between and after them and has no equal, with what it is: ("conv", "Conv2D"), …;
-    `whole`: whether all of it can be converted, without `--part`.
+    `whole`: whether all of it can be converted, without `--part`; `why`: where that is known, why it cannot.
     """
 
     parts: tuple[Part, ...]
     rest: tuple[tuple[str, str], ...] = field(default=())
     whole: bool = False
+    why: str = ""
 
     def lines(self) -> Iterator[str]:
         """What `rnnspec convert SOURCE --parts` prints.
@@ -46,6 +47,8 @@ class Parts:
         """
         if self.whole:
             yield "whole: all of it is converted without --part"
+        if self.why:
+            yield f"not whole: {self.why}"
         for part in self.parts:
             reads, gives = (", ".join(map(str, places)) for places in (part.reads, part.gives))
             yield f"--part {part.name}: {' → '.join(part.layers)}: reads {reads}, gives {gives}"

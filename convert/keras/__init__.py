@@ -7,16 +7,19 @@ them.
 
 from pathlib import Path
 
+from rnnspec.conventions.keras import Version
 from rnnspec.convert.keras import saved_model
 from rnnspec.convert.keras.files import read_file, read_json
 from rnnspec.convert.keras.infer import inferred
+from rnnspec.convert.keras.listing import listed
 from rnnspec.convert.keras.locate import by_order, by_path, has_variables
 from rnnspec.convert.keras.network import network_of, version_of
 from rnnspec.convert.keras.ours import as_keras, with_layers
 from rnnspec.convert.keras.saved import Saved, read_config
+from rnnspec.convert.parts import Parts
 from rnnspec.convert.request import Network, Request
 from rnnspec.convert.variables import Variables
-from rnnspec.errors import SpecError
+from rnnspec.errors import SpecError, UnsupportedError
 from rnnspec.model import Model
 
 
@@ -29,6 +32,25 @@ def read(source: Path, request: Request) -> Network:
     """
     if source.is_dir():
         return saved_model.read(source, request)
+    model, variables, version, ours = _located(source, request)
+    found = network_of(model, variables, version, request)
+    return with_layers(ours, found) if ours else found
+
+
+def parts(source: Path, request: Request) -> Parts:
+    """What is recurrent in a model, with the chain around it, and what has no equal.
+
+    Raises:
+        SpecError, UnsupportedError: as `read`, but not for what has no equal.
+    """
+    if source.is_dir():
+        raise UnsupportedError(f"--parts: {source}: of a SavedModel nothing is listed; it is taken whole")
+    model, variables, version, _ = _located(source, request)
+    return listed(model, variables, version, request)
+
+
+def _located(source: Path, request: Request) -> tuple[Saved, Variables, Version, Model | None]:
+    """The model in a file, which knows where its variables are; its Keras; an architecture of ours that says it."""
     file = read_file(source)
     variables = Variables(file.arrays, str(source))
     config, where, ours = file.config, str(source), None
@@ -46,8 +68,7 @@ def read(source: Path, request: Request) -> Network:
         by_path(model, "", variables)
     else:
         _by_group(model, file.groups, where != str(source), str(source), request)
-    found = network_of(model, variables, version, request)
-    return with_layers(ours, found) if ours else found
+    return model, variables, version, ours
 
 
 def _by_group(model: Saved, groups: dict[str, list[str]], apart: bool, source: str, request: Request) -> None:

@@ -10,19 +10,37 @@ from rnnspec.errors import UnsupportedError
 from rnnspec.layers import Attention, Scale
 
 
-def dot(saved: Saved, places: Places, cells: Cells, query: Value, keys: Value, values: Value) -> Value:
-    """`Attention`: q · k, `scale` times that (a number), or w Σ tanh(scale · (q + k)).
+def attended(saved: Saved, data: list[Value], places: Places, cells: Cells) -> Value:
+    """A layer of `KINDS`: of a query, values, and keys where these are others.
 
     Raises:
-        UnsupportedError: causal.
+        SpecError: a variable is missing or of another shape.
+        UnsupportedError: a mask comes with what it reads; ours does not have an option of it.
     """
+    values = [places.typed(value, saved) for value in data]
+    if not 2 <= len(values) <= 3:
+        raise UnsupportedError(f"{saved.where}: reads {len(values)} tensors; no equal here")
+    query, memory, keys = values[0], values[1], values[-1] if len(values) == 3 else values[1]
+    if query.time is None or any(value.time is None for value in values):
+        raise UnsupportedError(f"{saved.where}: of vectors: no equal here")
+    if masked := next((value for value in values if value.mask), None):
+        raise UnsupportedError(f"{saved.where}: a mask comes with {masked.of!r}: no equal here; leave mask_zero out")
+    for value in (memory, keys):
+        places.counts(value, saved.name, False)
+    if memory is not keys:
+        places.together([keys, memory], saved)
+    return KINDS[saved.kind](saved, places, cells, query, keys, memory)
+
+
+def _dot(saved: Saved, places: Places, cells: Cells, query: Value, keys: Value, values: Value) -> Value:
+    """`Attention`: q · k, `scale` times that (a number), or w Σ tanh(scale · (q + k))."""
     _check(saved, "causal")
     features, mode = query.features or 0, saved.get("score_mode", str, "dot")
     scale = cells.take(saved, "scale").reshape(()) if "scale" in saved.variables else None
     name = places.name(saved)
-    if mode == "dot" and scale is None:
-        return places.add(Attention(name=name, score="dot"), {}, query, keys, values)
     if mode == "dot":
+        if scale is None:
+            return places.add(Attention(name=name, score="dot"), {}, query, keys, values)
         kernel = np.eye(features, dtype=np.float32)[None] * scale
         return places.add(Attention(name=name, score="general"), {"kernel": kernel}, query, keys, values)
     if mode != "concat":
@@ -36,8 +54,8 @@ def dot(saved: Saved, places: Places, cells: Cells, query: Value, keys: Value, v
     return places.add(layer, {"scale": np.full((1, features), weight)}, query, keys, values)
 
 
-def additive(saved: Saved, places: Places, cells: Cells, query: Value, keys: Value, values: Value) -> Value:
-    """`AdditiveAttention`: scale · tanh(q + k), scale (features,). Raises UnsupportedError: causal."""
+def _additive(saved: Saved, places: Places, cells: Cells, query: Value, keys: Value, values: Value) -> Value:
+    """`AdditiveAttention`: scale · tanh(q + k), scale (features,)."""
     _check(saved, "causal")
     features = query.features or 0
     scale = cells.take(saved, "scale", features) if "scale" in saved.variables else np.ones(features, np.float32)
@@ -45,12 +63,8 @@ def additive(saved: Saved, places: Places, cells: Cells, query: Value, keys: Val
     return places.add(layer, {"scale": scale[None]}, query, keys, values)
 
 
-def multi_head(saved: Saved, places: Places, cells: Cells, query: Value, keys: Value, values: Value) -> Value:
-    """`MultiHeadAttention`: dense layers before and after, kernels (inputs, heads, size) and (heads, size, outputs).
-
-    Raises:
-        UnsupportedError: with a gate, a sliding window, or over other axes than time.
-    """
+def _multi_head(saved: Saved, places: Places, cells: Cells, query: Value, keys: Value, values: Value) -> Value:
+    """`MultiHeadAttention`: dense layers before and after, kernels (inputs, heads, size) and (heads, size, outputs)."""
     _check(saved, "use_gate", "sliding_window")
     name, heads = places.name(saved), saved.size("num_heads")
     if saved.config.get("attention_axes") not in (None, [1], (1,), 1):
@@ -83,3 +97,6 @@ def _check(saved: Saved, *options: str) -> None:
 
 def _is_size(shape: object) -> bool:
     return type(shape) is int or (isinstance(shape, list | tuple) and len(shape) == 1)
+
+
+KINDS = {"MultiHeadAttention": _multi_head, "Attention": _dot, "AdditiveAttention": _additive}

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from rnnspec.convert.keras.graph import Call, KerasTensor, calls
+from rnnspec.convert.keras.graph import Call, KerasTensor, calls, check_once
 from rnnspec.convert.keras.outputs import handed_on, outputs
 from rnnspec.convert.keras.path import around, in_one, needed, returned, takers, whole
 from rnnspec.convert.keras.saved import ACTIVATIONS, GRAPHS, JOINS, MODELS, READABLE, RECURRENT, Saved
@@ -159,6 +159,8 @@ def chain_of(model: Saved, part: str | None = None) -> Chain:
 
 def _chain(model: Saved, part: str | None, wanted: list[int] | None) -> Chain:
     """`wanted`: the numbers of the outputs of a model inside of a model that are used; None: all."""
+    if part is None:
+        check_once(model)
     all_calls = calls(model)
     ends = returned(model, all_calls, wanted)
     graph = needed(model, all_calls, ends)

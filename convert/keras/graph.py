@@ -95,17 +95,22 @@ def ends_of(model: Saved, found: Mapping[tuple[str, int], Call]) -> list[KerasTe
 
 
 def calls(model: Saved) -> dict[str, Call]:
-    """The layers of a model by name, with how each is called; a Sequential's one after the other.
+    """The layers of a model by name, with how each is called first; a Sequential's one after the other.
 
     Raises:
         SpecError: a name is used twice, or a tensor is of no layer.
-        UnsupportedError: a layer is called more than once.
     """
-    every = every_call(model)
+    found: dict[str, Call] = {}
+    for (name, _), call in every_call(model).items():
+        found.setdefault(name, call)
+    return found
+
+
+def check_once(model: Saved) -> None:
+    """Raise UnsupportedError where a layer is called more than once."""
     for layer in model.inner.values():
         if len(layer.nodes) > 1:
-            raise UnsupportedError(f"{layer.where}: is called {len(layer.nodes)} times; shared layers have no equal")
-    return {name: call for (name, _), call in every.items()}
+            raise UnsupportedError(f"{layer.where}: is called {len(layer.nodes)} times: no chain")
 
 
 def _call(layer: Saved, node: Any) -> Call:

@@ -97,10 +97,7 @@ class Layers:
         elif kind in ACTIVATIONS:
             self._activation(link, saved)
         elif kind != "InputLayer":
-            known = ", ".join((*RECURRENT, "Embedding", "Masking", "Dense", "TimeDistributed", "Dropout", "Activation"))
-            raise UnsupportedError(
-                f"{saved.where}: {saved.unknown}; there are {known}, and --parts lists what can be taken without it"
-            )
+            raise UnsupportedError(f"{saved.where}: {saved.unknown}; --parts lists what can be taken without it")
 
     def _dropout(self, link: Link, saved: Saved) -> None:
         rate = saved.get("rate", (int, float))

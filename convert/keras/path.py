@@ -103,6 +103,8 @@ def around(graph: dict[str, Call], taking: dict[str, list[str]], name: str, part
     names, inside = [name], {name}
 
     def fits(before: str, after: str, new: str) -> bool:
+        if len(graph[before].layer.nodes) > 1 or len(graph[after].layer.nodes) > 1:
+            return False
         if new in inside or graph[before].layer.kind == "InputLayer" or _before(graph[after]) != before:
             return False
         data = graph[after].data

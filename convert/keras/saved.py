@@ -67,6 +67,8 @@ GRAPHS = {  # what a graph has besides → what the configuration of Keras's own
     "Sum": "axis",
     "Identity": "name",
 } | dict.fromkeys((*NOISE, *FUNCTIONS), "name")
+# What a mask is made of, where Keras 3 writes down how one comes from others
+MASKS = ("NotEqual", "Any", "LogicalOr", "LogicalAnd", "ExpandDims", "ConvertToTensor", "Concatenate", "ZerosLike")
 OPERATIONS = ("GetItem", "Mean", "Max", "Sum", *FUNCTIONS)
 NORMS = ("BatchNormalization", "LayerNormalization")
 STATISTICS = ("moving_mean", "moving_variance", "mean", "variance")  # which no training makes

@@ -6,15 +6,13 @@ from rnnspec.convert.keras.cells import Cells
 from rnnspec.convert.keras.graph import Call, KerasTensor, ends_of, every_call, tensors
 from rnnspec.convert.keras.nodes import Nodes
 from rnnspec.convert.keras.places import Places, Value
-from rnnspec.convert.keras.saved import GRAPHS, JOINS, MODELS, OPERATIONS, READABLE, Saved
+from rnnspec.convert.keras.saved import GRAPHS, JOINS, MASKS, MODELS, OPERATIONS, READABLE, Saved
 from rnnspec.convert.names import valid
 from rnnspec.convert.request import Network
 from rnnspec.errors import SpecError, UnsupportedError
 from rnnspec.layers import Activation
 
 _Call = tuple[str, int]  # a layer, and which of its calls
-# What a mask is made of, where Keras 3 writes down how one comes from others
-_MASKS = ("NotEqual", "Any", "LogicalOr", "LogicalAnd", "ExpandDims", "ConvertToTensor", "Concatenate", "ZerosLike")
 
 
 class Walk:
@@ -157,7 +155,7 @@ class Walk:
             source = graph[made.data[0].layer, made.data[0].call].layer if made.data else None
             if kind == "NotEqual" and source and source.kind == "InputLayer" and len(numbers) == len(made.data) == 1:
                 found.add((valid(source.name).replace("-", "_"), float(numbers[0])))
-            elif kind in _MASKS[1:]:
+            elif kind in MASKS[1:]:
                 waiting += made.data if kind != "ZerosLike" else []
             else:
                 raise UnsupportedError(

@@ -9,26 +9,15 @@ from rnnspec.convert.keras.saved import Saved
 from rnnspec.errors import SpecError, UnsupportedError
 from rnnspec.layers import Convolution, Pool
 
-KINDS = ("Conv1D", "DepthwiseConv1D", "MaxPooling1D", "AveragePooling1D")
 
-
-def read(saved: Saved, value: Value, places: Places, cells: Cells) -> Value:
-    """A layer of `KINDS`.
+def convolution(saved: Saved, value: Value, places: Places, cells: Cells) -> Value:
+    """`Conv1D`, `DepthwiseConv1D`.
 
     Raises:
         SpecError: a variable is missing or of another shape; an option has an impossible value.
         UnsupportedError: ours does not have that option.
     """
-    if saved.config.get("data_format") not in (None, "channels_last"):
-        raise UnsupportedError(f"{saved.where}: data_format={saved.config['data_format']!r}: no equal here")
-    if value.time is None:
-        raise SpecError(f"{saved.where}: reads a vector; no Keras makes that")
-    if saved.kind.endswith("Pooling1D"):
-        return _pool(saved, value, places)
-    return _convolution(saved, value, places, cells)
-
-
-def _convolution(saved: Saved, value: Value, places: Places, cells: Cells) -> Value:
+    _check(saved, value, places)
     width, stride, dilation = _size(saved, "kernel_size"), _size(saved, "strides", 1), _size(saved, "dilation_rate", 1)
     features = value.features or 0
     if saved.kind == "DepthwiseConv1D":  # kernel (width, inputs, multiplier)
@@ -55,13 +44,29 @@ def _convolution(saved: Saved, value: Value, places: Places, cells: Cells) -> Va
     return _counted(places.add(layer, weights, value), value, layer)
 
 
-def _pool(saved: Saved, value: Value, places: Places) -> Value:
+def pool(saved: Saved, value: Value, places: Places, cells: Cells) -> Value:
+    """`MaxPooling1D`, `AveragePooling1D`.
+
+    Raises:
+        SpecError: an option has an impossible value.
+        UnsupportedError: ours does not have that option.
+    """
+    _check(saved, value, places)
     width = _size(saved, "pool_size", 2)
     stride = _size(saved, "strides", width)
     padding, before = _padding(saved, value, width, stride)
     how: Any = "max" if saved.kind == "MaxPooling1D" else "mean"
     layer = Pool(name=places.name(saved), how=how, width=width, stride=stride, padding=padding, before=before)
     return _counted(places.add(layer, {}, value), value, layer)
+
+
+def _check(saved: Saved, value: Value, places: Places) -> None:
+    """Raise SpecError, UnsupportedError: it reads no sequence, or one with features before time; it knows no mask."""
+    if saved.config.get("data_format") not in (None, "channels_last"):
+        raise UnsupportedError(f"{saved.where}: data_format={saved.config['data_format']!r}: no equal here")
+    if value.time is None:
+        raise SpecError(f"{saved.where}: reads a vector; no Keras makes that")
+    places.counts(value, saved.name, False)
 
 
 def _padding(saved: Saved, value: Value, span: int, stride: int) -> tuple[Any, int | None]:
@@ -97,3 +102,11 @@ def _size(saved: Saved, name: str, default: int | None = None) -> int:
     if type(found) is not int or found < 1:
         raise SpecError(f"{saved.where}: {name}: expected a number from 1, found {saved.config.get(name)!r}")
     return found
+
+
+KINDS = {
+    "Conv1D": convolution,
+    "DepthwiseConv1D": convolution,
+    "MaxPooling1D": pool,
+    "AveragePooling1D": pool,
+}

@@ -34,15 +34,15 @@ def weights_among(
             ignored[name] = "what a moving average needs to correct its start"
         elif re.fullmatch(rf"{_AVERAGE}(_\d+)?", slot):
             averages[name] = owner(stem, arrays, array.shape) or stem
-        elif _SLOTS.fullmatch(slot) and (variable := owner(stem, arrays, array.shape)):
-            ignored[name] = f"optimiser slot of {variable}"
+        elif _SLOTS.fullmatch(slot) and owner(stem, arrays, array.shape):
+            ignored[name] = "an optimiser's slot"
         elif array.ndim == 0:
             ignored[name] = _scalar(slot)
     if request.look("ema"):
         without = averaged(kept, averages, request, where)
     else:
         without = []
-        ignored |= {name: f"moving average of {variable}: --ema takes it" for name, variable in averages.items()}
+        ignored |= dict.fromkeys(averages, "a moving average: --ema takes it")
         if averages and not set(averages.values()) & set(arrays):
             raise SpecError(f"{where}: it holds moving averages in place of the variables; --ema takes them")
     return kept, ignored, without

@@ -68,7 +68,9 @@ def twins() -> None:
     """One model, called with two inputs, and a vector beside."""
     one, two, age = keras.Input((8, 4), name="one"), keras.Input((8, 4), name="two"), keras.Input((3,), name="age")
     inside = keras.Input((8, 4))
-    tower = keras.Model(inside, layers.SimpleRNN(5, go_backwards=True, name="rnn")(layers.Dense(6)(inside)), name="tower")
+    tower = keras.Model(
+        inside, layers.SimpleRNN(5, go_backwards=True, name="rnn")(layers.Dense(6)(inside)), name="tower"
+    )
     near = layers.Multiply(name="near")([tower(one), tower(two)])
     out = layers.Dense(2, activation="sigmoid", name="out")(layers.Concatenate(name="all")([near, age]))
     inputs = {"one": floats(2, 8, 4), "two": floats(2, 8, 4), "age": floats(2, 3)}
@@ -106,7 +108,14 @@ def behind_code() -> None:
     y = layers.LSTM(4, return_sequences=True, name="rnn")(layers.Dense(3, name="before")(code))
     end = layers.Lambda(lambda x: x + 1, name="more")(layers.Dense(2, name="after")(y))
     given = floats(3, 6, 5)
-    case("behind_code", _Around(keras.Model(x, end), -1.0), {"x": given * 2}, "a part between Lambdas", given=[given], part="rnn")
+    case(
+        "behind_code",
+        _Around(keras.Model(x, end), -1.0),
+        {"x": given * 2},
+        "a part between Lambdas",
+        given=[given],
+        part="rnn",
+    )
 
 
 class _Around:
