@@ -15,6 +15,7 @@ WRITERS = {
     "torch": "rnnspec.convert.torch.write",
     "keras": "rnnspec.backends.tensorflow.write",  # its layers are live ones, which Keras saves
     "flax": "rnnspec.convert.flax.write",
+    "rtneural": "rnnspec.convert.arrays.write",
 }
 
 
@@ -22,7 +23,7 @@ WRITERS = {
 @click.argument("source", type=FILE)
 @click.option("-o", "--output", "target", type=FILE, metavar="MODEL", help="The file to write.")
 @click.option("--from", "format", metavar="FORMAT",
-              help="torch, keras, tf1, onnx or flax; recognised by the contents if left out.")  # fmt: skip
+              help="torch, keras, tf1, onnx, flax or arrays; recognised by the contents if left out.")  # fmt: skip
 @click.option("--to", "to", type=click.Choice([*WRITERS]),
               help="SOURCE is a model file of ours: write it for the stock layers of that framework.")  # fmt: skip
 @click.option("--config", type=FILE, metavar="FILE",
@@ -52,7 +53,8 @@ def convert(
     listed: bool,
     **options: Any,
 ) -> None:
-    """Turn SOURCE, a model of TensorFlow 1, Keras, PyTorch, ONNX or Flax, into MODEL, or say why it cannot be."""
+    """Turn SOURCE, a model of TensorFlow 1, Keras, PyTorch, ONNX, Flax or RTNeural, or plain arrays, into MODEL, or say
+    why it cannot be."""
     if listed:
         list_parts(source, format, target, pairs, options | {"to": to})
         return

@@ -44,6 +44,8 @@ def format_of(source: Path) -> str:
         return "keras"
     if head.startswith(b"PK"):
         return _zip(source)
+    if head[:1] in (b"{", b"[") and source.suffix == ".json":
+        return "arrays"
     if head[8:9] == b"{":
         with reading(source), source.open("rb") as file:
             header = file.read(min(limits.JSON_BYTES, 8 + int.from_bytes(head[:8], "little")))

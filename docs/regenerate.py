@@ -17,7 +17,7 @@ from pathlib import Path
 from rnnspec.report.picture import draw, errors, mistakes
 
 ROOT = Path(__file__).parents[1]
-DOCUMENTS = ("README.md", "SECURITY.md", "benchmarks/README.md", "docs/GRAPHS.md")
+DOCUMENTS = ("README.md", "SECURITY.md", "benchmarks/README.md", "docs/GRAPHS.md", "docs/ARRAYS.md")
 BLOCK = re.compile(r"(<!-- output of: (?P<command>.+?) -->\n```text\n).*?(?=```\n)", re.S)
 EXAMPLE = re.compile(r"```python\n(?P<code>.*?)```\n+```text\n(?P<output>.*?)```", re.S)
 

@@ -97,7 +97,7 @@ def arrays(path: str | os.PathLike) -> dict[str, np.ndarray]:
             key = name.removesuffix(".npy")
             if key in found:
                 raise SpecError(f"{path}: array {quoted(key)} is there twice; save it again")
-            found[key] = _array(member(archive, name, path), f"{path}: array {quoted(key)}")
+            found[key] = array(member(archive, name, path), f"{path}: array {quoted(key)}")
     return found
 
 
@@ -110,8 +110,12 @@ _HEADER = {
 _NUMBER = re.compile(r"\d+")
 
 
-def _array(data: bytes, where: str) -> np.ndarray:
-    """One .npy file (numpy/lib/format.py): magic, version, size of the header, header, numbers."""
+def array(data: bytes, where: str) -> np.ndarray:
+    """One .npy file (numpy/lib/format.py): magic, version, size of the header, header, numbers.
+
+    Raises:
+        SpecError: it is none, damaged, or of something else than numbers; the message begins with `where`.
+    """
     if data[:6] != b"\x93NUMPY" or data[6:7] not in (b"\x01", b"\x02", b"\x03"):
         raise SpecError(f"{where}: not an array; write it with numpy.savez")
     start = 10 if data[6] == 1 else 12

@@ -62,11 +62,22 @@ def read(source: Path, request: Request) -> Network:
             if name.endswith("num_batches_tracked"):
                 variables.ignore(name, "counts the batches of training")
         return network
+    return chain_in(variables, request, ordered)
+
+
+def chain_in(variables: Variables, request: Request, ordered: bool) -> Network:
+    """The chain of layers that a state dict is; `ordered`: whether its order says something.
+
+    Raises:
+        SpecError: no layer takes a variable; a shape is impossible; the order cannot be read off.
+        UnsupportedError: weights in pieces that are not understood; the names speak against a chain.
+    """
     blocks, ours, rest = found(variables, request)
     if rest:
         fix = "--config gives the whole architecture, --part what is before or behind them, --ignore leaves them out"
-        raise SpecError(f"{source}: no layer uses {said(rest)}: a state dict does not say where they stand; {fix}")
-    layers = chain.chained(blocks, ours, request, str(source), ordered)
+        where = f"no layer uses {said(rest)}: a state dict does not say where they stand"
+        raise SpecError(f"{variables.where}: {where}; {fix}")
+    layers = chain.chained(blocks, ours, request, variables.where, ordered)
     return Network(assumed(layers, request), chain.inputs(layers), variables)
 
 

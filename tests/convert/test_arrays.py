@@ -1,0 +1,221 @@
+"""Plain arrays: what a map says of them, what files may hold, RTNeural's JSON in and out."""
+
+import json
+import pickle
+
+import numpy as np
+import pytest
+
+from rnnspec import GRU, LSTM, RNN, Checkpoint, Dense, Embedding, Model, Recurrent, Stack, UnsupportedError
+from rnnspec.convert import convert
+from rnnspec.convert.arrays.files import flat
+from rnnspec.convert.arrays.maps import CONVENTIONS
+from rnnspec.convert.arrays.write import write
+from rnnspec.errors import SpecError
+from rnnspec.ops import scope
+from rnnspec.reference import Net
+
+from ..golden.case import DATA
+
+RNG = np.random.default_rng(0)
+OWN = DATA / "own" / "arrays"
+MODEL = {"inputs": 3, "layers": [{"type": "recurrent", "name": "rnn", "cell": {"type": "rnn", "units": 2}}]}
+ARRAYS = {"w": np.ones((2, 3), "f"), "u": np.ones((1, 2, 2), "f"), "b": np.ones(4, "f")}
+RIGHT = {
+    "kernel": {"array": "w", "shape": [1, 2, 3]},
+    "recurrent_kernel": "u",
+    "bias": {"array": "b", "part": [0, 2], "shape": [1, 2]},
+}
+
+
+def filled(model, seed=0):
+    rng = np.random.default_rng(seed)
+    return Checkpoint(model, {n: rng.standard_normal(s).astype("f") for n, s in model.parameters().items()})
+
+
+def mapped(folder, arrays, layers, model=MODEL, **more):
+    np.savez(folder / "a.npz", **arrays)
+    (folder / "map.json").write_text(json.dumps({"model": model, "layers": layers} | more), encoding="utf-8")
+    return convert(folder / "a.npz", arrays=folder / "map.json")
+
+
+def theirs(kind, convention, cell, weights):
+    """The arrays of a cell in a convention, and the options that say what they do not."""
+    found = kind.to_theirs(dict(weights))
+    options = {"reset_after": cell.reset_after} if convention in ("keras", "cudnn") and isinstance(cell, GRU) else {}
+    return {name: np.asarray(array) for name, array in found.items()}, options
+
+
+@pytest.mark.parametrize(
+    ("convention", "cell"),
+    [(name, cell) for name, kinds in CONVENTIONS.items() for cell in kinds if cell in (RNN, LSTM, GRU)],
+)
+def test_every_convention_both_ways(tmp_path, convention, cell):
+    if cell is GRU:
+        cell = GRU(units=4, reset_after=convention not in ("tf1", "haiku"))
+    else:
+        cell = cell(units=4, activation="relu") if (convention, cell) == ("haiku", RNN) else cell(units=4)
+    model = Model(inputs=3, layers=[Recurrent(name="rnn", cell=Stack(cells=(cell,)), direction="bidirectional")])
+    checkpoint = filled(model)
+    arrays, layers = {}, {}
+    for way in ("forward", "backward"):
+        weights = scope(checkpoint.weights, f"rnn.{way}.cells.0")
+        found, options = theirs(CONVENTIONS[convention][type(cell)], convention, cell, weights)
+        layers[f"rnn.{way}.cells.0"] = {"convention": convention, **{name: f"{way}/{name}" for name in found}}
+        if options and "bias" not in found:
+            layers[f"rnn.{way}.cells.0"]["options"] = options
+        if convention == "onnx" and isinstance(cell, GRU):
+            layers[f"rnn.{way}.cells.0"]["options"] = {"linear_before_reset": True}
+        arrays |= {f"{way}/{name}": array for name, array in found.items()}
+    back = mapped(tmp_path, arrays, layers, json.loads(model.to_json()))
+    for name, array in checkpoint.weights.items():
+        np.testing.assert_allclose(back.weights[name], array, atol=1e-6, err_msg=name)
+
+
+def test_pieces(tmp_path):
+    arrays = ARRAYS | {"b": RNG.standard_normal(4).astype("f"), "w": RNG.standard_normal((3, 2)).astype("f")}
+    layers = {
+        "rnn": RIGHT
+        | {
+            "kernel": {"array": "w", "transpose": True, "shape": [1, 2, 3]},
+            "bias": {"join": [{"array": "b", "part": [1, 4]}, {"array": "b", "part": [3, 4]}], "shape": [1, 2]},
+            "recurrent_kernel": {"zeros": [1, 2, 2]},
+        }
+    }
+    with pytest.raises(SpecError, match=r"no layer uses part \[0, 4\] of 'b'"):
+        mapped(tmp_path, arrays, layers)
+    layers["rnn"]["bias"]["join"] = [{"array": "b", "part": [k, 4]} for k in (3, 1)]
+    layers["rnn"]["recurrent_kernel"] = {
+        "join": [{"array": "b", "part": [k, 4], "shape": [1, 1, 1]} for k in (0, 2)] * 2
+    }
+    layers["rnn"]["recurrent_kernel"] |= {"axis": 1, "shape": [1, 2, 2]}
+    with pytest.raises(SpecError, match="no layer uses u"):
+        mapped(tmp_path, arrays, layers)
+    found = mapped(tmp_path, arrays, layers, ignore={"u": "of another model"})
+    np.testing.assert_array_equal(found.weights["rnn.kernel"][0], arrays["w"].T)
+    np.testing.assert_array_equal(found.weights["rnn.bias"][0], arrays["b"][[3, 1]])
+    np.testing.assert_array_equal(found.weights["rnn.recurrent_kernel"].ravel(), arrays["b"][[0, 2, 0, 2]])
+    assert found.metadata["conversion"]["ignored"] == {"u": "of another model"}
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"kernel": "W"}, "no array 'W'; there are b, u, w"),
+        ({"kernel": "w"}, r"kernel: expected shape \(1, 2, 3\), found \(2, 3\)"),
+        ({"kernel": {"array": "w", "by": 2}}, "kernel: .*`by`"),
+        ({"kernel": {"array": "w", "zeros": [2]}}, "expected one of array, join and zeros"),
+        ({"kernel": {"array": "w", "transpose": [0, 0]}}, r"transpose: \[0, 0\] for 2 axes"),
+        ({"kernel": {"array": "w", "shape": [7]}}, r"shape: \[7\] of \(2, 3\)"),
+        ({"kernel": {"array": "w", "part": [2, 2]}}, r"part: \[2, 2\] of \(2, 3\) along axis 0"),
+        ({"kernel": {"join": ["w", "b"]}}, "join: arrays of"),
+        ({"weight": "w"}, "weight: expected one of kernel, recurrent_kernel, bias"),
+        ({"convention": "caffe"}, "convention: expected one of torch, keras"),
+        ({"convention": "cudnn"}, "a RNN; cudnn has LSTM, GRU"),
+        ({"convention": "torch"}, "'kernel': RNN takes weight_ih"),
+        ({"options": {"forget_bias": 1}}, "options: only with a convention"),
+    ],
+)
+def test_a_wrong_map_is_refused(tmp_path, change, message):
+    with pytest.raises((SpecError, UnsupportedError), match=message):
+        mapped(tmp_path, ARRAYS, {"rnn": RIGHT | change})
+
+
+def test_a_map_of_other_layers_is_refused(tmp_path):
+    with pytest.raises(SpecError, match="'lstm' is no layer of the model"):
+        mapped(tmp_path, ARRAYS, {"rnn": RIGHT, "lstm": {}})
+    with pytest.raises(SpecError, match="bias not said"):
+        mapped(tmp_path, ARRAYS, {"rnn": {k: v for k, v in RIGHT.items() if k != "bias"}})
+    with pytest.raises(SpecError, match="ignore: 'q'"):
+        mapped(tmp_path, ARRAYS, {"rnn": RIGHT}, ignore={"q": ""})
+    with pytest.raises(SpecError, match="found neither"):
+        mapped(tmp_path, ARRAYS, {"rnn": RIGHT}, model=None)
+
+
+def test_arrays_under_names_from_every_file(tmp_path):
+    nest = {"a": {"w": [[1, 2.5]]}, "list": [[1.0, 2.0], [3.0]], "n": 3}
+    found = flat(nest, "f")
+    assert {name: array.shape for name, array in found.items()} == {
+        "a/w": (1, 2),
+        "list/0": (2,),
+        "list/1": (1,),
+        "n": (),
+    }
+    assert found["a/w"].dtype == np.float32
+    assert flat({"x": [0.1]}, "f")["x"].dtype == np.float64
+    for bad in ({"a": "text"}, {"a": []}, {"a": [[1], ["b"]]}, {"a": None}, {"a": [True]}):
+        with pytest.raises(SpecError, match="expected arrays of numbers"):
+            flat(bad, "f")
+    with pytest.raises(SpecError, match="'a/b' is there twice"):
+        flat({"a/b": [1.0], "a": {"b": [2.0]}}, "f")
+    said = tmp_path / "map.json"
+    said.write_text(json.dumps({"model": MODEL, "layers": {"rnn": {**RIGHT, "bias": {"array": "b", "shape": [1, 2]}}}}))
+    arrays = ARRAYS | {"b": np.arange(2, dtype="f")}
+    (tmp_path / "folder").mkdir()
+    for name, array in arrays.items():
+        np.save(tmp_path / "folder" / f"{name}.npy", array)
+    (tmp_path / "a.json").write_text(json.dumps({name: array.tolist() for name, array in arrays.items()}))
+    for protocol in (2, 5):
+        (tmp_path / f"{protocol}.pkl").write_bytes(pickle.dumps(arrays, protocol))
+    for name in ("folder", "a.json", "2.pkl", "5.pkl"):
+        weights = convert(tmp_path / name, arrays=said).weights
+        np.testing.assert_array_equal(weights["rnn.bias"], [[0, 1]])
+        assert weights["rnn.kernel"].shape == (1, 2, 3)
+
+
+class Evil:
+    def __reduce__(self):
+        return print, ("executed",)
+
+
+def test_nothing_of_a_pickle_is_executed(tmp_path, capsys):
+    (tmp_path / "a.pkl").write_bytes(pickle.dumps({"w": Evil()}))
+    with pytest.raises(SpecError, match="'w': expected arrays of numbers"):
+        convert(tmp_path / "a.pkl", arrays="haiku")
+    assert capsys.readouterr().out == ""
+
+
+def test_rtneural_both_ways(tmp_path):
+    source = convert(OWN / "rtneural" / "model.json")
+    assert write(source, tmp_path / "back.json") == []
+    back = convert(tmp_path / "back.json")
+    x = RNG.standard_normal((2, 9, 2))
+    np.testing.assert_allclose(Net(back, "float64")(x)[0], Net(source, "float64")(x)[0], atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("model", "message"),
+    [
+        (Model(layers=[Embedding(name="e", vocabulary=3, units=2)]), "one input of features"),
+        (Model(inputs=3, layers=[Recurrent(name="r", cell=RNN(units=2))]), "layer 'r': RTNeural has no RNN"),
+        (Model(inputs=3, layers=[Recurrent(name="r", cell=GRU(units=2, reset_after=False))]), "reset_after=False"),
+        (Model(inputs=3, layers=[Recurrent(name="r", cell=LSTM(units=2), direction="backward")]), "direction="),
+        (Model(inputs=3, layers=[Dense(name="d", units=2, activation="softplus")]), "no activation 'softplus'"),
+    ],
+)
+def test_what_rtneural_has_not_is_refused(tmp_path, model, message):
+    with pytest.raises(UnsupportedError, match=message):
+        write(filled(model), tmp_path / "m.json")
+
+
+def entry(**changes):
+    return {"type": "dense", "activation": "", "shape": [None, None, 1], "weights": [[[1.0], [2.0]], [0.5]]} | changes
+
+
+@pytest.mark.parametrize(
+    ("layer", "message"),
+    [
+        (entry(type="conv2d"), "type 'conv2d': no equal"),
+        (entry(activation="prelu"), "activation 'prelu'"),
+        (entry(weights=[[[1.0]], [0.5]]), "weights for 2 features"),
+        (entry(weights=[[[1.0], [2.0]]]), "expected arrays of"),
+        (entry(weights=[[[1.0], [2.0, 3.0]], [0.5]]), "rows of one length"),
+        (entry(shape=[None, None, 4]), "are of 1 features"),
+    ],
+)
+def test_other_json_of_rtneural_is_refused(tmp_path, layer, message):
+    (tmp_path / "m.json").write_text(json.dumps({"in_shape": [None, None, 2], "layers": [layer]}))
+    with pytest.raises((SpecError, UnsupportedError), match=message):
+        convert(tmp_path / "m.json")
+    (tmp_path / "m.json").write_text(json.dumps({"in_shape": [None, None, 2], "layers": [entry()]}))
+    assert convert(tmp_path / "m.json").weights["dense.kernel"].tolist() == [[1.0, 2.0]]
