@@ -23,6 +23,7 @@ import onnx
 from rnnspec.convert.onnx import files, ours, sizes
 from rnnspec.convert.onnx.graph import RECURRENT, Graph, Node
 from rnnspec.convert.onnx.network import chain, select
+from rnnspec.convert.onnx.quantised import dequantised
 from rnnspec.convert.onnx.refusals import refuse
 from rnnspec.convert.onnx.streams import Misfit, Unclear
 from rnnspec.convert.onnx.trace import Trace
@@ -60,7 +61,7 @@ def _read(
     if written := ours.written(model, where):
         del model
         return ours.read(written, where)
-    graph = Graph(model, where, constants)
+    graph = Graph(dequantised(model, where, request), where, constants)
     outputs = select(graph, request.look("part"))
     nodes, needed = graph.leading_to(outputs)
     refuse(graph, nodes)
