@@ -37,7 +37,8 @@ def at_inference(checkpoint: Checkpoint, whose: str) -> tuple[Checkpoint, list[s
         if (changed.cell, changed.backward_cell) != (layer.cell, layer.backward_cell):
             notes.append(f"{layer.name}: its dropout is left out: outside training it is the identity")
         if layer.padded_output == "hold" and layer.return_sequences:
-            notes.append(f"{layer.name}: at padded steps its output is the last valid one; {whose} gives 0 there")
+            held = "at padded steps its output is the last valid one"
+            notes.append(f"{layer.name}: {held}; {whose} gives 0 there; where no step is padded it is the same")
         layers[k] = changed
     model = replace(checkpoint.model, layers=layers)
     return Checkpoint(model, checkpoint.weights, checkpoint.metadata, checkpoint.allow_nonfinite), notes

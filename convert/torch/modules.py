@@ -1,5 +1,6 @@
 """Which of torch's stock modules hold a model, without torch: what `to_native` and `--to torch` share."""
 
+import keyword
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from typing import Any
@@ -11,14 +12,15 @@ from rnnspec.checkpoint import Checkpoint
 from rnnspec.conventions import torch
 from rnnspec.convert.outward import at_inference, check_said, unstacked
 from rnnspec.errors import UnsupportedError
-from rnnspec.layers import Dense, Dropout, Embedding, Layer, Recurrent
+from rnnspec.layers import Convolution, Dense, Dropout, Embedding, Layer, Norm, Recurrent
 from rnnspec.ops import grouped, scope, under
 
 
 @dataclass
 class Stock:
     """A module of torch for one layer of ours, or for several recurrent ones: its class in `torch.nn`, arguments, and
-    state dict.
+    state dict. `kind` is empty where a layer needs no module, or has parameters that no module of torch has: then
+    `state` holds those.
     """
 
     name: str
@@ -26,6 +28,7 @@ class Stock:
     arguments: dict[str, Any]
     state: dict[str, np.ndarray]
     layer: Layer  # the last one
+    initial: dict[str, np.ndarray] = field(default_factory=dict)  # learned states, under `name_initial`
 
 
 @dataclass
@@ -41,7 +44,10 @@ class Modules:
         """The state dict of `to_native(checkpoint)`."""
         if self.bare:
             return self.each[0].state
-        return {name: array for module in self.each for name, array in under(module.name, module.state).items()}
+        found: dict[str, np.ndarray] = {}
+        for module in self.each:
+            found |= under(module.name, module.state) | under(f"{module.name}_initial", module.initial)
+        return found
 
 
 def modules(checkpoint: Checkpoint) -> Modules:
@@ -56,13 +62,74 @@ def modules(checkpoint: Checkpoint) -> Modules:
     """
     checkpoint, notes = at_inference(checkpoint, "torch")
     checkpoint = unstacked(checkpoint, "the writer of torch's stock modules")
-    model = checkpoint.model
-    if model.padding is not None:
-        raise UnsupportedError(f"padding={model.padding}: torch's modules do not look for it; give lengths instead")
-    layers = list(model.chain())
-    for layer, _ in layers:
+    if checkpoint.model.padding is not None:
+        padding = f"padding={checkpoint.model.padding}"
+        raise UnsupportedError(f"{padding}: torch's modules do not look for it; give lengths instead")
+    for layer in checkpoint.model.layers:
         if isinstance(layer, Recurrent):
-            _check(layer)
+            _check(layer, _UNROLL)
+    return _chain(checkpoint, notes)
+
+
+def modules_of_each(checkpoint: Checkpoint) -> Modules:
+    """The modules of any graph, for a source that says what they read (`rnnspec.convert.torch.source`): those of
+    `modules` where that has any but for `Model.padding`, else one for each layer. Their names are identifiers.
+
+    Raises:
+        UnsupportedError: torch has no such layer or cell; the message names the layer and the option.
+    """
+    checkpoint, notes = at_inference(checkpoint, "torch")
+    model, weights = checkpoint.model, grouped(checkpoint.weights)
+    for name, padding in model.paddings:
+        notes.append(f"{name}: steps that hold {padding:g} alone do not count; torch's modules do not look for them")
+    if model.version == 1 and all(_in_a_row(layer) for layer in model.layers):
+        checkpoint = unstacked(checkpoint, "torch")
+        for layer in checkpoint.model.layers:
+            if isinstance(layer, Recurrent):
+                _check(layer, _UNROLL)
+        return _identified(_chain(checkpoint, notes))
+    each = []
+    for layer, features in model.chain():
+        if isinstance(layer, Recurrent):
+            _check(layer, _WRITTEN)
+            each.append(_recurrent(layer.name, [(layer, features)], weights))
+        else:
+            each.append(_plain(layer, features, weights.get(layer.name, {}), True))
+    return _identified(Modules(each, False, notes))
+
+
+def _identified(found: Modules) -> Modules:
+    """The same, each named as a module may be named in Python."""
+    taken = {*torch.ATTRIBUTES, *keyword.kwlist}
+    for module in found.each:
+        module.name = module.name.replace("-", "_")
+        while module.name in taken:
+            module.name += "_"
+        taken |= {module.name, f"{module.name}_initial"}
+    return found
+
+
+_UNROLL: dict[str, Any] = {"direction": ("forward", "bidirectional")}  # what modules in a row can say of a layer
+_WRITTEN: dict[str, Any] = {  # and what a line of Python beside them
+    "direction": None,
+    "merge": ("concat", "sum", "mul", "ave"),
+    "reverse_output": None,
+    "learned_state": None,
+    "start": None,
+    "of": None,
+}
+
+
+def _in_a_row(layer: Layer) -> bool:
+    """Whether it is no recurrent layer of which a line of Python must say more than its module."""
+    if not isinstance(layer, Recurrent):
+        return True
+    said = (layer.direction != "backward", layer.merge == "concat", not layer.reverse_output, not layer.learned_state)
+    return all(said)
+
+
+def _chain(checkpoint: Checkpoint, notes: list[str]) -> Modules:
+    layers = list(checkpoint.model.chain())
     whole = [layer for layer, _ in layers]
     taken, weights = {layer.name for layer in whole}, grouped(checkpoint.weights)
     if isinstance(whole[-1], Recurrent) and whole[-1].return_sequences and _dropout(whole) is not None:
@@ -138,27 +205,43 @@ def _recurrent(
         for prefix, end in zip(directions, ("", "_reverse"), strict=False):
             arrays = torch.CELLS[type(cell)].to_theirs(scope(weights[layer.name], prefix))
             state |= {f"{leaf}_l{k}{end}": array for leaf, array in arrays.items()}
-    return Stock(name, type(cell).__name__, arguments, state, recurrent[-1])
+    initial = scope(weights[recurrent[-1].name], "initial")
+    initial = {leaf.replace(".", "_"): array for leaf, array in initial.items()}
+    return Stock(name, type(cell).__name__, arguments, state, recurrent[-1], initial)
 
 
-def _plain(layer: Layer, inputs: int | None, weights: dict[str, np.ndarray]) -> Stock:
+def _plain(layer: Layer, inputs: Any, weights: dict[str, np.ndarray], written: bool = False) -> Stock:
+    """`written`: what has no module is said by a line of Python."""
+    state = {leaf: weights[name] for name, leaf in torch.leaves(type(layer).__name__, tuple(weights)).items()}
     if type(layer) is Embedding:
         sizes = {"num_embeddings": layer.vocabulary, "embedding_dim": layer.units}
-        return Stock(layer.name, "Embedding", sizes, {"weight": weights["embeddings"]}, layer)
+        return Stock(layer.name, "Embedding", sizes, state, layer)
     if type(layer) is Dense:
-        state = {"weight": weights["kernel"]} | ({"bias": weights["bias"]} if layer.bias else {})
         arguments = {"in_features": inputs, "out_features": layer.units, "bias": layer.bias}
         return Stock(layer.name, "Linear", arguments, state, layer)
     if type(layer) is Dropout:
         return Stock(layer.name, "Dropout", {"p": layer.rate}, {}, layer)
-    raise UnsupportedError(f"layer {layer.name!r}: torch has no {type(layer).__name__}")
+    if not written:
+        raise UnsupportedError(f"layer {layer.name!r}: torch has no {type(layer).__name__}")
+    if type(layer) is Convolution:
+        arguments = {"in_channels": inputs, "out_channels": layer.units, "kernel_size": layer.width}
+        arguments |= {"stride": layer.stride, "dilation": layer.dilation, "groups": layer.groups, "bias": layer.bias}
+        return Stock(layer.name, "Conv1d", arguments, state | {"weight": torch.conv1d(weights["kernel"])}, layer)
+    if type(layer) is Norm and layer.kind == "layer":
+        arguments = {"normalized_shape": inputs, "eps": layer.epsilon, "bias": layer.beta}
+        return Stock(layer.name, "LayerNorm", arguments, state, layer)
+    if type(layer) is Norm:
+        state = {"bias": np.zeros_like(weights["gamma"])} | state
+        return Stock(layer.name, "BatchNorm1d", {"num_features": inputs, "eps": layer.epsilon}, state, layer)
+    return Stock(layer.name, "", {}, weights, layer)
 
 
-def _check(layer: Recurrent) -> None:
-    """Raise UnsupportedError where no recurrent module of torch means the same."""
+def _check(layer: Recurrent, unroll: dict[str, Any]) -> None:
+    """Raise UnsupportedError where no recurrent module of torch means the same; `unroll`: what can be said beside the
+    cell."""
     cell, whose = layer.cell, f"layer {layer.name!r}: torch"
     said: dict[str, Any] = {"name": None, "cell": None, "return_sequences": None, "backward_cell": (None, cell)}
-    check_said(layer, said | {"direction": ("forward", "bidirectional")}, whose)
+    check_said(layer, said | unroll, whose)
     if type(cell) not in (RNN, LSTM, GRU):
         raise UnsupportedError(f"{whose} has no {type(cell).__name__}")
     assert isinstance(cell, RNN | LSTM | GRU)

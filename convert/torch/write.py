@@ -1,4 +1,4 @@
-"""Our models as state dicts for torch's stock modules."""
+"""Our models as state dicts for torch's stock modules, and as a module of Python that says how these are called."""
 
 import io
 from pathlib import Path
@@ -7,17 +7,23 @@ import numpy as np
 import safetensors.numpy
 
 from rnnspec.atomic import write_atomically
+from rnnspec.cells import Stack
 from rnnspec.checkpoint import Checkpoint
-from rnnspec.convert.torch.modules import modules
+from rnnspec.convert.torch.modules import modules_of_each
+from rnnspec.convert.torch.source import HEAD, source
 from rnnspec.errors import SpecError, UnsupportedError
+from rnnspec.layers import Recurrent
+from rnnspec.model import Model
 
 
 def write(checkpoint: Checkpoint, target: Path) -> list[str]:
-    """Write the state dict of `rnnspec.backends.torch.to_native(checkpoint)`, which loads into it strictly.
+    """Write a state dict, and beside it, under the same name in .py, a module that needs torch alone: its `load()`
+    gives the model with these weights, and the same numbers.
 
-    A model of one recurrent module has bare names, `weight_ih_l0`; any other has our layers' names in front, and layers
-    `lstm_0`, `lstm_1`, … that one module can hold are `lstm`. Our bias is bias_ih, and bias_hh is zero but for the
-    GRU's recurrent_bias.
+    The state dict is that of `rnnspec.backends.torch.to_native(checkpoint)` where there is one, and loads into it
+    strictly: a model of one recurrent module has bare names, `weight_ih_l0`; any other has our layers' names in front,
+    and layers `lstm_0`, `lstm_1`, … that one module can hold are `lstm`. Our bias is bias_ih, and bias_hh is zero but
+    for the GRU's recurrent_bias.
 
     Args:
         target: .pt or .pth, as `torch.save` writes them, or .safetensors, for which torch is not needed.
@@ -26,21 +32,41 @@ def write(checkpoint: Checkpoint, target: Path) -> list[str]:
         What the modules do without, a line each.
 
     Raises:
-        SpecError: another suffix.
+        SpecError: another suffix; or a file of another's stands where the module would.
         UnsupportedError: stock modules cannot say it; or .pt without torch.
     """
-    found = modules(checkpoint)
+    if target.suffix not in (".pt", ".pth", ".safetensors"):
+        raise SpecError(f"{target}: expected a name in .pt, .pth or .safetensors")
+    beside = target.with_suffix(".py")
+    if beside.exists() and not beside.read_bytes().startswith(HEAD.encode()):
+        raise SpecError(
+            f"{beside}: is there, and rnnspec did not write it; the model's source would be, so name another -o"
+        )
+    found = modules_of_each(checkpoint)
+    text = source(checkpoint.model, found, _held(checkpoint.model), target.name, checkpoint.dtype == "float64")
     state = {name: np.ascontiguousarray(array) for name, array in found.state_dict().items()}
     if target.suffix == ".safetensors":
-        write_atomically(target, safetensors.numpy.save(state, {"format": "pt"}))
-        return found.notes
-    if target.suffix not in (".pt", ".pth"):
-        raise SpecError(f"{target}: expected a name in .pt, .pth or .safetensors")
+        data = safetensors.numpy.save(state, {"format": "pt"})
+    else:
+        data = _pickled(state, target)
+    write_atomically(target, data)
+    write_atomically(beside, text.encode())
+    return [*found.notes, f"{beside.name} beside it says how the modules are called: load() gives the model"]
+
+
+def _held(model: Model) -> set[str]:
+    """The layers that give the last valid output at invalid steps; of a stack, its last."""
+    held = [layer for layer in model.layers if isinstance(layer, Recurrent) and layer.padded_output == "hold"]
+    ends = {layer.name: f"{layer.name}_{len(layer.cell.cells) - 1}" for layer in held if isinstance(layer.cell, Stack)}
+    return {ends.get(layer.name, layer.name) for layer in held}
+
+
+def _pickled(state: dict[str, np.ndarray], target: Path) -> bytes:
+    """As `torch.save` writes it."""
     try:
         import torch
     except ImportError:
         raise UnsupportedError(f"{target}: writing it needs torch; write .safetensors, which does not") from None
     buffer = io.BytesIO()
     torch.save({name: torch.tensor(array) for name, array in state.items()}, buffer)
-    write_atomically(target, buffer.getvalue())
-    return found.notes
+    return buffer.getvalue()

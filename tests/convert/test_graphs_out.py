@@ -14,7 +14,6 @@ MODELS = {
     "here are inputs, outputs or a start by name": Model(inputs={"sound": 4}, layers=[RNN]),
 }
 WRITERS = {
-    "torch": ("m.safetensors", "the writer of torch's stock modules"),
     "flax": ("m.npz", "the writer of linen's parameters"),
 }
 
