@@ -38,7 +38,8 @@ STATES_RATIO = 100  # and with weights, for each of them
 ORDER_STEPS = 200_000  # of the search for the order of the layers; it takes one a layer, where nothing is tried in vain
 SCOPES = 100  # inside each other in a name, that are looked through
 CLASS_NAME = 100  # characters of one scope, for it to be named after a class
-CHAIN = 100  # layers that a note names one by one
+CHAIN = 100  # layers that a note names one by one, and parts of a graph that are listed
+PART_STEPS = 30  # nodes behind the last recurrent one at which a part of an ONNX graph may end
 
 # Archives, and compressed data in general
 UNPACKED = 2**24  # bytes that may always be unpacked: what is made of them takes several times as much

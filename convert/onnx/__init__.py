@@ -2,7 +2,8 @@
 
 A foreign graph is run once with numbers in place of values (`streams`), so that a layer is recognised by what it reads
 and not by how the nodes between are written. Layers are named after their nodes (`network`). Options: `--part NAME`, an
-output or any value of the graph, takes the chain that leads to it.
+output or any value of the graph, takes the chain that leads to it; a recurrent node, what is a chain around it
+(`parts`).
 """
 
 import importlib.util
@@ -12,6 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from rnnspec.checkpoint import Checkpoint
+from rnnspec.convert.parts import Parts
 from rnnspec.convert.request import Network, Request, WithWeights, assemble
 from rnnspec.errors import SpecError, UnsupportedError
 
@@ -21,6 +23,7 @@ if importlib.util.find_spec("onnx") is None:
 import onnx
 
 from rnnspec.convert.onnx import files, ours, sizes
+from rnnspec.convert.onnx import parts as parts_of
 from rnnspec.convert.onnx.graph import RECURRENT, Graph, Node
 from rnnspec.convert.onnx.network import chain, select
 from rnnspec.convert.onnx.quantised import dequantised
@@ -61,12 +64,49 @@ def _read(
     if written := ours.written(model, where):
         del model
         return ours.read(written, where)
-    graph = Graph(dequantised(model, where, request), where, constants)
-    outputs = select(graph, request.look("part"))
+    model = dequantised(model, where, request)
+    graph = Graph(model, where, constants)
+    part = request.look("part")
+    if part is not None and part not in graph.values and (found := parts_of.section(graph, part)):
+        network, end = parts_of.taken(model, graph, found, lambda cut: _network(Graph(cut, where, {}), None, request))
+        request.note(f"the part reads {found.reads or 'the input'} and gives {end}")
+        for name, array in graph.constants.items():
+            if array.dtype.kind == "f" and name not in network.variables:
+                network.variables.ignore(name, f"not in the part {part}")
+        return network
+    return _network(graph, part, request)
+
+
+def parts(source: Path, request: Request) -> Parts:
+    """The recurrent parts of a graph, and what stands around them.
+
+    Raises:
+        OSError, SpecError, UnsupportedError: as `read`, but not for what has no equal.
+    """
+    model, where = files.load(source), str(source)
+    if ours.written(model, where):
+        raise UnsupportedError(f"--parts: {source}: a model of ours, which is taken whole")
+    model = dequantised(model, where, request)
+    graph = Graph(model, where, {})
+    return parts_of.listed(model, graph, lambda cut: _network(Graph(cut, where, {}), None, Request()), _refusal(graph))
+
+
+def _refusal(graph: Graph) -> str:
+    """Why the whole of it is not converted: what converting it says."""
+    try:
+        _network(graph, None, Request())
+    except (SpecError, UnsupportedError) as error:
+        return str(error).removeprefix(f"{graph.where}: ")
+    return ""
+
+
+def _network(graph: Graph, part: str | None, request: Request) -> Network:
+    """The chain that leads to the outputs, or to the value `part`."""
+    where, outputs = graph.where, select(graph, part)
     nodes, needed = graph.leading_to(outputs)
     refuse(graph, nodes)
     if computed := sizes.computed(graph, nodes):
-        if not request.part:
+        if not part:
             raise UnsupportedError(
                 f"{where}: {min(computed)!r}, an initial state, is another layer's: not a chain; --part NAME takes "
                 f"what leads to one of {', '.join(graph.outputs)}"

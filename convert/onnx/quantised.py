@@ -138,7 +138,7 @@ class _Rewriting:
         at = self.constants[zero].astype(np.float32) if zero else np.zeros_like(by)
         if node.op_type == "DynamicQuantizeLSTM":
             shapes = [(w.shape[0],), (w.shape[0], w.shape[-1])]
-            form = (-1, 1, 1) if by.ndim == 1 else (w.shape[0], 1, w.shape[-1])
+            form: tuple[int, ...] = (-1, 1, 1) if by.ndim == 1 else (w.shape[0], 1, w.shape[-1])
         else:
             shapes = [(), (1,), (w.shape[axis],)]
             form = tuple(-1 if k == axis % w.ndim else 1 for k in range(w.ndim))
