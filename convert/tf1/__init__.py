@@ -4,6 +4,8 @@ Cells are recognised by the names and shapes of their variables, the layers arou
 features that go in and come out and by the numbers in scopes; where that leaves a choice, `--config` has a JSON list of
 the scopes in order, and `--part encoder` takes what is under `encoder/`. A `MultiRNNCell` is one recurrent layer.
 
+What a `.meta` beside the checkpoint says of the cells is no assumption (`meta`).
+
 Settings, at `rnn` or, for one cell, at `rnn.cells.0`, `rnn.forward`, …: `forget_bias`, `activation`, `clip_cell`
 (`cell_clip`), `clip_projection` (`proj_clip`), `epsilon` of layer norms, `residual` where there is a ResidualWrapper;
 `feature_size`, `frequency_skip` and `inputs` of a TimeFreqLSTMCell; `direction`, `merge` and `return_sequences` of a
@@ -20,13 +22,14 @@ from rnnspec import Recurrent
 from rnnspec.convert import chain
 from rnnspec.convert.assumed import assumed
 from rnnspec.convert.blocks import Block
-from rnnspec.convert.formats.tensorflow.checkpoint import read_checkpoint
+from rnnspec.convert.formats.tensorflow.checkpoint import beside, read_checkpoint
 from rnnspec.convert.keras.objects import is_of_objects
 from rnnspec.convert.keras.objects import read as read_objects
 from rnnspec.convert.request import Network, Request, WithWeights
 from rnnspec.convert.tf1.affine import affine_blocks
 from rnnspec.convert.tf1.ask import Ask, noted
 from rnnspec.convert.tf1.cells import KINDS
+from rnnspec.convert.tf1.meta import Meta
 from rnnspec.convert.tf1.names import local
 from rnnspec.convert.tf1.recurrent import Cells, Words, built, projections, recurrent_layers
 from rnnspec.convert.tf1.training import weights_among
@@ -45,18 +48,20 @@ def read(source: Path, request: Request) -> Network:
     arrays = read_checkpoint(source)
     if is_of_objects(arrays):
         return read_objects(arrays, source, request)
-    return network(arrays, request, str(source))
+    path = beside(source, ".meta")
+    return network(arrays, request, str(source), Meta.read(path) if path.is_file() else None)
 
 
-def network(arrays: dict[str, np.ndarray], request: Request, where: str) -> Network:
-    """The model of variables by name; raises SpecError and UnsupportedError as `read`."""
+def network(arrays: dict[str, np.ndarray], request: Request, where: str, meta: Meta | None = None) -> Network:
+    """The model of variables by name; `meta`: the graph that says more. Raises SpecError and UnsupportedError as
+    `read`."""
     kept, ignored, without = weights_among(arrays, request, where)
     variables = Variables(kept, where)
     candidates = [name for name in kept if name not in ignored]
     for name, reason in (ignored | chain.in_part(request, candidates, "/", where)).items():
         variables.ignore(name, reason)
     half = any(array.dtype == np.float16 for array in arrays.values())
-    layers, inputs = layers_of(variables, request, half)
+    layers, inputs = layers_of(variables, request, half, meta)
     used = set(variables) - set(variables.left()) - set(variables.ignored)
     if missing := sorted(used & set(without)):
         raise SpecError(f"{where}: --ema: {', '.join(missing)} has no moving average, and others have one")
@@ -64,7 +69,9 @@ def network(arrays: dict[str, np.ndarray], request: Request, where: str) -> Netw
     return Network(assumed(layers, request, own), inputs, variables)
 
 
-def layers_of(variables: Variables, request: Request, half: bool) -> tuple[list[WithWeights], int | None]:
+def layers_of(
+    variables: Variables, request: Request, half: bool, meta: Meta | None = None
+) -> tuple[list[WithWeights], int | None]:
     """The layers in order, and the features that the first one takes (None for ids).
 
     Raises:
@@ -76,7 +83,7 @@ def layers_of(variables: Variables, request: Request, half: bool) -> tuple[list[
     entered: dict[str, int] = {}
     words = {local(name): name for name in variables.left()}
     blocks = [
-        block_of(scope, cell, Ask(request, ours[scope], said), words, variables, entered)
+        block_of(scope, cell, Ask(request, ours[scope], said, meta), words, variables, entered)
         for scope, cell in cells.items()
     ]
     noted(said, request)

@@ -1,12 +1,15 @@
 """What a checkpoint does not say about a cell."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from rnnspec.activations import Activation
 from rnnspec.conventions.tf1 import ACTIVATION, FORGET_BIAS
 from rnnspec.convert import assumed
 from rnnspec.convert.request import Request
+from rnnspec.convert.tf1.meta import Meta
+from rnnspec.convert.tf1.variables import CellVariables
 from rnnspec.errors import SpecError
 
 
@@ -20,16 +23,27 @@ def noted(said: dict[str, list[str]], request: Request) -> None:
 class Ask:
     """The settings at one place of ours, such as `rnn.cells.0`; TensorFlow's default where the user says nothing.
 
-    `said`: place → what was assumed or set there.
+    `said`: place → what was assumed or set there; `meta`: the graph beside the checkpoint, and `known` what that says
+    of the cell here, which is no assumption.
     """
 
     request: Request
     place: str
     said: dict[str, list[str]]
+    meta: Meta | None = None
+    known: Mapping[str, Any] = field(default_factory=dict)
 
     def at(self, place: str) -> "Ask":
         """One place deeper."""
-        return Ask(self.request, f"{self.place}.{place}", self.said)
+        return replace(self, place=f"{self.place}.{place}", known={})
+
+    def of(self, kind: str, v: CellVariables) -> "Ask":
+        """The same for a cell of this kind, with what the graph says of it."""
+        if self.meta is None:
+            return self
+        words = ("candidate/kernel", "candidate/input_projection/kernel", "kernel_w", "kernel")
+        kernels = next((v.names[word] for word in words if word in v.names), [])
+        return replace(self, known=self.meta.cell(kind, kernels, v.names.get("projection", [])))
 
     def size(self, name: str, why: str) -> int:
         """A number that has no default. Raises SpecError: it is not given, or no size."""
@@ -42,8 +56,8 @@ class Ask:
 
     def residual(self) -> bool:
         """Whether there is a `ResidualWrapper`, which leaves nothing in a checkpoint."""
-        self._said("residual", False, "")
-        return assumed.flag(self.request, self.place, "residual", False)
+        default = bool(self._said("residual", False, ""))
+        return assumed.flag(self.request, self.place, "residual", default)
 
     def forget_bias(self, default: float = FORGET_BIAS) -> float:
         """What is added to the forget gate at run time."""
@@ -74,6 +88,8 @@ class Ask:
         """The value, with a note that says where it comes from."""
         value = self.request.settings.get(self.place, name, default, also=also)
         given = self.request.settings.given(self.place, name, also=also)
+        if name in self.known and not given:
+            return self.known[name]
         self.said.setdefault(self.place, []).append(
             f"{name} {str(value).lower() if isinstance(value, bool) else value}{what} ({'set' if given else 'default'})"
         )

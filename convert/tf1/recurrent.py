@@ -125,6 +125,7 @@ def nested(members: list[Member], ask: Ask, where: str) -> Found:
     """
     heads = {member.path[0] for member in members if member.path}
     if len(members) == 1 and len(members[0].path) <= 1:
+        ask = ask.of(members[0].kind, members[0].variables)
         found = KINDS[members[0].kind](members[0].variables, ask)
         return residual(found) if ask.residual() else found
     if len(heads) != 1:

@@ -30,7 +30,7 @@ def read_checkpoint(source: Path) -> dict[str, np.ndarray]:
         SpecError: damaged; or the folder names a checkpoint outside of it, or has several.
         UnsupportedError: a data type that NumPy does not have.
     """
-    prefix = _latest(source) if source.is_dir() else source.with_name(_ENDING.sub("", source.name))
+    prefix = _prefix(source)
     if prefix.with_name(prefix.name + ".index").exists():
         return read_bundle(prefix)
     if prefix.exists() and not _SHARD.search(prefix.name):
@@ -39,6 +39,17 @@ def read_checkpoint(source: Path) -> dict[str, np.ndarray]:
     shards = [_SHARD.search(path.name) for path in prefix.parent.glob(f"{escape(prefix.name)}-?????-of-?????")]
     count = max((int(shard[1]) for shard in shards if shard), default=0)
     return read_v1([prefix.with_name(f"{prefix.name}-{k:05}-of-{count:05}") for k in range(count)] or [prefix])
+
+
+def beside(source: Path, suffix: str) -> Path:
+    """A file of a checkpoint's prefix, `model.ckpt.meta`, whether it is there or not; `source` as of
+    `read_checkpoint`."""
+    prefix = _prefix(source)
+    return prefix.with_name(_SHARD.sub("", prefix.name) + suffix)
+
+
+def _prefix(source: Path) -> Path:
+    return _latest(source) if source.is_dir() else source.with_name(_ENDING.sub("", source.name))
 
 
 def _latest(folder: Path) -> Path:
