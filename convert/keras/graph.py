@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from rnnspec.convert.keras.saved import MODELS, RECURRENT, Saved
+from rnnspec.convert.keras.saved import MODELS, RECURRENT, TENSORFLOW, Saved
 from rnnspec.errors import SpecError, UnsupportedError
 
 # What Keras 3 takes by its place, where more than one tensor is taken; all by their names elsewhere
@@ -126,6 +126,8 @@ def _call(layer: Saved, node: Any) -> Call:
         if (places := _PLACES.get(layer.kind)) and isinstance(arguments, list) and isinstance(named, dict):
             named = dict(zip(places, arguments, strict=False)) | named
             arguments = arguments[len(places) :]
+    elif "function" in layer.config and layer.kind in TENSORFLOW.values():
+        return _operation(layer, node)
     else:
         arguments = [node] if _reference(node) or not isinstance(node, list) else node
         named = {key: value for item in arguments if _reference(item) for key, value in _kwargs(item).items()}
@@ -153,6 +155,38 @@ def _call(layer: Saved, node: Any) -> Call:
         other,
         arguments if isinstance(arguments, list) else [],
     )
+
+
+def _operation(layer: Saved, node: Any) -> Call:
+    """One of `inbound_nodes` of an operation of TensorFlow in a model of Keras 2, as Keras 3 writes it.
+
+    ["h", 0, 0, {"axis": 1}]                                                mean of h
+    ["a", 0, 0, {"y": ["b", 0, 0], "name": null}]                           a + b
+    ["_CONSTANT_VALUE", -1, 1.0, {"y": ["a", 0, 0]}]                        1 - a
+    ["h", 0, 0, {"slice_spec": [{"start": null, …}, -1]}]                   h[:, -1]
+    """
+    items = [node] if isinstance(node, list) and node and isinstance(node[0], str) else node
+    operands: list[Any] = []
+    named: dict[str, Any] = {}
+    for item in items if isinstance(items, list) else []:
+        if isinstance(item, list) and len(item) == 4 and isinstance(item[3], dict):
+            operands.append(item[2] if item[0] == "_CONSTANT_VALUE" else item[:3])
+            named |= {name: value for name, value in item[3].items() if value is not None and name != "name"}
+    operands += [named.pop("y")] if "y" in named else []
+    key = named.pop("slice_spec", None)
+    said: dict[str, Any] = {name: named.pop(name) for name in ("axis", "keepdims") if name in named}
+    layer.config = {**layer.config, **said}
+    data = [KerasTensor(*each) for each in operands if _reference(each)]
+    numbers = [each for each in operands if not _reference(each)]
+    other = [name for name in named if name != "training"]
+    if key is not None:
+        operands.append([_slice(each) for each in key] if isinstance(key, list) else key)
+    return Call(layer, data, numbers=numbers, other=other, arguments=operands)
+
+
+def _slice(item: Any) -> Any:
+    """A slice as Keras 3 writes it."""
+    return {"class_name": "__slice__", "config": item} if isinstance(item, dict) and "start" in item else item
 
 
 def tensors(value: Any) -> list[KerasTensor]:

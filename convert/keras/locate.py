@@ -59,7 +59,8 @@ def by_path(saved: Saved, prefix: str, variables: Mapping[str, np.ndarray]) -> N
             k = taken[kind] = taken.get(kind, -1) + 1
             by_path(part, found[k] if k < len(found) else f"{prefix}{key}/", variables)
         else:
-            by_path(part, f"{prefix}{key}/", variables)
+            private = f"{prefix}_{key}/"  # as Keras 2 calls the dense layers of a MultiHeadAttention
+            by_path(part, private if f"{private}vars/0" in variables else f"{prefix}{key}/", variables)
 
 
 def _members(place: str, kind: str, names: Iterable[str]) -> list[str]:

@@ -72,6 +72,26 @@ MASKS = ("NotEqual", "Any", "LogicalOr", "LogicalAnd", "ExpandDims", "ConvertToT
 OPERATIONS = ("GetItem", "Mean", "Max", "Sum", *FUNCTIONS)
 NORMS = ("BatchNormalization", "LayerNormalization")
 STATISTICS = ("moving_mean", "moving_variance", "mean", "variance")  # which no training makes
+TENSORFLOW = {  # operations of TensorFlow in a model of Keras 2 (`TFOpLambda`), by their names there → those of Keras 3
+    "__operators__.getitem": "GetItem",
+    "__operators__.add": "Add",
+    "math.add": "Add",
+    "math.subtract": "Subtract",
+    "math.multiply": "Multiply",
+    "math.maximum": "Maximum",
+    "math.minimum": "Minimum",
+    "concat": "Concatenate",
+    "math.reduce_mean": "Mean",
+    "math.reduce_max": "Max",
+    "math.reduce_sum": "Sum",
+    "nn.relu": "Relu",
+    "nn.softplus": "Softplus",
+    "math.tanh": "Tanh",
+    "nn.tanh": "Tanh",
+    "math.sigmoid": "Sigmoid",
+    "nn.sigmoid": "Sigmoid",
+    "identity": "Identity",
+}
 _KERAS = ("keras", "tf_keras", "tensorflow")  # the packages of its own classes
 
 
@@ -157,6 +177,8 @@ def read_config(data: Any, where: str) -> Saved:
     where = f"{where}: {name!r} ({kind})" if kind not in MODELS else where
     if kind in ("Lambda", "__lambda__", "LambdaLayer"):
         kind, config = "Lambda", {"name": name}  # code, which is not so much as decoded
+    if kind in ("TFOpLambda", "SlicingOpLambda"):
+        kind = TENSORFLOW.get(str(config.get("function")), kind)
     saved = Saved(kind, where, config, nodes=_list(data.get("inbound_nodes", []), f"{where}: inbound_nodes"))
     _describe(saved)
     return saved
