@@ -228,7 +228,7 @@ def tried(seed: int) -> tuple[str, str]:
         found = model(x if len(x) > 1 else x[0], training=False)
     except Exception as error:  # steps that are counted when it runs do not fit
         return "none", type(error).__name__
-    expected = [np.asarray(each) for each in (found if isinstance(found, list | tuple) else [found])]
+    expected = [keras.ops.convert_to_numpy(each) for each in (found if isinstance(found, list | tuple) else [found])]
     with tempfile.TemporaryDirectory() as place:
         path = Path(place) / made.rng.choice(["model.keras", "model.h5"])
         model.save(path)
