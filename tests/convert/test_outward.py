@@ -54,8 +54,17 @@ def test_the_command_says_what_is_left_out(to, name, call, tmp_path):
     code, out, error = call("convert", source, "--to", to, "-o", tmp_path / name)
     whose = {"torch": "torch", "flax": "linen"}[to]
     assert (code, error) == (0, "")
-    more = ["note: out.py beside it says how the modules are called: load() gives the model"] if to == "torch" else []
-    assert out.splitlines() == [f"{tmp_path / name}: for {to}", *(line.format(whose) for line in LINES), *more]
+    assert out.splitlines()[:4] == [f"{tmp_path / name}: for {to}", *(line.format(whose) for line in LINES)]
+    more = {
+        "torch": ["note: out.py beside it says how the modules are called: load() gives the model"],
+        "flax": [
+            "note: not in the tree, for you to say where its modules are called: both.direction=bidirectional, "
+            "last.return_sequences=false",
+            "note: names in the tree, and for the places of a --config: both.forward LSTMCell_0, both.backward "
+            "LSTMCell_1, stack_0 GRUCell_0, stack_1 GRUCell_1, last LSTMCell_2, out Dense_0",
+        ],
+    }
+    assert out.splitlines()[4:] == more[to]
 
 
 def test_a_layer_for_torch_and_back(tmp_path):

@@ -6,6 +6,7 @@ python -m tests.convert.generate.outward --seed 0 --count 40
 
 import argparse
 import importlib.util
+import json
 import random
 import sys
 import tempfile
@@ -20,7 +21,9 @@ from keras import layers
 
 import rnnspec
 from rnnspec.convert import convert
+from rnnspec.convert.flax.write import placed
 from rnnspec.convert.flax.write import write as write_flax
+from rnnspec.convert.outward import at_inference
 from rnnspec.convert.torch.write import write as write_torch
 from rnnspec.errors import SpecError, UnsupportedError
 from rnnspec.reference import Net
@@ -85,7 +88,7 @@ def tried(seed: int) -> dict[str, tuple[str, str]]:
     if any(isinstance(layer, layers.Masking) or getattr(layer, "mask_zero", False) for layer in model.layers):
         x[0, 4:], x[1, :2] = 0, 0
     x = x.astype("int32" if ids else "float32")
-    expected = np.asarray(model(x, training=False))
+    expected = model(x, training=False).numpy()
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)
         model.save(folder / "model.keras")
@@ -98,11 +101,13 @@ def tried(seed: int) -> dict[str, tuple[str, str]]:
 
 def _written(to: str, folder: Path, x: np.ndarray, expected: np.ndarray) -> tuple[str, str]:
     checkpoint = rnnspec.load(folder / "model.rnn")
-    (folder / "model.json").write_text(checkpoint.model.to_json())
     name, write = WRITERS[to]
     found = {}
     try:
         write(checkpoint, folder / name)
+        places = placed(at_inference(checkpoint, to)[0])[1] if to == "flax" else {}
+        architecture = {"model": checkpoint.model.to_builtins(), "places": places}
+        (folder / "model.json").write_text(json.dumps(architecture))
         if to == "torch":
             with torch.no_grad():
                 found["there"] = loaded(folder / "out.py").load()(torch.tensor(x)).numpy()
