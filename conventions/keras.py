@@ -227,3 +227,8 @@ def name_of(activation: Any) -> str | None:
     if isinstance(activation, str):
         return activation if activation in known else None
     return next((name for name, ours in known.items() if ours == activation), None)
+
+
+def conv1d(kernel: np.ndarray) -> np.ndarray:
+    """Our `kernel (units, width, inputs / groups)` → that of `Conv1D`, (width, inputs / groups, units)."""
+    return kernel.transpose(1, 2, 0)

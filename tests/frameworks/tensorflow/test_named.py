@@ -217,11 +217,6 @@ def test_masks_are_given_once(tagger):
         net({"audio": x, "speaker": SPEAKER}, lengths={"audio": LENGTHS})
 
 
-def test_what_has_no_stock_layers_is_refused(tagger):
-    with pytest.raises(UnsupportedError, match="chains of layers of version 1"):
-        backend.to_native(tagger)
-
-
 def test_native_never_begins_anew():
     layers = [Recurrent(name="r", of="a", cell=LSTM(units=3)), Recurrent(name="s", of="b", cell=LSTM(units=3))]
     model = Model(inputs={"a": 3, "b": 3}, layers=layers, outputs=["r", "s"])

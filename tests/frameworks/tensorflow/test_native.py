@@ -213,10 +213,14 @@ def test_live_layers():
         (CellDropout(cell=LSTM(units=4), state=0.2, per="sequence"), {}, "CellDropout.state"),
         (CellDropout(cell=LSTM(units=4), output=0.2), {}, "CellDropout.output"),
         (RNN(units=4), {"learned_state": True}, "learned_state"),
-        (RNN(units=4), {"direction": "backward"}, "direction='backward' with reverse_output=False"),
-        (RNN(units=4), {"reverse_output": True}, "direction='forward' with reverse_output=True"),
-        (RNN(units=4), {"direction": "bidirectional", "reverse_output": True}, "reverse_output"),
-        (RNN(units=4), {"direction": "bidirectional", "padded_output": "hold"}, "padded_output='hold'"),
+        (RNN(units=4), {"direction": "backward", "padding": 0.5}, "direction='backward' behind a padding"),
+        (RNN(units=4), {"reverse_output": True, "padding": 0.5}, "direction='forward' behind a padding"),
+        (RNN(units=4), {"direction": "bidirectional", "reverse_output": True, "padding": 0.5}, "behind a padding"),
+        (
+            RNN(units=4),
+            {"direction": "bidirectional", "padded_output": "hold", "padding": 0.5},
+            "padded_output='hold' has no equal in Keras: its Bidirectional gives 0 at masked steps",
+        ),
     ],
 )
 def test_what_keras_cannot_say_is_refused(cell, options, message, tmp_path):
@@ -226,6 +230,30 @@ def test_what_keras_cannot_say_is_refused(cell, options, message, tmp_path):
     with pytest.raises(UnsupportedError, match=message):
         write(checkpoint, tmp_path / "m.keras")
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("name", ["hold", "backward", "forward", "both"])
+def test_where_no_step_is_invalid_keras_says_more(name):
+    """Holding is no other function there, and an output is as easily turned around."""
+    both = {"direction": "bidirectional", "padded_output": "hold", "reverse_output": True}
+    options = {"backward": {"direction": "backward"}, "forward": {"reverse_output": True}, "both": both}
+    model = one(LSTM(units=4), **options.get(name, {"direction": "bidirectional", "padded_output": "hold"}))
+    checkpoint = random_checkpoint(model, "float32")
+    x = np.random.default_rng(2).standard_normal((2, 5, 3)).astype("float32")
+    np.testing.assert_allclose(backend.to_native(checkpoint)(x), Net(checkpoint, "float64")(x)[0], rtol=0, atol=1e-5)
+
+
+def test_what_keras_builds_for_other_sizes_is_refused():
+    cells = {"cell": LSTM(units=4), "backward_cell": LSTM(units=3), "direction": "bidirectional"}
+    model = Model(inputs=3, layers=[Recurrent(name="r", **cells), Dense(name="d", units=2)])
+    with pytest.raises(UnsupportedError, match="directions of two widths before another layer"):
+        backend.to_native(random_checkpoint(model, "float32"))
+
+
+def test_a_padding_that_masking_makes_0_is_refused():
+    model = Model(inputs=3, padding=-1, layers=[Dense(name="d", units=2), Recurrent(name="r", cell=RNN(units=2))])
+    with pytest.raises(UnsupportedError, match=r"'d': reading a padding other than 0 .* its Masking makes it 0"):
+        backend.to_native(random_checkpoint(model, "float32"))
 
 
 def test_padding_and_suffix(tmp_path):
