@@ -21,13 +21,16 @@ from typing import Annotated, Any
 
 import msgspec
 import numpy as np
+from msgspec.structs import fields
 
 from rnnspec import cells, strict_json
 from rnnspec.cells import Cell
 from rnnspec.cells.tree import plain
 from rnnspec.conventions import cudnn, flax, haiku, keras, onnx, tf1, torch
+from rnnspec.conventions.gates import Part
 from rnnspec.convert.arrays.files import Nest, flat
 from rnnspec.convert.request import Network, Request
+from rnnspec.convert.same import check_same
 from rnnspec.convert.variables import Variables, some
 from rnnspec.errors import SpecError, UnsupportedError
 from rnnspec.layers import Layer, Recurrent
@@ -170,9 +173,12 @@ class Arrays:
             what = "no cell" if cell is None else f"a {type(cell).__name__}"
             has = ", ".join(cls.__name__ for cls in kinds)
             raise UnsupportedError(f"{at}: {what}; {convention} has {has}: give its tensors by our names")
-        return self._converted(kind, found, options, at)
+        theirs, weights = self._converted(kind, cell, found, options, at)
+        check_same(cell, theirs, convention, at)
+        return weights
 
-    def _converted(self, kind: Any, found: dict[str, np.ndarray], options: Any, at: str) -> dict[str, np.ndarray]:
+    def _converted(self, kind: Any, cell: Cell, found: dict[str, np.ndarray], options: Any, at: str) -> Part:
+        """A cell of `kind` with these arrays. What no convention keeps in arrays is as the model says it."""
         takes = inspect.signature(kind.to_ours).parameters
         needed = [
             name for name, each in takes.items() if each.default is each.empty and each.kind is not each.VAR_KEYWORD
@@ -184,12 +190,12 @@ class Arrays:
                 raise SpecError(f"{at}: {quoted(name)}: {kind.__name__} takes {', '.join(takes)}")
         if missing := [name for name in needed if name not in found and name not in options]:
             raise SpecError(f"{at}: {', '.join(missing)} not said")
+        options = _unsaid(cell, takes) | options
         try:
-            _, weights = kind.to_ours(**found, **options)
+            return kind.to_ours(**found, **options)
         except (ValueError, IndexError, TypeError, AttributeError):  # of arrays of other sizes than a cell has
             shapes = {name: array.shape for name, array in found.items()}
             raise SpecError(f"{at}: arrays of {shapes} are no weights of a {kind.__name__}") from None
-        return weights
 
     def piece(self, said: "str | Piece", at: str) -> np.ndarray:
         """What a piece is. Raises SpecError: it names no array, or what it says does not fit."""
@@ -242,6 +248,17 @@ class Arrays:
 
 
 _SAID: Any = str | Piece
+
+
+def _unsaid(cell: Cell, takes: Mapping[str, inspect.Parameter]) -> dict[str, Any]:
+    """What a convention's `to_ours` takes and no array says, as the model's cell has it: activations, the reset."""
+    said = {field.name: getattr(cell, field.name) for field in fields(type(cell))}
+    if "cell_activation" in said:
+        said.setdefault("activation", said["cell_activation"])  # of a framework that has one for both
+    free = {name for name in said if name.endswith("activation") or name == "reset_after"} & set(takes)
+    if "options" in takes:  # any of the cell's
+        free |= {name for name in cell.__struct_fields__ if name.endswith("activation")}
+    return {name: said[name] for name in free}
 
 
 def _part(array: np.ndarray, said: Piece, at: str) -> np.ndarray:

@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-from msgspec.structs import fields
 
 from rnnspec.activations import Function
 from rnnspec.cells import GRU, LSTM, MGU, RNN, UGRNN, Cell
@@ -12,9 +11,10 @@ from rnnspec.cells.wrapper import Wrapper
 from rnnspec.conventions import flax
 from rnnspec.convert.flax.cells import recognise
 from rnnspec.convert.request import Request
+from rnnspec.convert.same import check_same
 from rnnspec.convert.settings import Settings
 from rnnspec.convert.variables import Variables
-from rnnspec.errors import SpecError, UnsupportedError
+from rnnspec.errors import SpecError
 from rnnspec.layers import Convolution, Dense, Layer, Norm, Recurrent
 from rnnspec.ops import under
 
@@ -80,19 +80,9 @@ def _recurrent(layer: Recurrent, variables: Variables, prefix: str, where: str) 
             cell = cell.cell
         settings = Settings({"activation": _plain(_activation(cell)), "gate_activation": _plain(_gates(cell))})
         theirs, weights = flaxen.part(variables, Request(settings), layer.name)
-        _check(cell, theirs, at)
+        check_same(cell, theirs, "Flax", at)
         found |= under(direction, weights)
     return found
-
-
-def _check(cell: Cell, theirs: Cell, at: str) -> None:
-    """Raise UnsupportedError where Flax's cell is not ours."""
-    if type(cell) is not type(theirs):
-        raise UnsupportedError(f"{at}: a {type(cell).__name__}, and Flax's cell there is a {type(theirs).__name__}")
-    for field in fields(type(cell)):
-        value, has = getattr(cell, field.name), getattr(theirs, field.name)
-        if value != has:
-            raise UnsupportedError(f"{at}: {field.name}={value!r}, and Flax's cell has {field.name}={has!r}")
 
 
 def _activation(cell: Cell) -> Any:

@@ -4,11 +4,11 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
-from msgspec.structs import fields
 
 from rnnspec.cells import GRU, LSTM, RNN, Cell, Stack
 from rnnspec.cells.wrapper import Wrapper
 from rnnspec.conventions import torch
+from rnnspec.convert.same import check_same
 from rnnspec.convert.variables import Variables
 from rnnspec.errors import UnsupportedError
 from rnnspec.layers import Convolution, Dense, Layer, Norm, Recurrent
@@ -94,9 +94,5 @@ def _module(cell: Cell, variables: Variables, prefix: str, suffix: str, where: s
     if isinstance(cell, RNN) and cell.activation in torch.NONLINEARITIES:
         arrays["activation"] = cell.activation
     theirs, weights = torch.CELLS[type(cell)].to_ours(**arrays)
-    for field in fields(type(cell)):
-        value, has = getattr(cell, field.name), getattr(theirs, field.name)
-        if value != has:
-            kind = type(cell).__name__
-            raise UnsupportedError(f"{where}: {field.name}={value!r}, and torch's {kind} has {field.name}={has!r}")
+    check_same(cell, theirs, "torch", where)
     return weights

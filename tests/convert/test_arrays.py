@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from rnnspec import GRU, LSTM, RNN, Checkpoint, Dense, Embedding, Model, Recurrent, Stack, UnsupportedError
+from rnnspec.activations import HardSigmoid
 from rnnspec.convert import convert
 from rnnspec.convert.arrays.files import flat
 from rnnspec.convert.arrays.maps import CONVENTIONS
@@ -67,6 +68,49 @@ def test_every_convention_both_ways(tmp_path, convention, cell):
         if convention == "onnx" and isinstance(cell, GRU):
             layers[f"rnn.{way}.cells.0"]["options"] = {"linear_before_reset": True}
         arrays |= {f"{way}/{name}": array for name, array in found.items()}
+    back = mapped(tmp_path, arrays, layers, json.loads(model.to_json()))
+    for name, array in checkpoint.weights.items():
+        np.testing.assert_allclose(back.weights[name], array, atol=1e-6, err_msg=name)
+
+
+@pytest.mark.parametrize(
+    ("convention", "cell", "message"),
+    [
+        ("haiku", RNN(units=4), "activation='tanh', and haiku's RNN has activation='relu'"),
+        ("torch", RNN(units=3), "units=3, and torch's RNN has units=4"),
+        ("torch", LSTM(units=4, coupled_input_forget=True), "coupled_input_forget=True, and torch's LSTM"),
+        ("torch", LSTM(units=4, gate_activation="relu"), "gate_activation='relu', and torch's LSTM"),
+        ("tf1", LSTM(units=4, output_activation="relu"), "output_activation='relu', and tf1's LSTM"),
+        ("onnx", GRU(units=4, reset_after=True, bias=False), "reset_after=True, and onnx's GRU"),
+        ("keras", LSTM(units=4, clip_cell=1.0), "clip_cell=1.0, and keras's LSTM has clip_cell=None"),
+    ],
+)
+def test_a_cell_that_a_convention_has_not_is_refused(tmp_path, convention, cell, message):
+    plain = type(cell)(units=4, **({"reset_after": False, "bias": False} if isinstance(cell, GRU) else {}))
+    of_plain = filled(Model(inputs=3, layers=[Recurrent(name="rnn", cell=plain)]))
+    arrays, _ = theirs(CONVENTIONS[convention][type(cell)], convention, plain, scope(of_plain.weights, "rnn"))
+    model = json.loads(Model(inputs=3, layers=[Recurrent(name="rnn", cell=cell)]).to_json())
+    with pytest.raises(UnsupportedError, match=message):
+        mapped(tmp_path, arrays, {"rnn": {"convention": convention} | {name: name for name in arrays}}, model)
+
+
+@pytest.mark.parametrize(
+    ("convention", "cell"),
+    [
+        ("keras", LSTM(units=4, gate_activation=HardSigmoid(alpha=0.2, beta=0.5), output_activation="relu")),
+        ("keras", GRU(units=4, reset_after=True, bias=False)),
+        ("keras", GRU(units=4, reset_after=False, bias=False)),
+        ("torch", RNN(units=4, activation="relu")),
+        ("tf1", LSTM(units=4, cell_activation="relu", output_activation="relu")),
+        ("flax", LSTM(units=4, gate_activation="relu")),
+        ("onnx", GRU(units=4, reset_after=False, activation="relu")),
+    ],
+)
+def test_what_no_array_says_is_as_the_model_has_it(tmp_path, convention, cell):
+    model = Model(inputs=3, layers=[Recurrent(name="rnn", cell=cell)])
+    checkpoint = filled(model)
+    arrays, _ = theirs(CONVENTIONS[convention][type(cell)], convention, cell, scope(checkpoint.weights, "rnn"))
+    layers = {"rnn": {"convention": convention} | {name: name for name in arrays}}
     back = mapped(tmp_path, arrays, layers, json.loads(model.to_json()))
     for name, array in checkpoint.weights.items():
         np.testing.assert_allclose(back.weights[name], array, atol=1e-6, err_msg=name)
