@@ -1,48 +1,45 @@
-"""RTNeural's JSON, of both kinds, and NeuralPi's.
+"""RTNeural's JSON, of a Keras model or of a state dict.
 
     {"in_shape": [null, null, 1], "layers": [{"type": "lstm", "shape": [null, null, 8], "activation": "tanh",
                                               "weights": [kernel, recurrent_kernel, bias]}, …]}    of a Keras model
     {"lstm.weight_ih_l0": [[…]], …}                                                               a state dict of torch
-    {"model_data": {"unit_type": "LSTM", "skip": 1, …}, "state_dict": {"rec.weight_ih_l0": …}}    NeuralPi, GuitarML
 
-The first is what RTNeural's `python/model_utils.py` writes, in Keras's convention (RTNeural/model_loader.h reads it):
-an LSTM has σ and tanh, a GRU resets after the product, `conv1d` is causal. NeuralPi's adds `skip` features of the input
-to the output (CoreAudioML, `SimpleRNN`).
+The first is what RTNeural's `python/model_utils.py` writes, in Keras's convention, and means what
+RTNeural/model_loader.h makes of it: an LSTM has σ and tanh, a GRU resets after the product, `conv1d` is causal. AIDA-X
+adds `in_gain` and `out_gain` in dB, and `in_skip`: 1 where the first feature of the input is added to the output.
+Amplifiers of another kind, with `model_data`, are in `rnnspec.convert.arrays.amplifiers`.
 """
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from rnnspec import Activation, Dense, Merge
-from rnnspec.activations import Elu
+from rnnspec import Activation, Merge
+from rnnspec.activations import LeakyRelu
 from rnnspec.conventions import keras
+from rnnspec.convert.arrays import amplifiers
 from rnnspec.convert.arrays.files import Nest, as_array, flat
 from rnnspec.convert.layers import dense, recurrent
 from rnnspec.convert.names import unique
 from rnnspec.convert.request import Network, Request, WithWeights
-from rnnspec.convert.torch import chain_in, found
+from rnnspec.convert.torch import network_in, state_dict
 from rnnspec.convert.variables import Variables
 from rnnspec.errors import SpecError, UnsupportedError
-from rnnspec.layers import Convolution, Norm
+from rnnspec.layers import Convolution, Norm, Scale
 from rnnspec.shown import quoted
 
 ACTIVATIONS: dict[str, Any] = {
     "": "linear",
-    "tanh": "tanh",
-    "relu": "relu",
-    "sigmoid": "sigmoid",
-    "softmax": "softmax",
-    "elu": Elu(alpha=1.0),
+    **{name: name for name in ("tanh", "relu", "sigmoid", "softmax", "elu")},
 }
+_AROUND = ("in_shape", "layers", "in_skip", "in_gain", "out_gain")
 
 
 def is_of(nest: Nest) -> bool:
-    """Whether a JSON text is one of these."""
-    if not isinstance(nest, dict):
-        return False
-    return {"in_shape", "layers"} <= set(nest) or {"model_data", "state_dict"} <= set(nest)
+    """Whether a JSON text is one of these, or of an amplifier."""
+    return isinstance(nest, dict) and ({"in_shape", "layers"} <= set(nest) or amplifiers.is_of(nest))
 
 
 def network(nest: Nest, where: str, request: Request) -> Network:
@@ -54,142 +51,159 @@ def network(nest: Nest, where: str, request: Request) -> Network:
     """
     if isinstance(nest, dict) and "in_shape" in nest:
         return _of_layers(nest, where, request)
-    if isinstance(nest, dict) and "model_data" in nest:
-        return _of_model_data(nest, where, request)
-    variables = Variables(flat(nest, where), where)
-    return chain_in(variables, request, ordered=True)
+    if amplifiers.is_of(nest):
+        return amplifiers.network(nest, where, request)
+    return network_in(state_dict(flat(nest, where), where, request), True, request)
+
+
+@dataclass(frozen=True)
+class _Entry:
+    """A layer in the JSON: what is said of it, its arrays, its name, where it is, and what goes into it."""
+
+    said: dict[str, Any]
+    weights: list[np.ndarray]
+    name: str
+    at: str
+    features: int
+    before: str
+
+    @property
+    def activation(self) -> Any:
+        said = self.said.get("activation", "")
+        if not isinstance(said, str) or said not in ACTIVATIONS:
+            there = f"no equal here; there are {', '.join(filter(None, ACTIVATIONS))}"
+            raise UnsupportedError(f"{self.at}: activation {quoted(said)}: {there}")
+        return ACTIVATIONS[said]
+
+    def arrays(self, *dims: tuple[int, ...]) -> list[np.ndarray]:
+        """As many arrays, with as many axes, as one of `dims` says. Raises SpecError: other ones."""
+        found = tuple(array.ndim for array in self.weights)
+        if found not in dims:
+            raise SpecError(f"{self.at}: weights: expected arrays of {' or '.join(map(str, dims))} axes, found {found}")
+        return self.weights
+
+    def size(self, key: str) -> int:
+        value = self.said.get(key, 1)
+        value = value[-1] if isinstance(value, list) and value else value
+        if type(value) is not int or value < 1:
+            raise SpecError(f"{self.at}: {key}: expected a number from 1, found {quoted(value)}")
+        return value
 
 
 def _of_layers(nest: dict[str, Any], where: str, request: Request) -> Network:
-    """A chain of layers in Keras's convention."""
+    """A chain of layers in Keras's convention, with what AIDA-X has around it."""
     shape, entries = nest["in_shape"], nest.get("layers")
     if not isinstance(shape, list) or not shape or type(shape[-1]) is not int or not isinstance(entries, list):
         raise SpecError(f"{where}: in_shape: expected [null, null, features] and a list of layers")
-    layers: list[WithWeights] = []
     features = shape[-1]
-    for k, entry in enumerate(entries):
+    layers = _gain(nest, "in_gain", features, where)
+    dry = layers[-1][0].name if layers else "x"
+    for k, said in enumerate(entries):
         at = f"{where}: layers[{k}]"
-        kind = entry.get("type") if isinstance(entry, dict) else None
+        kind = said.get("type") if isinstance(said, dict) else None
         read = _KINDS.get(kind) if isinstance(kind, str) else None
         if read is None or not isinstance(kind, str):
             raise UnsupportedError(f"{at}: type {quoted(kind)}: no equal here; there are {', '.join(_KINDS)}")
-        given = entry.get("weights") or []
-        weights = [as_array(each, f"{at}: weights") for each in given if given]
+        weights = [as_array(each, f"{at}: weights") for each in said.get("weights") or [] if each]
         name = unique(kind.replace("-", "_"), {layer.name for layer, _ in layers})
-        layer, arrays = read(entry, weights, name, at)
-        shapes = layer.parameters(features)
-        if found := {leaf: array.shape for leaf, array in arrays.items() if shapes.get(leaf) != array.shape}:
-            raise SpecError(f"{at}: weights for {features} features: expected {shapes}, found {found}")
-        layers.append((layer, arrays))
-        features = layer.outputs(features)
-        if isinstance(said := entry.get("shape"), list) and said[-1:] != [features]:
-            raise SpecError(f"{at}: shape {said}: its weights are of {features} features")
-    if any(layer.name.startswith(("lstm", "gru")) for layer, _ in layers):
-        request.note("lstm and gru have sigmoid and tanh, whatever their activation says: RTNeural has no others")
+        before = layers[-1][0].name if layers else "x"
+        made = read(_Entry(said, weights, name, at, features, before))
+        for layer, arrays in made[:1]:
+            shapes = layer.parameters(features)
+            if found := {leaf: array.shape for leaf, array in arrays.items() if shapes.get(leaf) != array.shape}:
+                raise SpecError(f"{at}: weights for {features} features: expected {shapes}, found {found}")
+            features = layer.outputs(features)
+        layers += made
+        if isinstance(given := said.get("shape"), list) and given[-1:] != [features]:
+            raise SpecError(f"{at}: shape {given}: its weights are of {features} features")
+        if kind in ("lstm", "gru") and said.get("activation", "") not in ("", "tanh"):
+            request.note("its activation is not read: RTNeural's lstm and gru have sigmoid and tanh", name)
+        if kind == "conv1d":
+            request.note("causal, as RTNeural computes it: the padding is not in the file", name)
+    if not layers:
+        raise SpecError(f"{where}: layers: there are none")
+    layers += amplifiers.skip(nest.get("in_skip") or 0, layers[-1][0].name, features, dry, shape[-1], where, request)
+    layers += _gain(nest, "out_gain", features, where)
+    if beside := [key for key in nest if key not in _AROUND]:
+        request.note(f"not read: {', '.join(map(quoted, beside))}, which say nothing of what is computed")
     return Network(layers, shape[-1], Variables({}, where))
 
 
-def _activation(entry: dict[str, Any], at: str) -> Any:
-    said = entry.get("activation", "")
-    if said not in ACTIVATIONS:
-        raise UnsupportedError(f"{at}: activation {quoted(said)}: no equal here; there are {', '.join(ACTIVATIONS)}")
-    return ACTIVATIONS[said]
+def _gain(nest: dict[str, Any], key: str, features: int, where: str) -> list[WithWeights]:
+    """A factor, in dB."""
+    decibels = nest.get(key) or 0
+    if type(decibels) not in (int, float) or abs(decibels) > 200:
+        raise SpecError(f"{where}: {key}: expected decibels, found {quoted(decibels)}")
+    factor = np.full(features, 10 ** (decibels / 20), np.float32)
+    return [(Scale(name=key, beta=False), {"gamma": factor})] if decibels else []
 
 
-def _count(weights: list[np.ndarray], dims: tuple[int, ...], at: str) -> None:
-    """Raise SpecError where there are not as many arrays, with as many axes."""
-    if tuple(array.ndim for array in weights) != dims:
-        raise SpecError(f"{at}: weights: expected arrays of {dims} axes, found {tuple(a.ndim for a in weights)}")
+def _lstm(entry: _Entry) -> list[WithWeights]:
+    return [recurrent(keras.LSTM.to_ours(*entry.arrays((2, 2, 1))), entry.name)]
 
 
-def _lstm(entry: dict[str, Any], weights: list[np.ndarray], name: str, at: str) -> WithWeights:
-    _count(weights, (2, 2, 1), at)
-    return recurrent(keras.LSTM.to_ours(*weights), name)
+def _gru(entry: _Entry) -> list[WithWeights]:
+    return [recurrent(keras.GRU.to_ours(*entry.arrays((2, 2, 2))), entry.name)]
 
 
-def _gru(entry: dict[str, Any], weights: list[np.ndarray], name: str, at: str) -> WithWeights:
-    _count(weights, (2, 2, 2), at)
-    return recurrent(keras.GRU.to_ours(*weights), name)
+def _dense(entry: _Entry) -> list[WithWeights]:
+    return [dense(*entry.arrays((2, 1), (2,)), name=entry.name, activation=entry.activation)]
 
 
-def _dense(entry: dict[str, Any], weights: list[np.ndarray], name: str, at: str) -> WithWeights:
-    _count(weights, (2, 1), at)
-    kernel, bias = weights
-    return dense(kernel, bias, name, _activation(entry, at))
-
-
-def _conv1d(entry: dict[str, Any], weights: list[np.ndarray], name: str, at: str) -> WithWeights:
+def _conv1d(entry: _Entry) -> list[WithWeights]:
     """Kernel (width, inputs / groups, units), as Keras's."""
-    _count(weights, (3, 1), at)
-    sizes = {key: _size(entry, key, at) for key in ("dilation", "strides", "groups")}
-    if entry.get("padding", "causal") != "causal" or sizes["strides"] != 1:
-        raise UnsupportedError(
-            f"{at}: padding {quoted(entry.get('padding'))}, strides {sizes['strides']}: no equal here"
-        )
-    layer = Convolution(
-        name=name,
-        units=weights[0].shape[2],
-        width=weights[0].shape[0],
-        padding="causal",
-        dilation=sizes["dilation"],
-        groups=sizes["groups"],
-        activation=_activation(entry, at),
-    )
-    return layer, {"kernel": weights[0].transpose(2, 0, 1), "bias": weights[1]}
+    kernel, bias = entry.arrays((3, 1))
+    padding, strides = entry.said.get("padding", "causal"), entry.size("strides")
+    if padding != "causal" or strides != 1:
+        raise UnsupportedError(f"{entry.at}: padding {quoted(padding)}, strides {strides}: no equal here")
+    width, _, units = kernel.shape
+    if entry.size("kernel_size") != width:
+        raise SpecError(f"{entry.at}: kernel_size: {entry.said.get('kernel_size')}, and its weights are of {width}")
+    options = {"dilation": entry.size("dilation"), "groups": entry.size("groups"), "activation": entry.activation}
+    layer = Convolution(name=entry.name, units=units, width=width, padding="causal", **options)
+    return [(layer, {"kernel": kernel.transpose(2, 0, 1), "bias": bias})]
 
 
-def _batchnorm(entry: dict[str, Any], weights: list[np.ndarray], name: str, at: str) -> WithWeights:
-    _count(weights, (1, 1, 1, 1), at)
-    epsilon = entry.get("epsilon")
+def _batchnorm(entry: _Entry) -> list[WithWeights]:
+    """γ, β, mean and variance; or the last two alone."""
+    *affine, mean, variance = entry.arrays((1, 1, 1, 1), (1, 1))
+    epsilon = entry.said.get("epsilon")
     if type(epsilon) is not float or epsilon <= 0:
-        raise SpecError(f"{at}: epsilon: expected a number above 0, found {quoted(epsilon)}")
-    names = ("gamma", "beta", "mean", "variance")
-    return Norm(name=name, kind="batch", epsilon=epsilon), dict(zip(names, weights, strict=True))
+        raise SpecError(f"{entry.at}: epsilon: expected a number above 0, found {quoted(epsilon)}")
+    gamma, beta = affine or (np.ones_like(mean), np.zeros_like(mean))
+    weights = {"gamma": gamma, "beta": beta, "mean": mean, "variance": variance}
+    return [(Norm(name=entry.name, kind="batch", epsilon=epsilon), weights)]
 
 
-def _only(entry: dict[str, Any], weights: list[np.ndarray], name: str, at: str) -> WithWeights:
-    _count(weights, (), at)
-    return Activation(name=name, function=_activation(entry, at)), {}
+def _only(entry: _Entry) -> list[WithWeights]:
+    entry.arrays(())
+    return [(Activation(name=entry.name, function=entry.activation), {})]
 
 
-def _size(entry: dict[str, Any], key: str, at: str) -> int:
-    value = entry.get(key, 1)
-    value = value[-1] if isinstance(value, list) and value else value
-    if type(value) is not int or value < 1:
-        raise SpecError(f"{at}: {key}: expected a number from 1, found {quoted(value)}")
-    return value
+def _prelu(entry: _Entry) -> list[WithWeights]:
+    """x where it is positive, else α x, α for each feature: α x + (1 − α) relu(x)."""
+    (alpha,) = entry.arrays((1,), (2,), (3,))
+    alpha = alpha.reshape(-1)
+    if alpha.size not in (1, entry.features):
+        raise SpecError(f"{entry.at}: weights: expected one number, or {entry.features}, found {alpha.size}")
+    if (alpha == alpha[0]).all():
+        return [(Activation(name=entry.name, function=LeakyRelu(alpha=float(alpha[0]))), {})]
+    positive, above, line = (f"{entry.name}_{part}" for part in ("relu", "above", "line"))
+    return [
+        (Activation(name=positive, function="relu"), {}),
+        (Scale(name=above, beta=False), {"gamma": 1 - alpha}),
+        (Scale(name=line, of=entry.before, beta=False), {"gamma": alpha}),
+        (Merge(name=entry.name, of=[above, line], how="add"), {}),
+    ]
 
 
-_KINDS: dict[str, Callable[[dict[str, Any], list[np.ndarray], str, str], WithWeights]] = {
+_KINDS: dict[str, Callable[[_Entry], list[WithWeights]]] = {
     "lstm": _lstm,
     "gru": _gru,
     "dense": _dense,
     "time-distributed-dense": _dense,
     "conv1d": _conv1d,
     "batchnorm": _batchnorm,
+    "prelu": _prelu,
     "activation": _only,
 }
-
-
-def _of_model_data(nest: dict[str, Any], where: str, request: Request) -> Network:
-    """A recurrent module, a linear layer, and some features of the input past both."""
-    data = nest["model_data"]
-    skip = data.get("skip", 0) if isinstance(data, dict) else None
-    if type(skip) is not int or skip < 0:
-        raise SpecError(f"{where}: model_data: skip: expected how many features of the input are added, found {skip!r}")
-    variables = Variables(flat(nest["state_dict"], where), where)
-    blocks, ours, rest = found(variables, request)
-    if rest or [block.place for block in blocks] != ["rec", "lin"]:
-        raise UnsupportedError(f"{where}: state_dict: expected rec and lin, found {[block.place for block in blocks]}")
-    layers = [layer for block in blocks for layer in block.build(ours[block.place])]
-    inputs = blocks[0].inputs or 0
-    request.note("time was the first axis: load it with time_major=True")
-    if skip:
-        last, dry = layers[-1][0].name, "x"
-        if inputs != skip:
-            dry = "dry"
-            kernel = np.eye(skip, inputs, dtype=np.float32)
-            layers.append((Dense(name=dry, of="x", units=skip, bias=False), {"kernel": kernel}))
-        layers.append((Merge(name="sum", of=[last, dry], how="add"), {}))
-        request.note(f"skip={skip}: the first {skip} of the input's features are added to the output")
-    return Network(layers, inputs, variables)

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from rnnspec.activations import Elu, LeakyRelu
 from rnnspec.atomic import write_atomically
 from rnnspec.cells import GRU, LSTM
 from rnnspec.checkpoint import Checkpoint
@@ -17,7 +18,7 @@ from rnnspec.errors import SpecError, UnsupportedError
 from rnnspec.layers import Activation, Convolution, Dense, Dropout, Layer, Norm, Recurrent
 from rnnspec.ops import grouped
 
-_NAMES = {ours: theirs for theirs, ours in ACTIVATIONS.items()}
+_NAMES = {ours: theirs for theirs, ours in ACTIVATIONS.items()} | {Elu(alpha=1.0): "elu"}
 _CELLS: dict[type, Any] = {LSTM: ("lstm", keras.LSTM), GRU: ("gru", keras.GRU)}
 _SAID: dict[type, dict[str, Any]] = {  # what RTNeural's layers can be told; the rest is as it is by default
     LSTM: {"units": None, "bias": None},
@@ -58,7 +59,7 @@ def write(checkpoint: Checkpoint, target: Path) -> list[str]:
             notes.append(f"{layer.name}: left out: outside training it is the identity")
             continue
         weights = {name: np.asarray(array) for name, array in of.get(layer.name, {}).items()}
-        kind, said, arrays = _entry(layer, weights)
+        kind, said, arrays = _entry(layer, weights, int(features))
         shape = [None, None, layer.outputs(features)]
         entries.append({"type": kind, "shape": shape, **said, "weights": [array.tolist() for array in arrays]})
     text = json.dumps({"in_shape": [None, None, inputs], "layers": entries}, indent=1)
@@ -66,7 +67,9 @@ def write(checkpoint: Checkpoint, target: Path) -> list[str]:
     return notes
 
 
-def _entry(layer: Layer, weights: Mapping[str, np.ndarray]) -> tuple[str, dict[str, Any], list[np.ndarray]]:
+def _entry(
+    layer: Layer, weights: Mapping[str, np.ndarray], features: int
+) -> tuple[str, dict[str, Any], list[np.ndarray]]:
     """The type of a layer, what is said of it, and its arrays in RTNeural's order."""
     whose = f"layer {layer.name!r}: RTNeural"
     if isinstance(layer, Recurrent) and type(layer.cell) in _CELLS:
@@ -91,6 +94,8 @@ def _entry(layer: Layer, weights: Mapping[str, np.ndarray]) -> tuple[str, dict[s
     if isinstance(layer, Norm) and layer.kind == "batch":
         beta = weights.get("beta", np.zeros_like(weights["gamma"]))
         return "batchnorm", {"epsilon": layer.epsilon}, [weights["gamma"], beta, weights["mean"], weights["variance"]]
+    if isinstance(layer, Activation) and isinstance(layer.function, LeakyRelu):
+        return "prelu", {}, [np.full((1, features), layer.function.alpha)]
     if isinstance(layer, Activation):
         return "activation", {"activation": _activation(layer.function, whose)}, []
     what = layer.cell if isinstance(layer, Recurrent) else layer

@@ -14,11 +14,12 @@ added or averaged.
 """
 
 import re
-from collections.abc import Container
+from collections.abc import Container, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from msgspec.structs import replace
 
 from rnnspec.conventions.torch import LEAVES
@@ -55,23 +56,21 @@ def read(source: Path, request: Request) -> Network:
             cannot be read off.
         UnsupportedError: weights in pieces that are not understood; the names speak against a chain.
     """
-    variables, ordered = _variables(source, request)
+    return network_in(*_variables(source, request), request)
+
+
+def network_in(variables: Variables, ordered: bool, request: Request) -> Network:
+    """What `read` gives, of a state dict that was read; `ordered`: whether its order says something.
+
+    Raises:
+        SpecError, UnsupportedError: as `read`.
+    """
     if (config := request.look("config")) is not None and (described := architecture(config)):
         network = with_weights(*described, NAMING, variables, request, str(config))
         for name in variables.left():
             if name.endswith("num_batches_tracked"):
                 variables.ignore(name, "counts the batches of training")
         return network
-    return chain_in(variables, request, ordered)
-
-
-def chain_in(variables: Variables, request: Request, ordered: bool) -> Network:
-    """The chain of layers that a state dict is; `ordered`: whether its order says something.
-
-    Raises:
-        SpecError: no layer takes a variable; a shape is impossible; the order cannot be read off.
-        UnsupportedError: weights in pieces that are not understood; the names speak against a chain.
-    """
     blocks, ours, rest = found(variables, request)
     if rest:
         fix = "--config gives the whole architecture, --part what is before or behind them, --ignore leaves them out"
@@ -107,10 +106,24 @@ def _variables(source: Path, request: Request, every: bool = False) -> tuple[Var
     with regular(source).open("rb") as file:
         ordered = file.read(9)[8:] != b"{"  # safetensors sorts by name
     arrays, beside = read_pickled(source, request, every) if ordered else (read_safetensors(source), {})
-    variables = Variables(folded(arrays, request), str(source))
-    for name, reason in (beside | chain.in_part(request, variables, ".", str(source))).items():
+    return state_dict(arrays, str(source), request, beside), ordered
+
+
+def state_dict(
+    arrays: Mapping[str, np.ndarray], where: str, request: Request, beside: Mapping[str, str] | None = None
+) -> Variables:
+    """The variables of a state dict, with what was taken apart folded, and what was not asked for ignored.
+
+    Args:
+        beside: what else is not to be used, and why.
+
+    Raises:
+        SpecError, UnsupportedError: the part that is asked for is not there; weights in pieces do not fit together.
+    """
+    variables = Variables(folded(arrays, request), where)
+    for name, reason in (dict(beside or {}) | chain.in_part(request, variables, ".", where)).items():
         variables.ignore(name, reason)
-    return variables, ordered
+    return variables
 
 
 def found(variables: Variables, request: Request) -> tuple[list[Block], dict[str, str], dict[str, str]]:

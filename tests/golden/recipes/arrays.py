@@ -160,6 +160,37 @@ def neuralpi() -> None:
           f"{TORCH}: CoreAudioML's SimpleRNN", {"x": x}, {"y": y})  # fmt: skip
 
 
+def aida() -> None:
+    """AIDA-X: gains around the model and the input added; of the layers those that the others have not."""
+    model = keras.Sequential([
+        keras.Input((None, 2)),
+        layers.Dense(4, use_bias=False, activation="elu"),
+        layers.PReLU(shared_axes=[1]),
+        layers.BatchNormalization(),
+        layers.Conv1D(6, 2, groups=2, padding="causal"),
+        layers.BatchNormalization(scale=False, center=False),
+        layers.Activation("softmax"),
+        layers.GRU(3, return_sequences=True),
+        layers.Dense(1),
+    ])  # fmt: skip
+    model.set_weights([abs(floats(*weight.shape)) / 2 + 0.1 for weight in model.weights])
+    kinds = ("dense", "prelu", "batchnorm", "conv1d", "batchnorm", "activation", "gru", "dense")
+    entries = []
+    for kind, layer in zip(kinds, model.layers, strict=True):
+        act = layer.activation.__name__.replace("linear", "") if hasattr(layer, "activation") else ""
+        entry = {"type": kind, "activation": act, "shape": [None, None, layer.output.shape[-1]]}
+        entry |= {"kernel_size": [2], "dilation": [1], "groups": 2} if kind == "conv1d" else {}
+        entry |= {"epsilon": layer.epsilon} if kind == "batchnorm" else {}
+        entries.append(entry | {"weights": [weight.tolist() for weight in layer.get_weights()]})
+    around = {"in_skip": 1, "in_gain": 6.0, "out_gain": -3.5, "samplerate": 48000, "metadata": {"name": "an amplifier"}}
+    text = json.dumps({"in_shape": [None, None, 2], "layers": entries, **around})
+    x = floats(2, 7, 2)
+    loud = x * np.float32(10 ** (6.0 / 20))
+    y = (np.asarray(model(loud)) + loud[..., :1]) * np.float32(10 ** (-3.5 / 20))
+    write("arrays/aida", "model.json", lambda path: path.write_text(text, encoding="utf-8"),
+          f"Keras {keras.__version__}: RTNeural's JSON, with AIDA-X's gains", {"x": x}, {"y": y})  # fmt: skip
+
+
 if __name__ == "__main__":
-    for make in (renamed, of_keras, rtneural, of_torch, neuralpi):
+    for make in (renamed, of_keras, rtneural, of_torch, neuralpi, aida):
         make()
