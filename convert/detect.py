@@ -63,7 +63,12 @@ def format_of(source: Path) -> str:
         return "tf1"
     if head.startswith(b"\x80") and head[1:2] in b"\x02\x03\x04\x05" and b"\x8a" in head:
         return "torch"  # before zip archives: pickled numbers that say so, then the state dict
-    for suffixes, name in (((".pt", ".pth"), "torch"), ((".onnx",), "onnx"), ((".msgpack",), "flax")):
+    for suffixes, name in (
+        ((".pt", ".pth"), "torch"),
+        ((".onnx",), "onnx"),
+        ((".msgpack",), "flax"),
+        ((".pdparams",), "arrays"),
+    ):
         if source.suffix in suffixes:
             return name
     if re.fullmatch(r"checkpoint_\d+", source.name):  # what flax.training.checkpoints calls them

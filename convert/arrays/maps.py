@@ -26,7 +26,7 @@ from msgspec.structs import fields
 from rnnspec import cells, strict_json
 from rnnspec.cells import Cell
 from rnnspec.cells.tree import plain
-from rnnspec.conventions import cudnn, flax, haiku, keras, onnx, tf1, torch
+from rnnspec.conventions import cudnn, flax, haiku, keras, onnx, paddle, tf1, torch
 from rnnspec.conventions.gates import Part
 from rnnspec.convert.arrays.files import Nest, flat
 from rnnspec.convert.request import Network, Request
@@ -47,6 +47,7 @@ CONVENTIONS: dict[str, Mapping[type, Any]] = {
     "flax": flax.CELLS,
     "haiku": {cells.RNN: haiku.VanillaRNN, cells.LSTM: haiku.LSTM, cells.GRU: haiku.GRU},
     "onnx": {cells.RNN: onnx.RNN, cells.LSTM: onnx.LSTM, cells.GRU: onnx.GRU},
+    "paddle": paddle.CELLS,
     "tf1": {cells.RNN: tf1.BasicRNN, cells.LSTM: tf1.LSTM, cells.GRU: tf1.GRU, cells.UGRNN: tf1.UGRNN},
 }
 
@@ -169,7 +170,7 @@ class Arrays:
         if kinds is None:
             raise SpecError(f"{at}: convention: expected one of {', '.join(CONVENTIONS)}, found {quoted(convention)}")
         kind = kinds.get(type(cell))
-        if kind is None:
+        if cell is None or kind is None:
             what = "no cell" if cell is None else f"a {type(cell).__name__}"
             has = ", ".join(cls.__name__ for cls in kinds)
             raise UnsupportedError(f"{at}: {what}; {convention} has {has}: give its tensors by our names")

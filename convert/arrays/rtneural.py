@@ -4,10 +4,9 @@
                                               "weights": [kernel, recurrent_kernel, bias]}, …]}    of a Keras model
     {"lstm.weight_ih_l0": [[…]], …}                                                               a state dict of torch
 
-The first is what RTNeural's `python/model_utils.py` writes, in Keras's convention, and means what
-RTNeural/model_loader.h makes of it: an LSTM has σ and tanh, a GRU resets after the product, `conv1d` is causal. AIDA-X
-adds `in_gain` and `out_gain` in dB, and `in_skip`: 1 where the first feature of the input is added to the output.
-Amplifiers of another kind, with `model_data`, are in `rnnspec.convert.arrays.amplifiers`.
+The first is what RTNeural's `python/model_utils.py` writes, in Keras's convention, and means what RTNeural computes
+(`rnnspec.conventions.rtneural`). AIDA-X adds `in_gain` and `out_gain` in dB, and `in_skip`: 1 where the first feature
+of the input is added to the output. Amplifiers of another kind, with `model_data`: `rnnspec.convert.arrays.amplifiers`.
 """
 
 from collections.abc import Callable
@@ -19,6 +18,7 @@ import numpy as np
 from rnnspec import Activation, Merge
 from rnnspec.activations import LeakyRelu
 from rnnspec.conventions import keras
+from rnnspec.conventions.rtneural import ACTIVATIONS, conv1d
 from rnnspec.convert.arrays import amplifiers
 from rnnspec.convert.arrays.files import Nest, as_array, flat
 from rnnspec.convert.layers import dense, recurrent
@@ -30,10 +30,6 @@ from rnnspec.errors import SpecError, UnsupportedError
 from rnnspec.layers import Convolution, Norm, Scale
 from rnnspec.shown import quoted
 
-ACTIVATIONS: dict[str, Any] = {
-    "": "linear",
-    **{name: name for name in ("tanh", "relu", "sigmoid", "softmax", "elu")},
-}
 _AROUND = ("in_shape", "layers", "in_skip", "in_gain", "out_gain")
 
 
@@ -147,7 +143,8 @@ def _gru(entry: _Entry) -> list[WithWeights]:
 
 
 def _dense(entry: _Entry) -> list[WithWeights]:
-    return [dense(*entry.arrays((2, 1), (2,)), name=entry.name, activation=entry.activation)]
+    kernel, *bias = entry.arrays((2, 1), (2,))
+    return [dense(kernel, bias[0] if bias else None, entry.name, entry.activation)]
 
 
 def _conv1d(entry: _Entry) -> list[WithWeights]:
@@ -161,7 +158,7 @@ def _conv1d(entry: _Entry) -> list[WithWeights]:
         raise SpecError(f"{entry.at}: kernel_size: {entry.said.get('kernel_size')}, and its weights are of {width}")
     options = {"dilation": entry.size("dilation"), "groups": entry.size("groups"), "activation": entry.activation}
     layer = Convolution(name=entry.name, units=units, width=width, padding="causal", **options)
-    return [(layer, {"kernel": kernel.transpose(2, 0, 1), "bias": bias})]
+    return [(layer, {"kernel": conv1d(kernel), "bias": bias})]
 
 
 def _batchnorm(entry: _Entry) -> list[WithWeights]:

@@ -7,18 +7,17 @@ from typing import Any
 
 import numpy as np
 
-from rnnspec.activations import Elu, LeakyRelu
+from rnnspec.activations import LeakyRelu
 from rnnspec.atomic import write_atomically
 from rnnspec.cells import GRU, LSTM
 from rnnspec.checkpoint import Checkpoint
 from rnnspec.conventions import keras
-from rnnspec.convert.arrays.rtneural import ACTIVATIONS
+from rnnspec.conventions.rtneural import ACTIVATIONS, name_of, to_conv1d
 from rnnspec.convert.outward import at_inference, check_said
 from rnnspec.errors import SpecError, UnsupportedError
 from rnnspec.layers import Activation, Convolution, Dense, Dropout, Layer, Norm, Recurrent
 from rnnspec.ops import grouped
 
-_NAMES = {ours: theirs for theirs, ours in ACTIVATIONS.items()} | {Elu(alpha=1.0): "elu"}
 _CELLS: dict[type, Any] = {LSTM: ("lstm", keras.LSTM), GRU: ("gru", keras.GRU)}
 _SAID: dict[type, dict[str, Any]] = {  # what RTNeural's layers can be told; the rest is as it is by default
     LSTM: {"units": None, "bias": None},
@@ -89,7 +88,7 @@ def _entry(
     if isinstance(layer, Convolution):
         check_said(layer, _SAID[Convolution], f"{whose}'s conv1d")
         said = {"kernel_size": [layer.width], "dilation": [layer.dilation], "groups": layer.groups}
-        kernel = weights["kernel"].transpose(1, 2, 0)
+        kernel = to_conv1d(weights["kernel"])
         return "conv1d", said | {"activation": _activation(layer.activation, whose)}, [kernel, _bias(layer, weights)]
     if isinstance(layer, Norm) and layer.kind == "batch":
         beta = weights.get("beta", np.zeros_like(weights["gamma"]))
@@ -107,8 +106,7 @@ def _bias(layer: Dense | Convolution, weights: Mapping[str, np.ndarray]) -> np.n
 
 
 def _activation(activation: Any, whose: str) -> str:
-    if activation not in _NAMES:
-        raise UnsupportedError(
-            f"{whose} has no activation {activation!r}; it has {', '.join(filter(None, _NAMES.values()))}"
-        )
-    return _NAMES[activation]
+    if (name := name_of(activation)) is None:
+        there = ", ".join(filter(None, ACTIVATIONS))
+        raise UnsupportedError(f"{whose} has no activation {activation!r}; it has {there}")
+    return name

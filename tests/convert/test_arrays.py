@@ -8,6 +8,7 @@ import pytest
 
 from rnnspec import GRU, LSTM, RNN, Checkpoint, Dense, Embedding, Model, Recurrent, Stack, UnsupportedError
 from rnnspec.activations import HardSigmoid
+from rnnspec.conventions.paddle import torch_name
 from rnnspec.convert import convert
 from rnnspec.convert.arrays.files import flat
 from rnnspec.convert.arrays.maps import CONVENTIONS
@@ -205,6 +206,29 @@ def test_arrays_under_names_from_every_file(tmp_path):
         weights = convert(tmp_path / name, arrays=said).weights
         np.testing.assert_array_equal(weights["rnn.bias"], [[0, 1]])
         assert weights["rnn.kernel"].shape == (1, 2, 3)
+
+
+def test_names_of_paddle():
+    names = {"lstm.weight_ih_l1", "0.weight_ih_l0"}
+    found = {
+        "lstm.1.cell_bw.weight_ho": "lstm.weight_hr_l1_reverse",
+        "net.0.cell.weight_ih": "net.0.weight_ih_l0",
+        "0.0.cell.bias_hh": "0.bias_hh_l0",
+        "cell.weight_hh": "weight_hh_l0",
+        "bn._mean": "bn.running_mean",
+        "out.weight": "out.weight",
+    }
+    assert {name: torch_name(name, names) for name in found} == found
+
+
+def test_what_paddle_does_not_say_is_asked_for(tmp_path):
+    arrays = {"gru.weight_ih": np.ones((6, 3), "f"), "gru.weight_hh": np.ones((6, 2), "f"), "head.weight": np.eye(2)}
+    np.savez(tmp_path / "a.npz", **arrays)
+    with pytest.raises(SpecError, match=r"'head.weight': linear or an embedding"):
+        convert(tmp_path / "a.npz", arrays="paddle")
+    np.savez(tmp_path / "a.npz", **{"gru.0.cell.weight_ih": 2 * arrays["gru.weight_ih"], "gru.weight_ih_l0": np.eye(6)})
+    with pytest.raises(SpecError, match=r"is another array than 'gru.weight_ih_l0'"):
+        convert(tmp_path / "a.npz", arrays="paddle")
 
 
 class Evil:
