@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from rnnspec.cli.options import FILE, backend_option, look_here
+from rnnspec.cli.progress import progress
 
 
 @click.command()
@@ -83,7 +84,7 @@ def _cases(
     from rnnspec.conformance.workers import LIMIT, Workers
 
     names = names or tuple(backends.installed())
-    with Workers(jobs, limit or LIMIT) as workers:
+    with progress("conformance") as told, Workers(jobs, limit or LIMIT, told=told) as workers:
         found = record.results(names, pattern, workers, variant)
         if not found:
             raise click.ClickException(f"--case {pattern}, --variant {variant}: there is no such case or variant")
@@ -106,7 +107,7 @@ def _mutants(jobs: int, limit: float | None, report: Path | None) -> int:
     from rnnspec.conformance import record
     from rnnspec.conformance.workers import LIMIT, Workers
 
-    with Workers(jobs, limit or LIMIT) as workers:
+    with progress("mutants") as told, Workers(jobs, limit or LIMIT, told=told) as workers:
         scores = record.scores(workers)
     if report:
         record.write(report, {"mutants": scores})

@@ -10,6 +10,7 @@ from rnnspec.cli.options import FILE
 
 if TYPE_CHECKING:
     import numpy as np
+    from rich.table import Table
 
     from rnnspec.checkpoint import Checkpoint
 
@@ -28,9 +29,12 @@ def demo(prompt: str, characters: int, temperature: float, top: int, seed: int, 
     """Verify the shipped Shakespeare model on every installed backend, export it, and write text from the ONNX file."""
     import tempfile
 
+    from rich.console import Console
+
     import rnnspec
     from rnnspec import backends
     from rnnspec.cli.options import chosen_backends
+    from rnnspec.cli.progress import progress
     from rnnspec.export import export_onnx
 
     backends.require("onnxruntime")
@@ -42,7 +46,10 @@ def demo(prompt: str, characters: int, temperature: float, top: int, seed: int, 
     loss = meta["validation_nats_per_character"]
     click.echo(f"{SHIPPED.name}: {layers}; {size:,} parameters")
     click.echo(f"trained on {meta['text']} to {loss} nats per character on the part it has not seen\n")
-    failed = compare(checkpoint, chosen_backends(()))
+    with progress("asking every runtime"):
+        modules = chosen_backends(())
+        table, failed = compare(checkpoint, modules)
+    Console().print(table)
     with tempfile.TemporaryDirectory() as folder:
         path = output or Path(folder) / "step.onnx"
         worst = export_onnx(checkpoint, path, step=True)
@@ -56,10 +63,9 @@ def demo(prompt: str, characters: int, temperature: float, top: int, seed: int, 
     return failed
 
 
-def compare(checkpoint: "Checkpoint", modules: dict) -> int:
-    """A table of what each backend computes for the same passage; 1 when one differs."""
+def compare(checkpoint: "Checkpoint", modules: dict) -> "tuple[Table, int]":
+    """A table of what each backend computes for the same passage; and 1 when one differs."""
     import numpy as np
-    from rich.console import Console
     from rich.table import Table
 
     from rnnspec import accuracy
@@ -82,8 +88,7 @@ def compare(checkpoint: "Checkpoint", modules: dict) -> int:
         same = error <= allowed
         failed |= not same
         table.add_row(name, f"{nats(arrays['y'][0], targets):.6f}", f"{error:.1e}", "yes" if same else "NO")
-    Console().print(table)
-    return int(failed)
+    return table, int(failed)
 
 
 def encode(text: str, vocabulary: str) -> "np.ndarray":

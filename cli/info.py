@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from rnnspec.cli.options import chosen_backends, json_option, model_argument
+from rnnspec.cli.progress import progress
 from rnnspec.cli.say import conversion, notes, say_json
 from rnnspec.shown import one_line, printable
 
@@ -37,11 +38,12 @@ def info(model: Path, as_json: bool, paths: bool) -> None:
     if checkpoint.model.version > 1:
         report["graph"] = places(checkpoint.model)
     if paths:
-        report["paths"] = {
-            name: net.paths()
-            for name, module in chosen_backends(()).items()
-            if hasattr(net := module.load(checkpoint), "paths")
-        }
+        with progress("loading every backend"):
+            report["paths"] = {
+                name: net.paths()
+                for name, module in chosen_backends(()).items()
+                if hasattr(net := module.load(checkpoint), "paths")
+            }
     if as_json:
         say_json(report)
     else:

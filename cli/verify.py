@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from rnnspec.cli.options import backend_option, chosen_backends, model_argument
+from rnnspec.cli.progress import progress
 
 if TYPE_CHECKING:
     from rnnspec.checkpoint import Checkpoint
@@ -22,7 +23,12 @@ def verify(model: Path, backends: tuple[str, ...]) -> int:
     from rnnspec.cli.report import results_table
 
     checkpoint = rnnspec.load(model)
-    results = list(compare(checkpoint, chosen_backends(backends)))
+    with progress(f"verifying {model.name}") as told:
+        told(0, 0)
+        results = []
+        for result in compare(checkpoint, chosen_backends(backends)):
+            results.append(result)
+            told(len(results), 0)
     return results_table(results, str(model))
 
 

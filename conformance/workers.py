@@ -29,11 +29,20 @@ class Workers:
     Args:
         method: how processes start, as `multiprocessing` calls it.
         once: a new process for every item.
+        told: is called in `map` with how many answers there are, and how many items.
     """
 
-    def __init__(self, jobs: int, limit: float = LIMIT, method: str = "spawn", once: bool = False) -> None:
+    def __init__(
+        self,
+        jobs: int,
+        limit: float = LIMIT,
+        method: str = "spawn",
+        once: bool = False,
+        told: Callable[[int, int], None] = lambda done, total: None,
+    ) -> None:
         self.jobs = jobs
         self.limit = limit
+        self._told = told
         self._context = multiprocessing.get_context(method)
         self._once = once
         self._workers: list[_Worker] = []
@@ -51,7 +60,10 @@ class Workers:
         Raises:
             Exception: whatever `work` raised.
         """
-        answers = dict(self.each(work, items))
+        items, answers = list(items), dict[int, Any]()
+        for k, answer in self.each(work, items):
+            answers[k] = answer
+            self._told(len(answers), len(items))
         return [answers[k] for k in sorted(answers)]
 
     def each(self, work: Callable[[Any], Any], items: Iterable[Any]) -> Iterator[tuple[int, Any]]:
