@@ -1,37 +1,19 @@
 """Graphs as functional models of Keras's own layers."""
 
-from collections.abc import Sequence
 from typing import Any
 
 import keras
-import numpy as np
 from keras import layers as stock
 from keras import ops
 
-from rnnspec.activations import Affine, Elu, LeakyRelu
-from rnnspec.backends.tensorflow.stock import activation_of, check_widths, fill, in_order, made, refused
+from rnnspec.backends.tensorflow.computed import computed
+from rnnspec.backends.tensorflow.stock import check_widths, fill, in_order, made, refused
 from rnnspec.cells import Stack
 from rnnspec.checkpoint import Checkpoint
 from rnnspec.convert.names import unique
 from rnnspec.errors import UnsupportedError
 from rnnspec.graph import Node
-from rnnspec.layers import (
-    Activation,
-    Attention,
-    Convolution,
-    Dense,
-    Dropout,
-    Embedding,
-    Layer,
-    Merge,
-    Norm,
-    Pool,
-    Recurrent,
-    Repeat,
-    Scale,
-    Summary,
-)
-from rnnspec.layers.convolution import Window
+from rnnspec.layers import Activation, Dense, Dropout, Embedding, Layer, Merge, Norm, Recurrent, Summary
 from rnnspec.ops import scope
 
 _PASS = (Recurrent, Dense, Dropout, Activation, Embedding, Norm)  # what reads a mask, or hands it on, as ours does
@@ -114,7 +96,8 @@ class Graph:
             self.values[layer.name] = native(reads[0])
             self._fill(native, layer)
         else:
-            self.values[layer.name] = self._function(layer, reads, node)
+            weights = scope(self.checkpoint.weights, layer.name)
+            self.values[layer.name] = computed(layer, reads, weights, self.dtype, self.helper)
 
     def _check_mask(self, layer: Layer) -> None:
         """Raise UnsupportedError where Keras does something else than ours with a mask."""
@@ -159,141 +142,3 @@ class Graph:
                 raise refused(layer, f"start without {name!r}", "it takes all states or none")
             found.append(given[name] if name in given else ops.zeros_like(same))
         return found
-
-    def _function(self, layer: Layer, reads: Sequence[Any], node: Node) -> Any:
-        x, named = reads[0], {"name": layer.name, "dtype": self.dtype}
-        match layer:
-            case Activation():
-                return self._activation(layer, named)(x)
-            case Scale():
-                weights = scope(self.checkpoint.weights, layer.name)
-                gamma, beta = weights["gamma"], weights.get("beta", np.zeros(1))
-                offset = beta.tolist() if layer.beta else 0.0
-                return stock.Rescaling(gamma.tolist(), offset, **named)(x)
-            case Convolution():
-                return self._convolution(layer, named, x)
-            case Pool():
-                return _pool(layer, named)(x)
-            case Merge():
-                return _JOINS[layer.how](**named)(list(reads))
-            case Repeat() if layer.steps is not None:
-                return stock.RepeatVector(layer.steps, **named)(x)
-            case Repeat():
-                return ops.expand_dims(x, 1) + ops.zeros_like(reads[1][:, :, :1])
-            case Summary():
-                return _summary(layer, named, x)
-            case Attention():
-                return self._attention(layer, reads, node)
-        raise refused(layer, type(layer).__name__)
-
-    def _activation(self, layer: Activation, named: dict[str, Any]) -> keras.layers.Layer:
-        match layer.function:
-            case LeakyRelu(alpha=alpha):
-                return stock.LeakyReLU(negative_slope=alpha, **named)
-            case Elu(alpha=alpha):
-                return stock.ELU(alpha=alpha, **named)
-            case Affine(alpha=alpha, beta=beta):
-                return stock.Rescaling(alpha, beta, **named)
-        return stock.Activation(activation_of(layer.function, f"layer {layer.name!r}: function"), **named)
-
-    def _convolution(self, layer: Convolution, named: dict[str, Any], x: Any) -> Any:
-        if layer.stride > 1 and layer.dilation > 1:
-            raise refused(layer, f"stride={layer.stride} with dilation={layer.dilation}")
-        padding = layer.padding
-        if padding == "same" and (layer.stride > 1 or layer.before is not None):
-            name = self.helper(f"{layer.name}_padded")
-            x, padding = stock.ZeroPadding1D(layer.outside, name=name, dtype=self.dtype)(x), "valid"
-        native = stock.Conv1D(
-            layer.units,
-            layer.width,
-            layer.stride,
-            padding,
-            dilation_rate=layer.dilation,
-            groups=layer.groups,
-            activation=activation_of(layer.activation, f"layer {layer.name!r}: activation"),
-            use_bias=layer.bias,
-            **named,
-        )
-        y = native(x)
-        self._fill(native, layer)
-        return y
-
-    def _attention(self, layer: Attention, reads: Sequence[Any], node: Node) -> Any:
-        """`Attention`, `AdditiveAttention`; of several heads, or √features, `MultiHeadAttention` whose projections are
-        identities."""
-        query, keys, values = reads[0], reads[1], reads[-1]
-        weights = scope(self.checkpoint.weights, layer.name)
-        vector = node.reads[0].time is None
-        if vector:
-            query = stock.RepeatVector(1, name=self.helper(f"{layer.name}_query"), dtype=self.dtype)(query)
-        named = {"name": layer.name, "dtype": self.dtype}
-        if layer.score in ("general", "additive") and layer.heads > 1:
-            raise refused(layer, f"score={layer.score!r} of {layer.heads} heads")
-        if layer.score == "additive":
-            native = stock.AdditiveAttention(use_scale=True, **named)
-            y = native([query, values, keys])
-            native.set_weights([weights["scale"][0]])
-        elif layer.heads > 1 or layer.score == "scaled":
-            y = self._heads(layer, named, query, keys, values)
-        else:
-            if layer.score == "general":
-                name = self.helper(f"{layer.name}_keys")
-                product = stock.Dense(query.shape[-1], use_bias=False, name=name, dtype=self.dtype)
-                keys = product(keys)
-                product.set_weights([weights["kernel"][0].T])
-            y = stock.Attention(**named)([query, values, keys])
-        return y[:, 0] if vector else y
-
-    def _heads(self, layer: Attention, named: dict[str, Any], query: Any, keys: Any, values: Any) -> Any:
-        features, size = keys.shape[-1] // layer.heads, values.shape[-1] // layer.heads
-        native = stock.MultiHeadAttention(
-            layer.heads, features, size, use_bias=False, output_shape=values.shape[-1], **named
-        )
-        y = native(query, values, keys)
-        factor = features**0.5 if layer.score == "dot" else 1.0
-        of_keys, of_values = np.eye(keys.shape[-1]), np.eye(values.shape[-1])
-        native.set_weights(
-            [
-                factor * of_keys.reshape(-1, layer.heads, features),
-                of_keys.reshape(-1, layer.heads, features),
-                of_values.reshape(-1, layer.heads, size),
-                of_values.reshape(layer.heads, size, -1),
-            ]
-        )
-        return y
-
-
-_JOINS = {
-    "concat": stock.Concatenate,
-    "add": stock.Add,
-    "multiply": stock.Multiply,
-    "average": stock.Average,
-    "maximum": stock.Maximum,
-}
-
-
-def _pool(layer: Pool, named: dict[str, Any]) -> keras.layers.Layer:
-    stride = layer.strides[0]
-    if layer.padding == "causal" or layer.before is not None or (_moves(layer) and layer.padding == "same"):
-        why = "where its windows begin depends on the number of steps"
-        raise refused(layer, f"padding={layer.padding!r} of {layer.width} steps", why)
-    kind = stock.MaxPooling1D if layer.how == "max" else stock.AveragePooling1D
-    return kind(layer.width, stride, layer.padding, **named)
-
-
-def _moves(layer: Window) -> bool:
-    """Whether Keras's windows with padding='same' begin elsewhere for another number of steps."""
-    return layer.strides[0] > 1 and layer.width > 2
-
-
-def _summary(layer: Summary, named: dict[str, Any], x: Any) -> Any:
-    match layer.how:
-        case "last":
-            return x[:, -1]
-        case "first":
-            return x[:, 0]
-        case "sum":
-            return ops.sum(x, axis=1)
-        case "mean":
-            return stock.GlobalAveragePooling1D(**named)(x)
-    return stock.GlobalMaxPooling1D(**named)(x)
