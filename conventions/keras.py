@@ -216,6 +216,16 @@ _KERAS_3: dict[str, Activation] = {
 LAYERS = {"LeakyReLU": 0.3, "ELU": 1.0, "ThresholdedReLU": 1.0}
 
 
+FUNCTIONS: dict[str, Activation] = {  # operations of Keras 3 (keras/src/ops/nn.py), by the names of their classes
+    "Tanh": "tanh",
+    "Sigmoid": "sigmoid",
+    "Relu": "relu",
+    "Softplus": "softplus",
+    "Silu": "silu",
+    "Gelu": "gelu",
+}
+
+
 def activations(version: Version) -> dict[str, Activation]:
     """Keras's names → ours (keras/activations.py in Keras 2, keras/src/activations/activations.py in Keras 3)."""
     return _BOTH | {"hard_sigmoid": version.hard_sigmoid} | (_KERAS_3 if version.major == 3 else {})

@@ -17,7 +17,18 @@ from typing import Any, ClassVar
 import numpy as np
 
 from rnnspec import cells
-from rnnspec.activations import Activation, Celu, Elu, HardShrink, HardSigmoid, LeakyRelu, SoftShrink
+from rnnspec.activations import (
+    Activation,
+    Affine,
+    Celu,
+    Elu,
+    HardShrink,
+    HardSigmoid,
+    LeakyRelu,
+    ScaledTanh,
+    SoftShrink,
+    ThresholdedRelu,
+)
 from rnnspec.conventions.gates import LSTM_GATES, Arrays, Gates, Part, added, parted, rows
 
 NONLINEARITIES: tuple[Any, ...] = ("tanh", "relu")  # of `nn.RNN`, the first by default
@@ -125,6 +136,43 @@ ACTIVATIONS: dict[str, Callable[[Any], Activation | None]] = {
     "LogSigmoid": lambda m: "log_sigmoid",
     "Softmax": lambda m: "softmax" if m.dim == -1 else None,
     "LogSoftmax": lambda m: "log_softmax" if m.dim == -1 else None,
+}
+
+# Ours as an expression of torch, `F` being torch.nn.functional: by name; of those with parameters, `f`, by class.
+LINES: dict[str, str] = {
+    "linear": "{x}",
+    "tanh": "torch.tanh({x})",
+    "sigmoid": "torch.sigmoid({x})",
+    "relu": "F.relu({x})",
+    "relu6": "F.relu6({x})",
+    "softplus": "F.softplus({x}, threshold=40.0)",  # beyond which torch takes x: 20 by default, which float64 sees
+    "softsign": "F.softsign({x})",
+    "exponential": "torch.exp({x})",
+    "elu": "F.elu({x})",
+    "selu": "F.selu({x})",
+    "gelu": "F.gelu({x})",
+    "gelu_tanh": 'F.gelu({x}, approximate="tanh")',
+    "silu": "F.silu({x})",
+    "hard_silu": "F.hardswish({x})",
+    "mish": "F.mish({x})",
+    "hard_tanh": "F.hardtanh({x})",
+    "tanh_shrink": "F.tanhshrink({x})",
+    "log_sigmoid": "F.logsigmoid({x})",
+    "sparse_plus": "({x}.clamp(-1, 1) + 1) ** 2 / 4 + F.relu({x} - 1)",
+    "sparse_sigmoid": "({x} / 2 + 0.5).clamp(0, 1)",
+    "softmax": "torch.softmax({x}, -1)",
+    "log_softmax": "torch.log_softmax({x}, -1)",
+}
+LINES_OF: dict[type, str] = {
+    HardSigmoid: "({x} * {f.alpha} + {f.beta}).clamp(0, 1)",
+    LeakyRelu: "F.leaky_relu({x}, {f.alpha})",
+    Elu: "F.elu({x}, {f.alpha})",
+    Celu: "F.celu({x}, {f.alpha})",
+    ScaledTanh: "{f.alpha} * torch.tanh({f.beta} * {x})",
+    Affine: "{f.alpha} * {x} + {f.beta}",
+    ThresholdedRelu: "F.threshold({x}, {f.alpha}, 0.0)",
+    HardShrink: "F.hardshrink({x}, {f.alpha})",
+    SoftShrink: "F.softshrink({x}, {f.alpha})",
 }
 
 

@@ -126,6 +126,7 @@ def _cell(layer: Recurrent, cell: Cell) -> tuple[str, dict[str, Any]]:
 
 
 def activation_of(activation: Activation, where: str) -> str:
+    """Keras's name of an activation. Raises UnsupportedError: it has none that loads without code of its own."""
     name = name_of(activation)
     if name is None:
         shown = activation if isinstance(activation, str) else activation.to_builtins()
@@ -134,6 +135,7 @@ def activation_of(activation: Activation, where: str) -> str:
 
 
 def refused(layer: Layer, option: str, why: str = "") -> UnsupportedError:
+    """The error of an option that Keras does not have."""
     return UnsupportedError(f"layer {layer.name!r}: {option} has no equal in Keras{why and f': {why}'}")
 
 

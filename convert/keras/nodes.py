@@ -6,13 +6,14 @@ import numpy as np
 from msgspec.structs import replace
 
 from rnnspec import Activation, Dropout, Embedding
+from rnnspec.conventions.keras import FUNCTIONS
 from rnnspec.convert.keras import activations, attention, joins, norms, shapes, windows
 from rnnspec.convert.keras.cells import Cells
 from rnnspec.convert.keras.graph import Call
 from rnnspec.convert.keras.outputs import Taken, directions, outputs, own_merge, sequences, states
 from rnnspec.convert.keras.places import Places, Value
 from rnnspec.convert.keras.recurrent import Recurrences, check_training, note_half
-from rnnspec.convert.keras.saved import ACTIVATIONS, FUNCTIONS, NOISE, RECURRENT, Saved
+from rnnspec.convert.keras.saved import ACTIVATIONS, NOISE, RECURRENT, Saved
 from rnnspec.convert.layers import dense
 from rnnspec.errors import SpecError, UnsupportedError
 from rnnspec.layers import Convolution, Summary

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from rnnspec.conventions import cudnn
+from rnnspec.conventions.keras import FUNCTIONS
 from rnnspec.errors import SpecError, UnsupportedError
 
 MODELS = ("Functional", "Model", "Sequential")
@@ -22,14 +23,6 @@ RECURRENT = (*LAYERS_OF_CELLS, "RNN", "Bidirectional")
 ACTIVATIONS = ("Activation", "ReLU", "LeakyReLU", "ELU", "Softmax", "ThresholdedReLU")
 JOINS = {"Concatenate": "concat", "Add": "sum", "Multiply": "mul", "Average": "ave"}  # → our `merge`
 NOISE = ("GaussianNoise", "GaussianDropout", "AlphaDropout", "ActivityRegularization")  # at inference the identity
-FUNCTIONS = {
-    "Tanh": "tanh",
-    "Sigmoid": "sigmoid",
-    "Relu": "relu",
-    "Softplus": "softplus",
-    "Silu": "silu",
-    "Gelu": "gelu",
-}
 READABLE = (  # what a chain of version 1 of the specification is made of
     *RECURRENT,
     *ACTIVATIONS,

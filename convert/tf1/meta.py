@@ -16,6 +16,8 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from rnnspec.conventions import tf1
+from rnnspec.conventions.tensorflow import NAMED
 from rnnspec.convert.formats.protobuf import fields, octets, repeated, text
 from rnnspec.convert.saved_model.graph import array_of, constant, entry
 from rnnspec.reading import contents
@@ -32,17 +34,14 @@ _FUSED = {
     "GRUBlockCell": 3,
 }  # → the input with the kernel
 _OUTPUTS = 8  # of a node of a cell, at most
-_ACTIVATIONS = {
-    "Tanh": "tanh", "Sigmoid": "sigmoid", "Relu": "relu", "Relu6": "relu6", "Elu": "elu", "Selu": "selu",
-    "Softplus": "softplus", "Softsign": "softsign",
-}  # fmt: skip
-_GATES = {
-    "lstm": "ijfo",
-    "cudnn_lstm": "ijfo",
-    "cifg": "jfo",
-    "indy_lstm": "ijfo",
-    "ugrnn": "fj",
-}  # f: to which a bias is added
+_SPLIT: dict[str, Any] = {  # kind of cell → the framework's, which says in which order its gates are split
+    "lstm": tf1.LSTM,
+    "cudnn_lstm": tf1.CudnnCompatibleLSTM,
+    "cifg": tf1.CoupledLSTM,
+    "indy_lstm": tf1.IndyLSTM,
+    "ugrnn": tf1.UGRNN,
+}
+_FORGET, _NEW = ("forget", "update"), ("cell", "new")  # gates of ours: the one to which a bias is added; the new one
 
 
 class Ref(NamedTuple):
@@ -120,7 +119,7 @@ class Meta:
     def _of_product(self, name: str, node: Node, kind: str) -> Iterator[tuple[str, Any]]:
         """What follows the product of a kernel, and what comes with it."""
         ends = self._through(Ref(name, 0))
-        gates = _GATES.get(kind, "")
+        gates = list(_SPLIT[kind].gates.theirs.values()) if kind in _SPLIT else []
         joined = self.nodes.get(node.inputs[0].node)
         if joined is not None:
             concat = joined.op in ("ConcatV2", "Concat")
@@ -128,10 +127,10 @@ class Meta:
             yield "residual", self._residual(x, name)
         for end in ends:
             other = self.nodes[end.node]
-            if other.op in _ACTIVATIONS and not gates:
-                yield "activation", _ACTIVATIONS[other.op]
+            if other.op in NAMED and not gates:
+                yield "activation", NAMED[other.op]
             elif other.op in ("Split", "SplitV") and gates:
-                forget, new = (Ref(end.node, gates.index(gate)) for gate in "fj")
+                forget, new = (Ref(end.node, _place(gates, either)) for either in (_FORGET, _NEW))
                 if normed := self._normed(new):
                     new, epsilon = normed
                     yield "epsilon", epsilon
@@ -175,8 +174,8 @@ class Meta:
         """What is applied to the new gate, and what becomes of the sum that it is part of."""
         for each in self._readers[new]:
             op = self.nodes[each].op
-            if op in _ACTIVATIONS:
-                yield "activation", _ACTIVATIONS[op]
+            if op in NAMED:
+                yield "activation", NAMED[op]
                 products = self._ops(Ref(each, 0), "Mul")
             elif op == "Mul" and any(self._op(ref) == "Sigmoid" for ref in self.nodes[each].inputs):
                 yield "activation", "linear"
@@ -254,6 +253,10 @@ class Meta:
         """A floating-point attribute, with the digits that float32 has."""
         data = octets(fields(node.attributes.get(name, memoryview(b"")), self.where), 4, self.where)
         return float(str(array_of(data, "<f4", self.where)[0])) if data else default
+
+
+def _place(gates: list[str], either: tuple[str, ...]) -> int:
+    return next(k for k, gate in enumerate(gates) if gate in either)
 
 
 def _ref(text: str) -> Ref:
