@@ -86,11 +86,8 @@ def network(nest: Nest, where: str, path: Path, request: Request) -> Network:
     """
     said = _decoded(strict_json.load(path), Map, str(path))
     model = _model(said, path, request)
-    arrays = Arrays(Variables(flat(nest, where), where), str(path))
-    for name, reason in said.ignore.items():
-        if name not in arrays.variables:
-            raise SpecError(f"{path}: ignore: {quoted(name)}: {where} has {some(list(arrays.variables))}")
-        arrays.variables.ignore(name, reason)
+    arrays = Arrays(Variables(flat(nest, where, said.ignore), where), str(path))
+    arrays.variables.ignored |= said.ignore
     for name, reason in request.left_out(arrays.variables, "/", where).items():
         arrays.variables.ignore(name, reason)
     left = dict(said.layers)

@@ -10,7 +10,7 @@ from rnnspec import GRU, LSTM, RNN, Checkpoint, Dense, Embedding, Model, Recurre
 from rnnspec.activations import HardSigmoid
 from rnnspec.conventions.paddle import torch_name
 from rnnspec.convert import convert
-from rnnspec.convert.arrays.files import flat
+from rnnspec.convert.arrays.files import flat, read_nest
 from rnnspec.convert.arrays.maps import CONVENTIONS
 from rnnspec.convert.arrays.write import write
 from rnnspec.errors import SpecError
@@ -229,6 +229,78 @@ def test_what_paddle_does_not_say_is_asked_for(tmp_path):
     np.savez(tmp_path / "a.npz", **{"gru.0.cell.weight_ih": 2 * arrays["gru.weight_ih"], "gru.weight_ih_l0": np.eye(6)})
     with pytest.raises(SpecError, match=r"is another array than 'gru.weight_ih_l0'"):
         convert(tmp_path / "a.npz", arrays="paddle")
+
+
+def test_what_is_ignored_may_be_anything(tmp_path):
+    arrays = {"w": [[1.0] * 3] * 2, "u": [[[1.0] * 2] * 2], "b": [0.0, 1.0], "format": "v1", "more": {"by": None}}
+    (tmp_path / "a.json").write_text(json.dumps(arrays))
+    layers = {"rnn": RIGHT | {"bias": {"array": "b", "shape": [1, 2]}}}
+    said = {"model": MODEL, "layers": layers, "ignore": {"format": "a text", "more": "who made it"}}
+    (tmp_path / "map.json").write_text(json.dumps(said))
+    found = convert(tmp_path / "a.json", arrays=tmp_path / "map.json")
+    assert found.metadata["conversion"]["ignored"] == said["ignore"]
+    said["ignore"].pop("more")
+    (tmp_path / "map.json").write_text(json.dumps(said))
+    with pytest.raises(SpecError, match="'more/by': expected arrays"):
+        convert(tmp_path / "a.json", arrays=tmp_path / "map.json")
+
+
+def manifest(folder, groups, **files):
+    (folder / "model.json").write_text(json.dumps(groups))
+    for name, data in files.items():
+        (folder / name).write_bytes(data)
+    return read_nest(folder / "model.json")
+
+
+def test_manifests(tmp_path):
+    w, u, k = np.arange(6, dtype="<f4").reshape(2, 3), np.array([1, 2], "<f2"), np.array([0, 7, 255], "u1")
+    weights = [
+        {"name": "a/w", "shape": [2, 3], "dtype": "float32"},
+        {
+            "name": "u",
+            "shape": [2],
+            "dtype": "float32",
+            "quantization": {"dtype": "float16", "original_dtype": "float32"},
+        },
+        {"name": "k", "shape": [3], "dtype": "float32", "quantization": {"dtype": "uint8", "scale": 0.1, "min": -3.0}},
+        {"name": "i", "shape": [], "dtype": "int32", "quantization": {"dtype": "uint16", "scale": 1.5, "min": -2.0}},
+    ]
+    groups = [{"paths": ["one", "two"], "weights": weights}]
+    data = w.tobytes() + u.tobytes() + k.tobytes() + b"\x03\x00"
+    for nest in (groups, {"modelTopology": {}, "weightsManifest": groups}):
+        found = manifest(tmp_path, nest, one=data[:7], two=data[7:])
+        np.testing.assert_array_equal(found["a/w"], w)
+        np.testing.assert_array_equal(found["u"], [1, 2])
+        np.testing.assert_array_equal(found["k"], (k * 0.1 - 3).astype("f"))
+        assert (found["i"], found["i"].dtype) == (3, np.int32)  # 2.5, rounded up
+    found = manifest(tmp_path, {"lstm/w": {"filename": "lstm_w", "shape": [2, 3]}}, lstm_w=w.tobytes())
+    np.testing.assert_array_equal(found["lstm/w"], w)
+    for change, message in (
+        ({"paths": ["../one"]}, "'../one': expected the name of a file beside it"),
+        ({"paths": ["one", "one"]}, "file 'one' is there twice"),
+        ({"paths": ["one"]}, "'a/w' .2, 3.: 'one': 7 bytes"),
+        ({"weights": weights[:2]}, "its arrays are 28 bytes; 'one', 'two': 33 bytes"),
+        ({"weights": weights[:1] * 2}, "'a/w' is there twice"),
+        ({"weights": [weights[0] | {"dtype": "string"}]}, "a manifest of arrays: .*dtype"),
+        ({"weights": [weights[0] | {"shape": [-1]}]}, "a manifest of arrays: .*shape"),
+    ):
+        with pytest.raises(SpecError, match=message):
+            manifest(tmp_path, [groups[0] | change], one=data[:7], two=data[7:])
+
+
+def test_a_pickle_that_unfolds_is_refused(tmp_path):
+    laughs, endless = [1.0] * 9, {}
+    for _ in range(20):
+        laughs = [laughs] * 9
+    endless[""] = endless
+    for nest in (laughs, endless):
+        (tmp_path / "a.pkl").write_bytes(pickle.dumps(nest))
+        with pytest.raises(SpecError, match="again and again"):
+            convert(tmp_path / "a.pkl", arrays="haiku")
+    big = np.zeros(100_000)
+    (tmp_path / "a.pkl").write_bytes(pickle.dumps([big] * 10_000))
+    with pytest.raises(SpecError, match="unpack"):
+        convert(tmp_path / "a.pkl", arrays="haiku")
 
 
 class Evil:
