@@ -65,24 +65,29 @@ def network(nest: Nest, where: str, request: Request) -> Network:
 
 def _core(variables: Variables, place: str) -> Block:
     """A recurrent module, by its name and what is in it."""
-    leaves: tuple[str, ...]
+
+    def matrix(leaf: str) -> tuple[int, int]:
+        rows, columns = variables.take(f"{place}/{leaf}", None, None).shape
+        return rows, columns
+
+    shapes: dict[str, tuple[int, ...]]
     if f"{place}/w_i" in variables:
-        kind, leaves, size = "GRU", ("w_i", "w_h", "b"), variables[f"{place}/w_h"].shape[0]
-        inputs = variables[f"{place}/w_i"].shape[0]
+        kind, inputs, size = "GRU", matrix("w_i")[0], matrix("w_h")[0]
+        shapes = {"w_i": (inputs, 3 * size), "w_h": (size, 3 * size), "b": (3 * size,)}
     elif f"{place}/linear_1/w" in variables:
-        kind, leaves = "VanillaRNN", ("linear/w", "linear_1/w", "linear/b", "linear_1/b")
-        inputs, size = variables[f"{place}/linear/w"].shape
+        kind, (inputs, size) = "VanillaRNN", matrix("linear/w")
+        shapes = {"linear/w": (inputs, size), "linear_1/w": (size, size), "linear/b": (size,), "linear_1/b": (size,)}
     else:
-        kind, leaves = "LSTM", ("linear/w", "linear/b")
-        rows, columns = variables.take(f"{place}/linear/w", None, None).shape
+        kind, (rows, columns) = "LSTM", matrix("linear/w")
         size, inputs = columns // 4, rows - columns // 4
+        shapes = {"linear/w": (rows, columns), "linear/b": (columns,)}
         if columns % 4 or inputs < 1:
             raise SpecError(
                 f"{variables.where}: {place}/linear/w: expected (inputs + units, 4 · units), found {(rows, columns)}"
             )
 
     def build(name: str) -> list[WithWeights]:
-        arrays = [variables.take(f"{place}/{leaf}") for leaf in leaves]
+        arrays = [variables.take(f"{place}/{leaf}", *shape) for leaf, shape in shapes.items()]
         return [recurrent(getattr(haiku, kind).to_ours(*arrays), name)]
 
     return Block(place, inputs, size, build, kind)

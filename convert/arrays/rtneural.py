@@ -92,17 +92,19 @@ def _of_layers(nest: dict[str, Any], where: str, request: Request) -> Network:
     if not isinstance(shape, list) or not shape or type(shape[-1]) is not int or not isinstance(entries, list):
         raise SpecError(f"{where}: in_shape: expected [null, null, features] and a list of layers")
     features = shape[-1]
-    layers = _gain(nest, "in_gain", features, where)
-    dry = layers[-1][0].name if layers else "x"
+    layers: list[WithWeights] = []
+    dry = "in_gain" if nest.get("in_gain") else "x"
     for k, said in enumerate(entries):
         at = f"{where}: layers[{k}]"
         kind = said.get("type") if isinstance(said, dict) else None
         read = _KINDS.get(kind) if isinstance(kind, str) else None
         if read is None or not isinstance(kind, str):
             raise UnsupportedError(f"{at}: type {quoted(kind)}: no equal here; there are {', '.join(_KINDS)}")
-        weights = [as_array(each, f"{at}: weights") for each in said.get("weights") or [] if each]
+        if not isinstance(given := said.get("weights", []), list):
+            raise SpecError(f"{at}: weights: expected a list of arrays, found {quoted(given)}")
+        weights = [as_array(each, f"{at}: weights") for each in given]
         name = unique(kind.replace("-", "_"), {layer.name for layer, _ in layers})
-        before = layers[-1][0].name if layers else "x"
+        before = layers[-1][0].name if layers else dry
         made = read(_Entry(said, weights, name, at, features, before))
         for layer, arrays in made[:1]:
             shapes = layer.parameters(features)
@@ -110,14 +112,15 @@ def _of_layers(nest: dict[str, Any], where: str, request: Request) -> Network:
                 raise SpecError(f"{at}: weights for {features} features: expected {shapes}, found {found}")
             features = layer.outputs(features)
         layers += made
-        if isinstance(given := said.get("shape"), list) and given[-1:] != [features]:
-            raise SpecError(f"{at}: shape {given}: its weights are of {features} features")
+        if isinstance(shown := said.get("shape"), list) and shown[-1:] != [features]:
+            raise SpecError(f"{at}: shape {quoted(shown)}: its weights are of {features} features")
         if kind in ("lstm", "gru") and said.get("activation", "") not in ("", "tanh"):
             request.note("its activation is not read: RTNeural's lstm and gru have sigmoid and tanh", name)
         if kind == "conv1d":
             request.note("causal, as RTNeural computes it: the padding is not in the file", name)
-    if not layers:
-        raise SpecError(f"{where}: layers: there are none")
+    if shape[-1] > sum(array.size for _, arrays in layers for array in arrays.values()):
+        raise SpecError(f"{where}: in_shape: {shape[-1]} features, and the layers have no weights for them")
+    layers = _gain(nest, "in_gain", shape[-1], where) + layers
     layers += amplifiers.skip(nest.get("in_skip") or 0, layers[-1][0].name, features, dry, shape[-1], where, request)
     layers += _gain(nest, "out_gain", features, where)
     if beside := [key for key in nest if key not in _AROUND]:
@@ -135,11 +138,22 @@ def _gain(nest: dict[str, Any], key: str, features: int, where: str) -> list[Wit
 
 
 def _lstm(entry: _Entry) -> list[WithWeights]:
-    return [recurrent(keras.LSTM.to_ours(*entry.arrays((2, 2, 1))), entry.name)]
+    return [recurrent(keras.LSTM.to_ours(*_recurrent(entry, 4, 1)), entry.name)]
 
 
 def _gru(entry: _Entry) -> list[WithWeights]:
-    return [recurrent(keras.GRU.to_ours(*entry.arrays((2, 2, 2))), entry.name)]
+    return [recurrent(keras.GRU.to_ours(*_recurrent(entry, 3, 2)), entry.name)]
+
+
+def _recurrent(entry: _Entry, gates: int, biases: int) -> list[np.ndarray]:
+    """Kernel, recurrent kernel and bias of so many gates. Raises SpecError: of other shapes."""
+    arrays = entry.arrays((2, 2, biases))
+    units = len(arrays[1])
+    columns = gates * units
+    expected = [(entry.features, columns), (units, columns), (columns,) if biases == 1 else (biases, columns)]
+    if (found := [array.shape for array in arrays]) != expected:
+        raise SpecError(f"{entry.at}: weights for {entry.features} features: expected {expected}, found {found}")
+    return arrays
 
 
 def _dense(entry: _Entry) -> list[WithWeights]:
