@@ -27,7 +27,20 @@ from rnnspec.layers import (
 )
 from rnnspec.layers.convolution import Window
 
-_TAKEN = {"self", "torch", "nn", "F", "Path", "Model", "load", "pack_padded_sequence", "pad_packed_sequence", *HELPERS}
+_TAKEN = {
+    "self",
+    "torch",
+    "nn",
+    "F",
+    "Path",
+    "Model",
+    "load",
+    "Loop",
+    "PackedSequence",
+    "pack_padded_sequence",
+    "pad_packed_sequence",
+    *HELPERS,
+}
 
 
 class Names:
@@ -106,7 +119,9 @@ class Lines:
         start = self._start(layer, stock, x)
         state = ", " + start if start else ""
         run = f"{'backward' if backward else 'run'}(self.{stock.name}, {x.name}, {x.mask}{state})"
-        final = {leaf: self.names.new(f"{name}_{leaf}") for leaf in (("h", "c") if stock.kind == "LSTM" else ("h",))}
+        final = {
+            leaf: self.names.new(f"{name}_{leaf}") for leaf in (("h", "c") if isinstance(layer.cell, LSTM) else ("h",))
+        }
         left = f"({', '.join(final.values())})" if len(final) > 1 else final["h"]
         self.body.append(f"{name}, {left} = {run}")
         for leaf, variable in final.items():

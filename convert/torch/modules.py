@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from rnnspec.cells import GRU, LSTM, RNN
+from rnnspec.cells import GRU, LSTM, RNN, Cell
 from rnnspec.checkpoint import Checkpoint
 from rnnspec.conventions import torch
 from rnnspec.convert.outward import at_inference, check_said, unstacked
@@ -82,16 +82,18 @@ def modules_of_each(checkpoint: Checkpoint) -> Modules:
     model, weights = checkpoint.model, grouped(checkpoint.weights)
     for name, padding in model.paddings:
         notes.append(f"{name}: steps that hold {padding:g} alone do not count; torch's modules do not look for them")
-    if model.version == 1 and all(_in_a_row(layer) for layer in model.layers):
+    if model.version == 1:
         checkpoint = unstacked(checkpoint, "torch")
-        for layer in checkpoint.model.layers:
-            if isinstance(layer, Recurrent):
-                _check(layer, _UNROLL)
-        return _identified(_chain(checkpoint, notes))
+        model, weights = checkpoint.model, grouped(checkpoint.weights)
+        if all(_in_a_row(layer) for layer in model.layers):
+            for layer in model.layers:
+                if isinstance(layer, Recurrent):
+                    _check(layer, _UNROLL)
+            return _identified(_chain(checkpoint, notes))
     each = []
     for layer, features in model.chain():
         if isinstance(layer, Recurrent):
-            _check(layer, _WRITTEN)
+            _check(layer, _WRITTEN, _FREE | {"projection": (None,)} if looped(layer.cell) else None)
             each.append(_recurrent(layer.name, [(layer, features)], weights))
         else:
             each.append(_plain(layer, features, weights.get(layer.name, {}), True))
@@ -103,7 +105,7 @@ def _identified(found: Modules) -> Modules:
     taken = {*torch.ATTRIBUTES, *keyword.kwlist}
     for module in found.each:
         module.name = module.name.replace("-", "_")
-        while module.name in taken:
+        while {module.name, f"{module.name}_initial"} & taken:
             module.name += "_"
         taken |= {module.name, f"{module.name}_initial"}
     return found
@@ -125,7 +127,23 @@ def _in_a_row(layer: Layer) -> bool:
     if not isinstance(layer, Recurrent):
         return True
     said = (layer.direction != "backward", layer.merge == "concat", not layer.reverse_output, not layer.learned_state)
-    return all(said)
+    return all(said) and not looped(layer.cell)
+
+
+def looped(cell: Cell) -> bool:
+    """Whether torch's own module is another function only by its activations, or by where a GRU resets."""
+    if isinstance(cell, RNN):
+        return cell.activation not in torch.NONLINEARITIES
+    if isinstance(cell, LSTM):
+        return (cell.gate_activation, cell.cell_activation, cell.output_activation) != ("sigmoid", "tanh", "tanh")
+    own = ("sigmoid", "tanh", True)
+    return isinstance(cell, GRU) and (cell.gate_activation, cell.activation, cell.reset_after) != own
+
+
+# What of a cell can be said where its step is written out.
+_FREE: dict[str, Any] = dict.fromkeys(
+    ("activation", "gate_activation", "cell_activation", "output_activation", "reset_after")
+)
 
 
 def _chain(checkpoint: Checkpoint, notes: list[str]) -> Modules:
@@ -203,7 +221,11 @@ def _recurrent(
     state: dict[str, np.ndarray] = {}
     for k, layer in enumerate(recurrent):
         for prefix, end in zip(directions, ("", "_reverse"), strict=False):
-            arrays = torch.CELLS[type(cell)].to_theirs(scope(weights[layer.name], prefix))
+            ours = scope(weights[layer.name], prefix)
+            if looped(cell):  # by other names, so that no module of torch's takes them
+                state |= {f"{leaf}{end}": array for leaf, array in ours.items()}
+                continue
+            arrays = torch.CELLS[type(cell)].to_theirs(ours)
             state |= {f"{leaf}_l{k}{end}": array for leaf, array in arrays.items()}
     initial = scope(weights[recurrent[-1].name], "initial")
     initial = {leaf.replace(".", "_"): array for leaf, array in initial.items()}
@@ -236,9 +258,9 @@ def _plain(layer: Layer, inputs: Any, weights: dict[str, np.ndarray], written: b
     return Stock(layer.name, "", {}, weights, layer)
 
 
-def _check(layer: Recurrent, unroll: dict[str, Any]) -> None:
+def _check(layer: Recurrent, unroll: dict[str, Any], free: dict[str, Any] | None = None) -> None:
     """Raise UnsupportedError where no recurrent module of torch means the same; `unroll`: what can be said beside the
-    cell."""
+    cell; `free`: what of a cell that is written out."""
     cell, whose = layer.cell, f"layer {layer.name!r}: torch"
     said: dict[str, Any] = {"name": None, "cell": None, "return_sequences": None, "backward_cell": (None, cell)}
     check_said(layer, said | unroll, whose)
@@ -250,4 +272,4 @@ def _check(layer: Recurrent, unroll: dict[str, Any]) -> None:
         "projection": (None, *range(1, cell.units)),
         "reset_after": (True,),
     }
-    check_said(cell, {"units": None, "bias": None} | variants, f"{whose}'s {type(cell).__name__}")
+    check_said(cell, {"units": None, "bias": None} | variants | (free or {}), f"{whose}'s {type(cell).__name__}")

@@ -4,9 +4,11 @@ import json
 from collections.abc import Collection
 from typing import Any
 
+from rnnspec.cells import LSTM, Cell
 from rnnspec.convert.torch.helpers import needed
 from rnnspec.convert.torch.lines import Lines, Value
-from rnnspec.convert.torch.modules import Modules, Stock
+from rnnspec.convert.torch.loops import LOOP, step
+from rnnspec.convert.torch.modules import Modules, Stock, looped
 from rnnspec.layers import Recurrent
 from rnnspec.model import Model
 
@@ -57,7 +59,10 @@ def source(model: Model, found: Modules, held: Collection[str], file: str, doubl
         f"    model{f'.{found.each[0].name}' if found.bare else ''}.load_state_dict({_read(file)})",
         "    return model.eval()",
     ]
-    parts = ["\n".join(model_class), "\n".join(loading), *needed(forward)]
+    cells = {stock.name: cell for stock in found.each if (cell := _looped(stock))}
+    steps = [step(cell, f"{name}_cell") for name, cell in cells.items()]
+    loop = [LOOP.strip("\n"), *steps] if steps else []
+    parts = ["\n".join(model_class), "\n".join(loading), *needed(forward), *loop]
     return HEAD + "\n" + "\n\n\n".join([_imports("\n".join(parts)), *parts]) + "\n"
 
 
@@ -74,6 +79,7 @@ def _imports(text: str) -> str:
         "nn.": "from torch import nn",
         "F.": "from torch.nn import functional as F",
         "pack_padded_sequence(": "from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence",
+        "PackedSequence)": "from torch.nn.utils.rnn import PackedSequence",
     }
     return "\n".join(line for used, line in lines.items() if used in text)
 
@@ -99,13 +105,23 @@ def _inputs(model: Model, lines: Lines) -> tuple[list[str], str]:
     return [*called.values(), *(f"{name}=None" for name in lengths.values())], said
 
 
+def _looped(stock: Stock) -> Cell | None:
+    """The cell that is no module of torch's, but a function in a loop."""
+    return stock.layer.cell if isinstance(stock.layer, Recurrent) and looped(stock.layer.cell) else None
+
+
 def _made(stock: Stock) -> list[str]:
     """The lines of `__init__`."""
     lines = []
     state = stock.state
     if stock.initial:
         lines.append(f"self.{stock.name}_initial = {_parameters(stock.initial)}")
-    if stock.kind:
+    if cell := _looped(stock):
+        shapes = {n: array.shape for n, array in stock.state.items() if not n.endswith("_reverse")}
+        both = ", bidirectional=True" if stock.arguments["bidirectional"] else ""
+        states = ", states=2" if isinstance(cell, LSTM) else ""
+        lines.append(f"self.{stock.name} = Loop({stock.name}_cell, {shapes}{states}{both})")
+    elif stock.kind:
         given = [
             f"{value}" if name in _SIZES else f"{name}={value!r}"
             for name, value in stock.arguments.items()

@@ -23,7 +23,9 @@ def write(checkpoint: Checkpoint, target: Path) -> list[str]:
     The state dict is that of `rnnspec.backends.torch.to_native(checkpoint)` where there is one, and loads into it
     strictly: a model of one recurrent module has bare names, `weight_ih_l0`; any other has our layers' names in front,
     and layers `lstm_0`, `lstm_1`, … that one module can hold are `lstm`. Our bias is bias_ih, and bias_hh is zero but
-    for the GRU's recurrent_bias.
+    for the GRU's recurrent_bias. Cells with other activations than torch's, and a GRU that resets before the
+    product, are loops in the source, with our parameters by our names (`name_reverse` of a backward direction), which
+    no module of torch takes.
 
     Args:
         target: .pt or .pth, as `torch.save` writes them, or .safetensors, for which torch is not needed.

@@ -544,16 +544,13 @@ GRU3 = GRU(units=3, reset_after=True)
 NORM = LayerNorm(gates="joint", over="gate", epsilon=1e-3)
 # fmt: off
 UNSAID = [
-    (Recurrent(name="r", cell=GRU(units=3, reset_after=False)), "layer 'r': torch's GRU cannot say reset_after=False"),
-    (Recurrent(name="r", cell=GRU(units=3, reset_after=True, activation="relu")), "GRU cannot say activation='relu'"),
-    (Recurrent(name="r", cell=RNN(units=3, activation="sigmoid")), "torch's RNN cannot say activation='sigmoid'"),
     (Recurrent(name="r", cell=LSTM(units=3, peephole=True)), "torch's LSTM cannot say peephole=True"),
     (Recurrent(name="r", cell=LSTM(units=3, projection=3)), "torch's LSTM cannot say projection=3"),
     (Recurrent(name="r", cell=LSTM(units=3, clip_cell=1.0)), "torch's LSTM cannot say clip_cell=1.0"),
     (Recurrent(name="r", cell=LSTM(units=3, clip_gates=1.0)), "torch's LSTM cannot say clip_gates=1.0"),
     (Recurrent(name="r", cell=LSTM(units=3, coupled_input_forget=True)), "cannot say coupled_input_forget=True"),
-    (Recurrent(name="r", cell=LSTM(units=3, gate_activation="relu")), "cannot say gate_activation='relu'"),
-    (Recurrent(name="r", cell=LSTM(units=3, output_activation="relu")), "cannot say output_activation='relu'"),
+    (Recurrent(name="r", cell=LSTM(units=3, projection=2, gate_activation="relu")), "LSTM cannot say projection=2"),
+    (Recurrent(name="r", cell=GRU(units=3, reset_after=False, clip_gates=1.0)), "torch's GRU cannot say clip_gates=1"),
     (Recurrent(name="r", cell=LSTM(units=3, layer_norm=NORM)), "torch's LSTM cannot say layer_norm="),
     (Recurrent(name="r", cell=RNN(units=3, recurrence="diagonal")), "torch's RNN cannot say recurrence='diagonal'"),
     (Recurrent(name="r", cell=Zoneout(cell=GRU3, h=0.5)), "layer 'r': torch has no Zoneout"),

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from rnnspec import GRU, LSTM, Checkpoint, Model, Recurrent, SpecError, UnsupportedError
+from rnnspec import GRU, LSTM, RNN, Checkpoint, HardSigmoid, Model, Recurrent, SpecError, Stack, UnsupportedError
 from rnnspec.conformance import Case, cases
 from rnnspec.conventions.torch import ATTRIBUTES
 from rnnspec.convert import convert
@@ -97,6 +97,18 @@ NAMED = Model(  # with names that mean something in Python or in torch, behind a
         Dense(name="o-k", units=2),
     ],
 )
+HARD = HardSigmoid(alpha=0.2, beta=0.5)
+OLD = GRU(units=3, reset_after=False, gate_activation=HARD)
+LOOPS = Model(  # cells that torch has not, as older Keras's are
+    padding=0,
+    layers=[
+        Embedding(name="words", vocabulary=7, units=3),
+        Recurrent(name="both", cell=LSTM(units=4, gate_activation=HARD), direction="bidirectional", learned_state=True),
+        Recurrent(name="stack", cell=Stack(cells=(OLD, GRU(units=3, reset_after=True, bias=False, activation="relu")))),
+        Recurrent(name="back", cell=OLD, direction="backward", padded_output="hold"),
+        Recurrent(name="last", cell=RNN(units=2, activation="softsign", bias=False), return_sequences=False),
+    ],
+)
 BARE = Model(inputs=3, layers=[Recurrent(name=f"rnn_{k}", cell=LSTM(units=4, projection=2)) for k in range(2)])
 RNG = np.random.default_rng(7)
 IDS = RNG.integers(1, 7, (3, 6))
@@ -105,6 +117,7 @@ CALLS = {  # x and lengths by input
     "speech": (SPEECH, {"audio": RNG.standard_normal((3, 9, 6)), "speaker": RNG.integers(0, 10, (3, 7))},
                {"audio": [9, 3, 1], "speaker": [2, 7, 0]}),
     "named": (NAMED, {"x": IDS}, {"x": [6, 6, 3]}),
+    "loops": (LOOPS, {"x": IDS}, {"x": [6, 6, 3]}),
     "bare": (BARE, {"x": RNG.standard_normal((3, 6, 3))}, {"x": [4, 6, 1]}),
 }  # fmt: skip
 ALONE = """
@@ -135,7 +148,7 @@ def test_torch_is_all_that_is_needed(tmp_path):
         torch.save((given, list(lengths.values()), expected), tmp_path / f"{name}.data")
     code = ALONE.format(names=", ".join(CALLS))
     done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True)
-    assert (done.returncode, done.stdout.split()) == (0, ["True"] * 4), done.stderr
+    assert (done.returncode, done.stdout.split()) == (0, ["True"] * 5), done.stderr
 
 
 def positive(checkpoint):
@@ -154,6 +167,19 @@ def test_a_graph_comes_back_by_its_architecture(file, tmp_path):
     for name, array in checkpoint.weights.items():
         np.testing.assert_array_equal(again.weights[name], array)
     assert module_of(tmp_path / "out.py").load().logits.weight.shape == (9, 12)
+
+
+def test_a_loop_is_taken_for_no_module_of_torch(tmp_path):
+    model = Model(inputs=4, layers=[Recurrent(name="rnn", cell=OLD), Dense(name="head", units=2)])
+    checkpoint = random_checkpoint(model)
+    (tmp_path / "model.json").write_text(model.to_json())
+    write(checkpoint, tmp_path / "out.pt")
+    with pytest.raises(SpecError, match=r"rnn"):
+        convert(tmp_path / "out.pt")
+    again = convert(tmp_path / "out.pt", config=tmp_path / "model.json")
+    assert again.model == model
+    for name, array in checkpoint.weights.items():
+        np.testing.assert_array_equal(again.weights[name], array)
 
 
 def test_every_attribute_of_a_module_is_known():
