@@ -4,9 +4,10 @@ import re
 
 from rnnspec import limits
 from rnnspec.convert.names import unique, valid
+from rnnspec.convert.onnx.made import Made
 from rnnspec.convert.onnx.streams import Both, Dense, Embedded, Run, Stream
 
-_KINDS = "RNN|GRU|LSTM|MatMul|Gemm|Gather|Add|BiasAdd|Tensordot"
+_KINDS = "RNN|GRU|LSTM|MatMul|Gemm|Gather|Add|BiasAdd|Tensordot|Conv|BatchNormalization|LayerNormalization|Mul|Sub|Div"
 _OPERATOR = rf"({_KINDS})(_+\d+)?|node_(?i:{_KINDS}|linear)(_+\d+)?"  # the second as torch's newer exporter names them
 
 
@@ -33,6 +34,8 @@ def _kind(stream: Stream) -> str:
         return "embedding"
     if isinstance(stream, Dense):
         return "dense"
+    if isinstance(stream, Made):
+        return str(stream.layer.__struct_config__.tag)
     run = stream.forward if isinstance(stream, Both) else stream
     assert isinstance(run, Run)
     return type(run.part[0]).__name__.lower()

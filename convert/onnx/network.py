@@ -68,7 +68,7 @@ def _given(streams: list[Stream], names: list[str]) -> dict[str, list[str]]:
 def _learned(stream: Stream) -> dict[str, np.ndarray]:
     """The initial states of a layer as weights, if one of them is a constant that is not 0."""
     found = {
-        f"initial.{place}{state}": np.zeros(run.features, "float32") if isinstance(start, str) else start
+        f"initial.{place}{state}": start if isinstance(start, np.ndarray) else np.zeros(run.features, "float32")
         for place, run in _placed(stream)
         for state, start in run.starts.items()
     }

@@ -53,7 +53,7 @@ def split(trace: Trace, names: list[str]) -> tuple[Output, dict[str, States]]:
                 f"{where}: outputs {y.name!r} and {output.name!r} are two heads; --part NAME takes one"
             )
         for state in output.states:
-            if _run(state) not in inside:
+            if run_of(state) not in inside:
                 raise UnsupportedError(
                     f"{where}: output {output.name!r} is {state.end}, which does not lead to {y.name!r}; "
                     f"--part {y.name} leaves it out"
@@ -69,14 +69,14 @@ def _output(trace: Trace, name: str) -> Output:
     owners = trace.streams.owners(array.ravel().tolist())
     reading = _reading(trace, array, owners)
     if trace.sizes.time > 1:
-        return Output(name, _states(array, owners), reading)
+        return Output(name, states_of(array, owners), reading)
     # The only step is the last as well: what has no axis of time is that.
     if trace.frozen.has_time(name):
         return Output(name, (), reading)
-    return Output(name, _states(array, owners), reading and reading._replace(form="last"))
+    return Output(name, states_of(array, owners), reading and reading._replace(form="last"))
 
 
-def _states(array: np.ndarray, owners: list) -> States:
+def states_of(array: np.ndarray, owners: list) -> States:
     """The owners, if the array is made of all of their final states and nothing else."""
     if not all(isinstance(owner, Run | Memory) for owner in owners):
         return ()
@@ -160,5 +160,5 @@ def runs(stream: Stream) -> list[Run]:
     return [stream.forward, stream.other] if isinstance(stream, Both) else [stream] if isinstance(stream, Run) else []
 
 
-def _run(state: Run | Memory) -> Run:
+def run_of(state: Run | Memory) -> Run:
     return state.run if isinstance(state, Memory) else state

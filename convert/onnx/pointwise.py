@@ -56,7 +56,8 @@ def embedded(node: Node, table: np.ndarray, ids: np.ndarray, streams: Streams) -
         raise UnsupportedError(f"{node}: picks with {source}, where an embedding picks rows with the ids of the input")
     source.ids = True
     numbers = streams.new(*source.numbers.shape[:2], table.shape[1])
-    return streams.add(Embedded(name=node.label, numbers=numbers, before=source, table=table)).at(positions)
+    found = Embedded(name=node.label, numbers=numbers, before=source, sequence=source.sequence, table=table)
+    return streams.add(found).at(positions)
 
 
 def _product(node: Node, inputs: list[Traced | None], streams: Streams) -> np.ndarray:

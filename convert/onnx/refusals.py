@@ -3,6 +3,8 @@
 from collections import Counter
 from collections.abc import Iterable
 
+import onnx
+
 from rnnspec.convert.onnx.graph import RECURRENT, Graph, Node
 from rnnspec.errors import UnsupportedError
 
@@ -17,6 +19,11 @@ def refuse(graph: Graph, nodes: Iterable[Node]) -> None:
             raise UnsupportedError(f"{node}: of the domain {node.proto.domain!r}, not ONNX's own; export without it")
         if "Quantize" in node.kind or "QLinear" in node.kind or node.kind.endswith("Integer"):
             raise UnsupportedError(f"{node}: quantised numbers; convert the model from before quantisation")
+        if node.kind == "If" and not _recurs(node.proto):
+            raise UnsupportedError(
+                f"{node}: a condition, which is decided as the graph runs; no layer of ours; export without it, or "
+                "convert the model that it was exported from"
+            )
         if node.kind in _LOOPS:
             raise UnsupportedError(
                 f"{node}: a recurrence left as a {node.kind}, as tf2onnx does for SimpleRNN, for GRU with "
@@ -46,3 +53,15 @@ def _unrolled(graph: Graph, nodes: list[Node]) -> tuple[str, int] | None:
         if products[0] in before:
             return weight, count
     return None
+
+
+def _recurs(proto: onnx.NodeProto) -> bool:
+    """Whether a node holds a loop, or a recurrent node, in one of its graphs."""
+    waiting = [proto]
+    while waiting:
+        for attribute in waiting.pop().attribute:
+            for graph in (attribute.g, *attribute.graphs):
+                if any(node.op_type in ("Loop", "Scan", *RECURRENT) for node in graph.node):
+                    return True
+                waiting += graph.node
+    return False

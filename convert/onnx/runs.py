@@ -116,8 +116,8 @@ class RecurrentNodes:
 
     def _start(
         self, node: Node, place: int, tensor: Traced | None, direction: int, visits: Visits, units: int
-    ) -> np.ndarray | str:
-        """The initial state of one direction (units,), or who gives it at run time."""
+    ) -> np.ndarray | str | Stream:
+        """The initial state of one direction (units,), or who gives it at run time, or the place that does."""
         where = f"{node}: initial_{'h' if place == INITIAL_H else 'c'}"
         if not node.input(place):
             return np.zeros(units, "float32")
@@ -135,12 +135,14 @@ class RecurrentNodes:
         if tensor.kind is Kind.ELEMENTS:
             owners = self.streams.owners(values.ravel().tolist())
             if len(owners) != 1 or not isinstance(owners[0], Given):
-                raise UnsupportedError(
-                    f"{where}: comes from {' and '.join(map(str, owners))}; not a chain; --part NAME"
-                )
+                return self._elsewhere(where, values, owners)
             if any((np.diff(values, axis=axis) <= 0).any() for axis in (0, 1)):
                 raise UnsupportedError(f"{where}: is not {owners[0]} row by row, its units in order")
             return str(owners[0])
         if values.any() and (tensor.kind is Kind.SIZES or (values != values[0]).any()):
             raise UnsupportedError(f"{where}: differs from row to row, and is no input; export it as an input")
         return values[0]
+
+    def _elsewhere(self, where: str, values: np.ndarray, owners: list) -> Stream:
+        """The place whose elements (batch, units) an initial state is: none in a chain."""
+        raise UnsupportedError(f"{where}: comes from {' and '.join(map(str, owners))}; not a chain; --part NAME")

@@ -5,10 +5,13 @@ So sizes are tried in turn until the graph works at them.
 """
 
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import product
+from math import prod
 
 import numpy as np
+import onnx
+from onnx import AttributeProto, numpy_helper
 
 from rnnspec.convert.onnx.graph import RECURRENT, SEQUENCE_LENS, Dimension, Graph, Node, X
 from rnnspec.errors import SpecError, UnsupportedError
@@ -70,7 +73,7 @@ def roles(graph: Graph, nodes: list[Node]) -> Roles:
     x = found.pop()
     if x in states:
         raise UnsupportedError(f"{graph.where}: the input {x!r} gives features and initial states; not a chain")
-    return Roles(x, _is_ids(graph, x), lengths, states)
+    return Roles(x, is_ids(graph, x), lengths, states)
 
 
 def guesses(graph: Graph, role: Roles) -> Iterator[list[Sizes]]:
@@ -117,6 +120,21 @@ def _sized(
     )
 
 
+def others(sizes: Sizes) -> Sizes | None:
+    """Other numbers of steps and rows, where they are free: what a graph does must not depend on them."""
+    new = {"time": sizes.time, "batch": sizes.batch}
+    for role, usual, more in (("time", _STEPS, 2), ("batch", _ROWS, 1)):
+        if role in sizes.axes and new[role] == usual and (role not in sizes.declared or role in sizes.freed):
+            new[role] += more
+    if new == {"time": sizes.time, "batch": sizes.batch}:
+        return None
+    symbols = {
+        symbol: new["time"] if size == sizes.time else new["batch"] if size == sizes.batch else size
+        for symbol, size in sizes.symbols.items()
+    }
+    return replace(sizes, symbols=symbols, batch=new["batch"], time=new["time"])
+
+
 def fixed(sizes: Sizes) -> str | None:
     """What to say about sizes that are not free in the graph."""
     written = {
@@ -145,7 +163,7 @@ def _inputs(graph: Graph, names) -> set[str]:
     return graph.leading_to(filter(None, names), follow)[1] & set(graph.inputs)
 
 
-def _is_ids(graph: Graph, x: str) -> bool:
+def is_ids(graph: Graph, x: str) -> bool:
     """Whether the input picks rows of a table, cast to another type if need be."""
     names = {x}
     for node in graph.nodes:
@@ -164,4 +182,9 @@ def _mentioned(graph: Graph, role: Roles) -> list[int]:
         target = graph.constants.get(node.input(1)) if node.kind == "Reshape" else None
         if target is not None and target.size < 9:
             found += target.ravel().tolist()
+    targets = [node.input(1) for node in graph.nodes if node.kind == "Reshape"]
+    for node in graph.leading_to(filter(None, targets))[0]:  # that are joined from constants
+        value = node.get("value", AttributeProto.TENSOR, None) if node.kind == "Constant" else None
+        if value is not None and value.data_type == onnx.TensorProto.INT64 and prod(value.dims) < 9:
+            found += [size for size in numpy_helper.to_array(value).ravel().tolist() if size > 2]
     return sorted({size for size in found if 0 < size <= 4096})[:6]

@@ -32,6 +32,10 @@ class Unclear(UnsupportedError):
     """It runs, and is no chain of layers, if the axes of its input are what they are taken for."""
 
 
+class Foreign(UnsupportedError):
+    """An operator that a chain of our layers is not read from."""
+
+
 class Kind(Enum):
     """What a tensor of the graph holds: numbers of the file, of the sizes tried, or those that stand for elements."""
 
@@ -134,11 +138,12 @@ class Dense(Stream):
 
 @dataclass(eq=False, kw_only=True)
 class Run(Stream):
-    """A cell, in one direction. `starts`: state → its initial values (units,), or who gives them at run time."""
+    """A cell, in one direction. `starts`: state → its initial values (units,), who gives them at run time, or the place
+    in the graph that does."""
 
     part: Part
     backward: bool
-    starts: dict[str, np.ndarray | str]
+    starts: dict[str, np.ndarray | str | Stream]
 
     @property
     def direction(self) -> str:

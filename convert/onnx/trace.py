@@ -1,6 +1,7 @@
 """The graph run at the sizes that are tried, with numbers in place of the elements of its inputs (`streams`)."""
 
 import numpy as np
+import onnx
 
 from rnnspec import limits
 from rnnspec.convert.onnx import evaluate, pointwise
@@ -8,8 +9,8 @@ from rnnspec.convert.onnx.evaluate import ARITHMETIC, STRUCTURAL
 from rnnspec.convert.onnx.frozen import OTHER, Frozen
 from rnnspec.convert.onnx.graph import RECURRENT, Graph, Node
 from rnnspec.convert.onnx.runs import RecurrentNodes
-from rnnspec.convert.onnx.sizes import Roles, Sizes
-from rnnspec.convert.onnx.streams import Given, Kind, Source, Streams, Traced
+from rnnspec.convert.onnx.sizes import Roles, Sizes, is_ids
+from rnnspec.convert.onnx.streams import Foreign, Given, Kind, Source, Streams, Traced
 from rnnspec.convert.request import Request
 from rnnspec.errors import SpecError, UnsupportedError
 
@@ -86,7 +87,7 @@ class Trace:
             if node.kind in ARITHMETIC or node.kind in STRUCTURAL:
                 return self._evaluated(node, arrays, Kind.SIZES if _of_sizes(node, kinds) else Kind.WEIGHTS)
         elif node.kind == "Cast" and first is not None:
-            return [first]
+            return [self._cast(node, first)]
         elif node.kind == "Gather" and kinds == [Kind.WEIGHTS, Kind.ELEMENTS]:
             table, ids = arrays
             assert table is not None
@@ -98,12 +99,21 @@ class Trace:
             return self._evaluated(node, arrays, Kind.ELEMENTS)
         elif node.kind in pointwise.KINDS:
             return [Traced(pointwise.compute(node, inputs, self.streams, self.graph.opset), Kind.ELEMENTS)]
-        raise UnsupportedError(f"{node}: none of the operators that a chain of our layers is read from")
+        raise Foreign(f"{node}: none of the operators that our layers are read from")
 
     def _evaluated(self, node: Node, arrays: list[np.ndarray | None], kind: Kind) -> list[Traced]:
         results = evaluate.evaluate(node, arrays, self.graph.opset, self.left)
         self.left -= sum(array.size for array in results)
         return [Traced(array, kind) for array in results]
+
+    def _cast(self, node: Node, first: Traced) -> Traced:
+        """The same elements, but not what a layer gives as whole numbers; ids may be."""
+        to = onnx.helper.tensor_dtype_to_np_dtype(node.integer("to", onnx.TensorProto.FLOAT))
+        owners = self.streams.owners(first.array.ravel().tolist())
+        ids = all(isinstance(owner, Source) and is_ids(self.graph, owner.name) for owner in owners)
+        if to.kind in "iub" and not ids:
+            raise UnsupportedError(f"{node}: to {to.name}, which rounds the output of a layer; no layer of ours")
+        return first
 
     def _dropout(self, node: Node, inputs: list[Traced | None], first: Traced) -> Traced:
         training = inputs[2] if len(inputs) > 2 else None

@@ -105,14 +105,6 @@ def test_an_output_that_nothing_gives(call, tmp_path):
     assert "nothing gives the output 'Z'" in call(save(tmp_path / "model.onnx", model))
 
 
-def test_several_inputs(call, tmp_path):
-    nodes = [
-        onnx.helper.make_node("GRU", [x, "W", "R", "B"], ["Y" + x], hidden_size=4) for x in ("a", "b")
-    ] + [onnx.helper.make_node("Add", ["Ya", "Yb"], ["Y"])]  # fmt: skip
-    model = equations.build(nodes, {x: (1, ["t", "b", 3]) for x in ("a", "b")}, ["Y"], GRU)
-    assert "inputs 'a', 'b': expected one" in call(save(tmp_path / "model.onnx", model))
-
-
 def test_an_input_of_unknown_shape(call, tmp_path):
     model = equations.model("GRU", GRU)
     model.graph.input[0].type.tensor_type.ClearField("shape")

@@ -65,25 +65,10 @@ NONE = {
         "output 'h' is the final h of 'lstm' and",
     ),
     "one after the other": ([cell("LSTM"), *SECOND], ["Y_h", "Z_h"], "'Z_h' is the final h of 'lstm2', which does not"),
-    "some units": (
-        [cell("LSTM"), node("Slice", ["Y_h", "zero", "two", "two"], ["z"])],
-        ["z"],
-        "neither the sequence nor the last step of the output of 'lstm'",
-    ),
-    "some units beside the sequence": (
-        [cell("LSTM"), SECOND[0], node("Slice", ["Y_h", "zero", "two", "two"], ["z"])],
-        ["y", "z"],
-        "outputs 'y' and 'z' are two heads",
-    ),
     "units the other way round": (
         [cell("LSTM"), node("Slice", ["Y_h", "minus", "far", "two", "minus"], ["z"])],
         ["z"],
         "'z' is the final h of 'lstm': no output",
-    ),
-    "a dense layer of c": (
-        [cell("LSTM"), node("MatMul", ["Y_c", "K"], ["z"])],
-        ["z"],
-        "does not read all features of each step in order, of the cell state of 'lstm'",
     ),
     "constants": ([cell("LSTM"), node("Identity", ["K"], ["z"])], ["Y", "z"], "outputs 'Y' and 'z' are two heads"),
 }  # fmt: skip

@@ -211,7 +211,7 @@ def listed(model: onnx.ModelProto, graph: Graph, read: Read, why: str) -> Parts:
         (names[0] if len(names) == 1 else f"{names[0]} and {len(names) - 1} more", kind)
         for kind, names in unknown.items()
     ]
-    return Parts(tuple(reversed(parts)), tuple(rest), not why, why)
+    return Parts(tuple(reversed(parts)), tuple(rest) if why else (), not why, why)
 
 
 def _width(network: Network) -> int:
