@@ -7,10 +7,13 @@ but for the names and axes of some weights:
 |-----------------------------------|--------------------------------------------------------------------------------|
 | `cell_fw.weight_ih`, `cell_bw.…`  | `weight_ih_l0`, `weight_ih_l0_reverse`: of `BiRNN`                             |
 | `cell.weight_ih`                  | `weight_ih_l0`: of `RNN`                                                       |
-| `0.cell_fw.weight_ih`, `1.cell.…` | `weight_ih_l0`, …: of `LSTM` and its kin, which have both names for one array  |
+| `0.cell_fw.weight_ih`, `1.cell.…` | `weight_ih_l0`, …: of `LSTM` and its kin, which have both names               |
 | `weight_ho (units, projection)`   | `weight_hr (projection, units)`                                                |
 | `weight (inputs, units)`          | `weight (units, inputs)`: of `Linear`                                          |
 | `_mean`, `_variance`              | `running_mean`, `running_var`                                                  |
+
+Both names of `LSTM` and its kin are of one array; where it projects, `weight_ih_l1` may be another one than
+`1.cell.weight_ih`, as the names do not count `weight_ho`, and what is computed with is `1.cell.weight_ih`.
 """
 
 import re

@@ -31,24 +31,38 @@ def network(nest: Nest, where: str, request: Request) -> Network:
     """The network in a state dict.
 
     Raises:
-        SpecError, UnsupportedError: as of a state dict of torch; two names of one array that differ.
+        SpecError, UnsupportedError: as of a state dict of torch; a second name of another array.
     """
     classes = nest.get(_MADE_BY) if isinstance(nest, dict) else None
     if classes is not None:
         nest = {name: array for name, array in nest.items() if name != _MADE_BY}
-    arrays: dict[str, np.ndarray] = {}
-    theirs = flat(nest, where)
-    for name, array in theirs.items():
-        ours = torch_name(name, theirs)
-        array = array.T if name.endswith("weight_ho") else array
-        if ours in arrays and not np.array_equal(arrays[ours], array):
-            raise SpecError(f"{where}: {quoted(name)} is another array than {quoted(ours)}, which Paddle means by it")
-        arrays[ours] = array
+    arrays = _by_torch_names(flat(nest, where), where)
     for name, array in arrays.items():
         place, _, leaf = name.rpartition(".")
         if leaf == "weight" and array.ndim == 2 and _is_linear(name, place, arrays, classes, request, where):
             arrays[name] = array.T
     return network_in(state_dict(arrays, where, request), True, request)
+
+
+def _by_torch_names(theirs: Mapping[str, np.ndarray], where: str) -> dict[str, np.ndarray]:
+    """The arrays by torch's names, each once. What the cells have is what counts.
+
+    Raises:
+        SpecError: a second name is of an array that no cell of the layer has.
+    """
+    ours = {name: torch_name(name, theirs) for name in theirs}
+    of_cells: dict[str, list[np.ndarray]] = {}  # by place
+    for name, new in ours.items():
+        if new != name:
+            of_cells.setdefault(new.rpartition(".")[0], []).append(theirs[name])
+    renamed = {new for name, new in ours.items() if new != name}
+    arrays: dict[str, np.ndarray] = {}
+    for name, array in theirs.items():
+        if name not in renamed:
+            arrays[ours[name]] = array.T if name.endswith("weight_ho") else array
+        elif not any(np.array_equal(array, each) for each in of_cells[name.rpartition(".")[0]]):
+            raise SpecError(f"{where}: {quoted(name)} is another array than those of the layer's cells")
+    return arrays
 
 
 def _is_linear(

@@ -227,7 +227,7 @@ def test_what_paddle_does_not_say_is_asked_for(tmp_path):
     with pytest.raises(SpecError, match=r"'head.weight': linear or an embedding"):
         convert(tmp_path / "a.npz", arrays="paddle")
     np.savez(tmp_path / "a.npz", **{"gru.0.cell.weight_ih": 2 * arrays["gru.weight_ih"], "gru.weight_ih_l0": np.eye(6)})
-    with pytest.raises(SpecError, match=r"is another array than 'gru.weight_ih_l0'"):
+    with pytest.raises(SpecError, match=r"'gru.weight_ih_l0' is another array than those"):
         convert(tmp_path / "a.npz", arrays="paddle")
 
 
@@ -301,6 +301,26 @@ def test_a_pickle_that_unfolds_is_refused(tmp_path):
     (tmp_path / "a.pkl").write_bytes(pickle.dumps([big] * 10_000))
     with pytest.raises(SpecError, match="unpack"):
         convert(tmp_path / "a.pkl", arrays="haiku")
+
+
+def test_what_the_cells_of_paddle_have_is_what_counts(tmp_path):
+    r = np.random.default_rng(3)
+    shapes = {"weight_ih": (20, 3), "weight_hh": (20, 2), "bias_ih": (20,), "bias_hh": (20,), "weight_ho": (5, 2)}
+    cells = {
+        f"0.cell_{way}.{leaf}": r.standard_normal(shape).astype("f")
+        for way in ("fw", "bw")
+        for leaf, shape in shapes.items()
+    }
+    ends = [f"{leaf}_l0{end}" for end in ("", "_reverse") for leaf in [*shapes][:4]]
+    arrays = {f"lstm.{name}": array for name, array in cells.items()}
+    short = dict(zip(ends, cells.values(), strict=False))  # Paddle's names of a projected layer, which do not count it
+    more = {f"lstm.{name}": array for name, array in short.items()}
+    for each in (arrays | more, more | arrays):
+        (tmp_path / "a.pkl").write_bytes(pickle.dumps(each))
+        weights = convert(tmp_path / "a.pkl", arrays="paddle").weights
+        np.testing.assert_array_equal(weights["lstm.backward.projection"], cells["0.cell_bw.weight_ho"].T)
+        found = weights["lstm.backward.kernel"].reshape(20, 3)
+        np.testing.assert_array_equal(found, cells["0.cell_bw.weight_ih"])
 
 
 class Evil:
