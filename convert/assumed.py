@@ -15,15 +15,19 @@ from rnnspec.layers import Dense, Recurrent, Summary
 
 
 def assumed(
-    layers: Sequence[WithWeights], request: Request, own: Mapping[str, Container[str]] | None = None
+    layers: Sequence[WithWeights],
+    request: Request,
+    own: Mapping[str, Container[str]] | None = None,
+    between: bool = False,
 ) -> list[WithWeights]:
     """The layers with what the user sets, and notes on what neither the file nor the user says.
 
     Settings of recurrent layers, by their names or for all of them: `direction` and `reverse_output` where there is one
     direction, `residual` (what goes in is added to what comes out, step by step), and of the last one what of its
     output goes on: `return_sequences=false`, the last output of each direction, joined, or `summary=last`, the last
-    step, `first`, `mean`, `max` or `sum` of all steps. `own`: name → those that the reader asks about itself. Of the
-    source: `time_major`, which changes no number, and is said.
+    step, `first`, `mean`, `max` or `sum` of all steps. `own`: name → those that the reader asks about itself.
+    `between`: whether the source says what is between the layers. Of the source: `time_major`, which changes no number,
+    and is said.
 
     Raises:
         SpecError: there is no such value.
@@ -47,7 +51,7 @@ def assumed(
         request.note("time was the first axis: load it with time_major=True")
     elif not request.settings.given("", "time_major"):
         request.note("time is the second axis, it is assumed; load it with time_major=True otherwise")
-    if len(layers) > 1:
+    if len(layers) > 1 and not between:
         request.note("what is between the layers is not in the file: no dropout, no masks, no pooling are assumed")
     return done
 

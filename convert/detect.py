@@ -40,13 +40,10 @@ def format_of(source: Path) -> str:
         head = file.read(16)
         file.seek(max(0, source.stat().st_size - 8))
         tail = file.read(8)
+    if source.name == "saved_model.pb":
+        raise SpecError(f"{source}: its folder is what is converted; give that")
     if source.suffix == ".pb":
-        what = (
-            "its folder is what is converted"
-            if source.name == "saved_model.pb"
-            else "a frozen graph, which is not read"
-        )
-        raise SpecError(f"{source}: {what}; give a SavedModel's folder, or the checkpoint that the graph was made from")
+        return "tf1"  # a frozen graph
     if head.startswith(b"\x89HDF"):
         return "keras"
     if head.startswith(b"PK"):

@@ -57,6 +57,14 @@ class Settings:
         """Whether the user said something about it."""
         return self.get(place, name, self, also=also) is not self
 
+    def learn(self, found: Mapping[str, Any]) -> None:
+        """What the source says itself, as if the user had set it; what the user sets wins."""
+        for key, value in found.items():
+            place, _, name = key.rpartition(".")
+            if not self.given(place, name):
+                self._values[key] = value
+                self._used.add(key)
+
     def finish(self) -> None:
         """Raise SpecError where a setting had no effect."""
         if unused := sorted(set(self._values) - self._used):

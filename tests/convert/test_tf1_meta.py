@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from rnnspec.convert import convert
-from rnnspec.convert.tf1.meta import Meta, Node, Ref
+from rnnspec.convert.tf1.graph import Node, Ref
+from rnnspec.convert.tf1.meta import Meta
 from rnnspec.errors import SpecError
 
 from ..golden.case import DATA
