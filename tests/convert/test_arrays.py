@@ -18,6 +18,7 @@ from rnnspec.ops import scope
 from rnnspec.reference import Net
 
 from ..golden.case import DATA
+from .generate.arrays import tried
 
 RNG = np.random.default_rng(0)
 OWN = DATA / "own" / "arrays"
@@ -286,6 +287,13 @@ def test_manifests(tmp_path):
     ):
         with pytest.raises(SpecError, match=message):
             manifest(tmp_path, [groups[0] | change], one=data[:7], two=data[7:])
+
+
+@pytest.mark.parametrize("seed", range(25))
+def test_random_models(seed):
+    found = tried(seed)
+    assert found["map"] == "exact"
+    assert found["rtneural"] == "exact" or found["rtneural"].startswith("refused: ")
 
 
 def test_a_pickle_that_unfolds_is_refused(tmp_path):
