@@ -17,7 +17,7 @@ without one, ours. A cell inside of a layer is `lstm.forward`, `rnn.cells.1`.
 import inspect
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -29,6 +29,7 @@ from rnnspec.cells.tree import plain
 from rnnspec.conventions import cudnn, flax, haiku, keras, onnx, paddle, tf1, torch
 from rnnspec.conventions.gates import Part
 from rnnspec.convert.arrays.files import Nest, flat
+from rnnspec.convert.arrays.pieces import SAID, Pieces
 from rnnspec.convert.request import Network, Request
 from rnnspec.convert.same import check_same
 from rnnspec.convert.variables import Variables, some
@@ -38,8 +39,6 @@ from rnnspec.model import Model
 from rnnspec.ops import under
 from rnnspec.shown import quoted
 
-Size = Annotated[int, msgspec.Meta(ge=0, le=2**31 - 1)]
-Axis = Annotated[int, msgspec.Meta(ge=0, lt=8)]
 CONVENTIONS: dict[str, Mapping[type, Any]] = {
     "torch": torch.CELLS,
     "keras": keras.CELLS,
@@ -50,22 +49,6 @@ CONVENTIONS: dict[str, Mapping[type, Any]] = {
     "paddle": paddle.CELLS,
     "tf1": {cells.RNN: tf1.BasicRNN, cells.LSTM: tf1.LSTM, cells.GRU: tf1.GRU, cells.UGRNN: tf1.UGRNN},
 }
-
-
-class Piece(msgspec.Struct, forbid_unknown_fields=True):
-    """An array of the source, several joined along `axis`, or zeros; of it the k-th of n equal parts along `axis`
-    (`part`: [k, n], from 0), then transposed, and in another shape.
-
-    `transpose`: true for all axes in reverse, or the axes in their new order.
-    """
-
-    array: str | None = None
-    join: list["str | Piece"] | None = None
-    zeros: list[Size] | None = None
-    axis: Axis = 0
-    part: tuple[Size, Size] | None = None
-    transpose: bool | list[Axis] = False
-    shape: list[Size] | None = None
 
 
 class Map(msgspec.Struct, forbid_unknown_fields=True):
@@ -139,12 +122,8 @@ def _only(layer: Layer) -> Cell | None:
     return plain(layer.cell).get("") if isinstance(layer, Recurrent) and "" in layer.directions else None
 
 
-class Arrays:
-    """The arrays of a source, and which parts of each are used."""
-
-    def __init__(self, variables: Variables, where: str) -> None:
-        self.variables, self.where = variables, where
-        self.parts: dict[tuple[str, int, int], set[int]] = {}  # array, axis, how many parts → those used
+class Arrays(Pieces):
+    """The arrays of a source, as weights of ours."""
 
     def of(self, place: str, entries: Mapping[str, Any], cell: Cell | None) -> dict[str, np.ndarray]:
         """The weights that one entry of `layers` says, by our names.
@@ -157,7 +136,7 @@ class Arrays:
         names = dict(entries)
         convention, options = names.pop("convention", None), names.pop("options", {})
         found = {
-            name: self.piece(_decoded(value, _SAID, f"{at}: {name}"), f"{at}: {name}") for name, value in names.items()
+            name: self.piece(_decoded(value, SAID, f"{at}: {name}"), f"{at}: {name}") for name, value in names.items()
         }
         if convention is None:
             if options:
@@ -195,58 +174,6 @@ class Arrays:
             shapes = {name: array.shape for name, array in found.items()}
             raise SpecError(f"{at}: arrays of {shapes} are no weights of a {kind.__name__}") from None
 
-    def piece(self, said: "str | Piece", at: str) -> np.ndarray:
-        """What a piece is. Raises SpecError: it names no array, or what it says does not fit."""
-        if isinstance(said, str):
-            said = Piece(array=said)
-        if sum(each is not None for each in (said.array, said.join, said.zeros)) != 1:
-            raise SpecError(f"{at}: expected one of array, join and zeros")
-        if said.zeros is not None:
-            found = np.zeros(said.zeros, np.float32)
-        elif said.join is not None:
-            pieces = [self.piece(each, at) for each in said.join]
-            if len({_without(each.shape, said.axis) for each in pieces}) != 1 or pieces[0].ndim <= said.axis:
-                raise SpecError(f"{at}: join: arrays of {[each.shape for each in pieces]} along axis {said.axis}")
-            found = np.concatenate(pieces, said.axis)
-        else:
-            found = self._named(said, at)
-        if said.part is not None:
-            found = _part(found, said, at)
-        if said.transpose:
-            axes = said.transpose if isinstance(said.transpose, list) else [*range(found.ndim)][::-1]
-            if sorted(axes) != [*range(found.ndim)]:
-                raise SpecError(f"{at}: transpose: {axes} for {found.ndim} axes")
-            found = found.transpose(axes)
-        if said.shape is not None:
-            if np.prod(said.shape) != found.size:
-                raise SpecError(f"{at}: shape: {said.shape} of {found.shape}")
-            found = found.reshape(said.shape)
-        return found
-
-    def _named(self, said: Piece, at: str) -> np.ndarray:
-        name = str(said.array)
-        if name not in self.variables:
-            raise SpecError(f"{at}: no array {quoted(name)}; there are {some(sorted(self.variables))}")
-        array = self.variables.take(name)
-        if said.part is not None:
-            self.parts.setdefault((name, said.axis, said.part[1]), set()).add(said.part[0])
-        else:
-            self.parts[name, 0, 1] = {0}
-        return array if array.dtype.kind == "f" else array.astype(np.float32)
-
-    def finish(self) -> None:
-        """Raise SpecError where a part of an array is left over."""
-        whole = {name for (name, _, many), used in self.parts.items() if len(used) == many}
-        for (name, axis, many), used in self.parts.items():
-            if name not in whole:
-                missing = next(k for k in range(many) if k not in used)
-                raise SpecError(
-                    f"{self.where}: no layer uses part [{missing}, {many}] of {quoted(name)} along axis {axis}"
-                )
-
-
-_SAID: Any = str | Piece
-
 
 def _unsaid(cell: Cell, takes: Mapping[str, inspect.Parameter]) -> dict[str, Any]:
     """What a convention's `to_ours` takes and no array says, as the model's cell has it: activations, the reset."""
@@ -257,17 +184,6 @@ def _unsaid(cell: Cell, takes: Mapping[str, inspect.Parameter]) -> dict[str, Any
     if "options" in takes:  # any of the cell's
         free |= {name for name in cell.__struct_fields__ if name.endswith("activation")}
     return {name: said[name] for name in free}
-
-
-def _part(array: np.ndarray, said: Piece, at: str) -> np.ndarray:
-    k, many = said.part or (0, 1)
-    if array.ndim <= said.axis or not 0 <= k < many or array.shape[said.axis] % many:
-        raise SpecError(f"{at}: part: [{k}, {many}] of {array.shape} along axis {said.axis}")
-    return np.split(array, many, said.axis)[k]
-
-
-def _without(shape: tuple[int, ...], axis: int) -> tuple[int, ...]:
-    return shape[:axis] + shape[axis + 1 :]
 
 
 def _decoded(data: Any, kind: Any, where: str) -> Any:

@@ -155,6 +155,8 @@ def test_pieces(tmp_path):
         ({"kernel": {"array": "w", "shape": [7]}}, r"shape: \[7\] of \(2, 3\)"),
         ({"kernel": {"array": "w", "part": [2, 2]}}, r"part: \[2, 2\] of \(2, 3\) along axis 0"),
         ({"kernel": {"join": ["w", "b"]}}, "join: arrays of"),
+        ({"kernel": {"zeros": [2**31 - 1] * 3}}, "numbers, and the source has 14: refused"),
+        ({"kernel": {"join": ["w"] * 1000}}, "6,000 numbers, and the source has 14: refused"),
         ({"weight": "w"}, "weight: expected one of kernel, recurrent_kernel, bias"),
         ({"convention": "caffe"}, "convention: expected one of torch, keras"),
         ({"convention": "cudnn"}, "a RNN; cudnn has LSTM, GRU"),
@@ -165,6 +167,11 @@ def test_pieces(tmp_path):
 def test_a_wrong_map_is_refused(tmp_path, change, message):
     with pytest.raises((SpecError, UnsupportedError), match=message):
         mapped(tmp_path, ARRAYS, {"rnn": RIGHT | change})
+
+
+def test_flags_are_no_weights(tmp_path):
+    with pytest.raises(SpecError, match="array 'w': expected numbers, found bool"):
+        mapped(tmp_path, ARRAYS | {"w": np.ones((2, 3), bool)}, {"rnn": RIGHT})
 
 
 def test_a_map_of_other_layers_is_refused(tmp_path):
