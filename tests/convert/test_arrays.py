@@ -6,16 +6,13 @@ import pickle
 import numpy as np
 import pytest
 
-from rnnspec import GRU, LSTM, RNN, Checkpoint, Dense, Embedding, Model, Recurrent, Stack, UnsupportedError
+from rnnspec import GRU, LSTM, RNN, Checkpoint, Model, Recurrent, Stack, UnsupportedError
 from rnnspec.activations import HardSigmoid
-from rnnspec.conventions.paddle import torch_name
 from rnnspec.convert import convert
 from rnnspec.convert.arrays.files import flat, read_nest
 from rnnspec.convert.arrays.maps import CONVENTIONS
-from rnnspec.convert.arrays.write import write
 from rnnspec.errors import SpecError
 from rnnspec.ops import scope
-from rnnspec.reference import Net
 
 from ..golden.case import DATA
 from .generate.arrays import tried
@@ -216,29 +213,6 @@ def test_arrays_under_names_from_every_file(tmp_path):
         assert weights["rnn.kernel"].shape == (1, 2, 3)
 
 
-def test_names_of_paddle():
-    names = {"lstm.weight_ih_l1", "0.weight_ih_l0"}
-    found = {
-        "lstm.1.cell_bw.weight_ho": "lstm.weight_hr_l1_reverse",
-        "net.0.cell.weight_ih": "net.0.weight_ih_l0",
-        "0.0.cell.bias_hh": "0.bias_hh_l0",
-        "cell.weight_hh": "weight_hh_l0",
-        "bn._mean": "bn.running_mean",
-        "out.weight": "out.weight",
-    }
-    assert {name: torch_name(name, names) for name in found} == found
-
-
-def test_what_paddle_does_not_say_is_asked_for(tmp_path):
-    arrays = {"gru.weight_ih": np.ones((6, 3), "f"), "gru.weight_hh": np.ones((6, 2), "f"), "head.weight": np.eye(2)}
-    np.savez(tmp_path / "a.npz", **arrays)
-    with pytest.raises(SpecError, match=r"'head.weight': linear or an embedding"):
-        convert(tmp_path / "a.npz", arrays="paddle")
-    np.savez(tmp_path / "a.npz", **{"gru.0.cell.weight_ih": 2 * arrays["gru.weight_ih"], "gru.weight_ih_l0": np.eye(6)})
-    with pytest.raises(SpecError, match=r"'gru.weight_ih_l0' is another array than those"):
-        convert(tmp_path / "a.npz", arrays="paddle")
-
-
 def test_what_is_ignored_may_be_anything(tmp_path):
     arrays = {"w": [[1.0] * 3] * 2, "u": [[[1.0] * 2] * 2], "b": [0.0, 1.0], "format": "v1", "more": {"by": None}}
     (tmp_path / "a.json").write_text(json.dumps(arrays))
@@ -318,26 +292,6 @@ def test_a_pickle_that_unfolds_is_refused(tmp_path):
         convert(tmp_path / "a.pkl", arrays="haiku")
 
 
-def test_what_the_cells_of_paddle_have_is_what_counts(tmp_path):
-    r = np.random.default_rng(3)
-    shapes = {"weight_ih": (20, 3), "weight_hh": (20, 2), "bias_ih": (20,), "bias_hh": (20,), "weight_ho": (5, 2)}
-    cells = {
-        f"0.cell_{way}.{leaf}": r.standard_normal(shape).astype("f")
-        for way in ("fw", "bw")
-        for leaf, shape in shapes.items()
-    }
-    ends = [f"{leaf}_l0{end}" for end in ("", "_reverse") for leaf in [*shapes][:4]]
-    arrays = {f"lstm.{name}": array for name, array in cells.items()}
-    short = dict(zip(ends, cells.values(), strict=False))  # Paddle's names of a projected layer, which do not count it
-    more = {f"lstm.{name}": array for name, array in short.items()}
-    for each in (arrays | more, more | arrays):
-        (tmp_path / "a.pkl").write_bytes(pickle.dumps(each))
-        weights = convert(tmp_path / "a.pkl", arrays="paddle").weights
-        np.testing.assert_array_equal(weights["lstm.backward.projection"], cells["0.cell_bw.weight_ho"].T)
-        found = weights["lstm.backward.kernel"].reshape(20, 3)
-        np.testing.assert_array_equal(found, cells["0.cell_bw.weight_ih"])
-
-
 class Evil:
     def __reduce__(self):
         return print, ("executed",)
@@ -348,55 +302,3 @@ def test_nothing_of_a_pickle_is_executed(tmp_path, capsys):
     with pytest.raises(SpecError, match="'w': expected arrays of numbers"):
         convert(tmp_path / "a.pkl", arrays="haiku")
     assert capsys.readouterr().out == ""
-
-
-def test_rtneural_both_ways(tmp_path):
-    source = convert(OWN / "rtneural" / "model.json")
-    assert write(source, tmp_path / "back.json") == []
-    back = convert(tmp_path / "back.json")
-    x = RNG.standard_normal((2, 9, 2))
-    np.testing.assert_allclose(Net(back, "float64")(x)[0], Net(source, "float64")(x)[0], atol=1e-6)
-
-
-@pytest.mark.parametrize(
-    ("model", "message"),
-    [
-        (Model(layers=[Embedding(name="e", vocabulary=3, units=2)]), "one input of features"),
-        (Model(inputs=3, layers=[Recurrent(name="r", cell=RNN(units=2))]), "layer 'r': RTNeural has no RNN"),
-        (Model(inputs=3, layers=[Recurrent(name="r", cell=GRU(units=2, reset_after=False))]), "reset_after=False"),
-        (Model(inputs=3, layers=[Recurrent(name="r", cell=LSTM(units=2), direction="backward")]), "direction="),
-        (Model(inputs=3, layers=[Dense(name="d", units=2, activation="softplus")]), "no activation 'softplus'"),
-    ],
-)
-def test_what_rtneural_has_not_is_refused(tmp_path, model, message):
-    with pytest.raises(UnsupportedError, match=message):
-        write(filled(model), tmp_path / "m.json")
-
-
-def entry(**changes):
-    return {"type": "dense", "activation": "", "shape": [None, None, 1], "weights": [[[1.0], [2.0]], [0.5]]} | changes
-
-
-@pytest.mark.parametrize(
-    ("layer", "message"),
-    [
-        (entry(type="conv2d"), "type 'conv2d': no equal"),
-        (entry(activation="prelu"), "activation 'prelu'"),
-        (entry(weights=[[[1.0]], [0.5]]), "weights for 2 features"),
-        (entry(type="lstm"), "expected arrays of"),
-        (entry(type="lstm", weights=[[[1.0] * 4] * 3, [[1.0] * 4], [1.0] * 4]), "for 2 features: expected .* found"),
-        (entry(type="gru", weights=[[[1.0] * 3] * 2, [[1.0] * 3], [[1.0] * 3]]), "for 2 features: expected .* found"),
-        (entry(weights=3.5), "expected a list of arrays, found 3.5"),
-        (entry(type="activation", weights=[], shape=[2]), "2 features, and the layers have no weights"),
-        (entry(type="prelu", weights=[[[1.0, 2.0, 3.0]]]), "expected one number, or 2, found 3"),
-        (entry(type="conv1d", kernel_size=[2], weights=[[[[1.0], [2.0]]], [0.5]]), "kernel_size: .* are of 1"),
-        (entry(weights=[[[1.0], [2.0, 3.0]], [0.5]]), "rows of one length"),
-        (entry(shape=[None, None, 4]), "are of 1 features"),
-    ],
-)
-def test_other_json_of_rtneural_is_refused(tmp_path, layer, message):
-    (tmp_path / "m.json").write_text(json.dumps({"in_shape": [None, None, 2], "layers": [layer]}))
-    with pytest.raises((SpecError, UnsupportedError), match=message):
-        convert(tmp_path / "m.json")
-    (tmp_path / "m.json").write_text(json.dumps({"in_shape": [None, None, 2], "layers": [entry()]}))
-    assert convert(tmp_path / "m.json").weights["dense.kernel"].tolist() == [[1.0, 2.0]]
