@@ -30,7 +30,11 @@ class Piece:
 
 
 def compute(node: Node, arrays: list[np.ndarray], elements: int, places: Places) -> np.ndarray | None:
-    """The elements of the next piece, or of the norm; None where the node is none."""
+    """The elements of the next piece, or of the norm; None where the node is none.
+
+    Raises:
+        Unclear, UnsupportedError: no layer of ours gives this.
+    """
     x, *rest = arrays
     one, two = _piece(x, places), _piece(rest[0], places) if rest and elements > 1 else None
     if node.kind == "ReduceMean":

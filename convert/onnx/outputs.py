@@ -161,4 +161,5 @@ def runs(stream: Stream) -> list[Run]:
 
 
 def run_of(state: Run | Memory) -> Run:
+    """The run whose final state it is."""
     return state.run if isinstance(state, Memory) else state

@@ -59,7 +59,11 @@ def where(array: np.ndarray, scores: "Scores | Weighted", node: Node) -> tuple[n
 
 
 def product(node: Node, a: np.ndarray, b: np.ndarray, places: Places) -> np.ndarray:
-    """MatMul of two outputs of layers: queries with keys, or weights with values."""
+    """MatMul of two outputs of layers: queries with keys, or weights with values.
+
+    Raises:
+        Unclear, UnsupportedError: no layer of ours gives this.
+    """
     found = of(a, places, Scores)
     if found is not None:
         return _mean(node, a, found, b, places)
@@ -79,7 +83,11 @@ def product(node: Node, a: np.ndarray, b: np.ndarray, places: Places) -> np.ndar
 
 
 def scaled(array: np.ndarray, scores: Scores, factor: float, node: Node, places: Places) -> np.ndarray:
-    """Scores times a number."""
+    """Scores times a number.
+
+    Raises:
+        Unclear, UnsupportedError: no layer of ours gives this.
+    """
     if scores.weights:
         raise UnsupportedError(f"{node}: weights of an attention times {factor:g}; no attention of ours")
     made = places.add(Scores(scores.query, scores.keys, places.new(*scores.numbers.shape), scores.factor * factor))
@@ -87,7 +95,11 @@ def scaled(array: np.ndarray, scores: Scores, factor: float, node: Node, places:
 
 
 def softmax(node: Node, array: np.ndarray, axis: int, places: Places) -> np.ndarray | None:
-    """Weights, where it is over the steps of scores, or of one feature, which is a score by itself; else None."""
+    """Weights, where it is over the steps of scores, or of one feature, which is a score by itself; else None.
+
+    Raises:
+        Unclear, UnsupportedError: no layer of ours gives this.
+    """
     found = of(array, places, Scores)
     if found is not None:
         if found.weights:
@@ -110,7 +122,11 @@ def softmax(node: Node, array: np.ndarray, axis: int, places: Places) -> np.ndar
 
 
 def weighted(node: Node, weights: np.ndarray, values: np.ndarray, places: Places) -> np.ndarray:
-    """Values times the weight of their step, both (batch, time, features)."""
+    """Values times the weight of their step, both (batch, time, features).
+
+    Raises:
+        Unclear, UnsupportedError: no layer of ours gives this.
+    """
     scores = of(weights, places, Scores)
     assert scores is not None
     turned = values.ndim == 3 and (where(weights, scores, node)[3] != where(weights, scores, node)[3][:, :, :1]).any()
@@ -126,7 +142,11 @@ def weighted(node: Node, weights: np.ndarray, values: np.ndarray, places: Places
 
 
 def total(node: Node, array: np.ndarray, found: Weighted, axis: int, keeps: bool, places: Places) -> np.ndarray:
-    """The sum over the steps of weighted values."""
+    """The sum over the steps of weighted values.
+
+    Raises:
+        Unclear, UnsupportedError: no layer of ours gives this.
+    """
     moved = np.moveaxis(array, axis, 1)
     if not np.array_equal(moved, found.numbers):
         raise Unclear(f"{node}: is not the sum over the steps of {found}")

@@ -85,7 +85,8 @@ def guesses(graph: Graph, role: Roles) -> Iterator[list[Sizes]]:
         SpecError: the input has no declared shape, or none that a sequence has.
     """
     declared = graph.inputs[role.x].shape
-    if declared is None or (declared and not role.ids and not isinstance(declared[-1], int)):
+    image = declared is not None and len(declared) + role.ids > 3
+    if declared is None or (declared and not image and not role.ids and not isinstance(declared[-1], int)):
         raise SpecError(f"{graph.where}: input {role.x!r}: its shape, features at least, is not declared; export anew")
     leading = declared if role.ids else declared[:-1]
     orders = {1: (("time",), ("batch",)), 2: (("batch", "time"), ("time", "batch"))}.get(len(leading))
@@ -120,10 +121,10 @@ def _sized(
     )
 
 
-def others(sizes: Sizes) -> Sizes | None:
-    """Other numbers of steps and rows, where they are free: what a graph does must not depend on them."""
+def others(sizes: Sizes, steps: int = 2, rows: int = 1) -> Sizes | None:
+    """So many more steps and rows, where they are free: what a graph does must not depend on them."""
     new = {"time": sizes.time, "batch": sizes.batch}
-    for role, usual, more in (("time", _STEPS, 2), ("batch", _ROWS, 1)):
+    for role, usual, more in (("time", _STEPS, steps), ("batch", _ROWS, rows)):
         if role in sizes.axes and new[role] == usual and (role not in sizes.declared or role in sizes.freed):
             new[role] += more
     if new == {"time": sizes.time, "batch": sizes.batch}:

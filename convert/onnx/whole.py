@@ -36,6 +36,9 @@ _EACH = {"Neg", *pointwise.KINDS} - {
 }  # acts on each element
 
 
+_LONGER = 32  # steps that are tried beyond those of a chain, of which windows with strides leave few
+
+
 @dataclass(frozen=True)
 class Many(Roles):
     """`x`: the input by whose shape sizes are chosen; `others`: the rest that are features or ids; `ids_of`: those that
@@ -188,21 +191,25 @@ def network(graph: Graph, nodes: list[Node], outputs: list[str], request: Reques
         except SpecError as error:
             errors.setdefault(0, error)
             continue
-        for orders in guesses:
-            for tried in orders:
-                if tried.time < 2 or "time" in tried.freed or (role.turned and tried.axes[0] != "batch"):
-                    continue
-                trace = GraphTrace(seen, role, tried)
-                try:
-                    found = _at(trace, nodes, outputs)
-                    _same(found, seen, role, tried, nodes, outputs)
-                except (SpecError, UnsupportedError) as error:
-                    errors.setdefault(trace.reached, error.with_traceback(None))
-                    continue
-                for note in (*trace.request.notes, sizes.fixed(tried)):
-                    if note:
-                        request.note(note)
-                return found
+        tries = [
+            (tried, *each)
+            for orders in guesses
+            for tried in orders
+            if tried.time > 1 and "time" not in tried.freed and (not role.turned or tried.axes[0] == "batch")
+            for each in _lengths(tried)
+        ]
+        for tried, first, second in tries:
+            trace = GraphTrace(seen, role, first)
+            try:
+                found = _at(trace, nodes, outputs)
+                _same(found, seen, role, second, nodes, outputs)
+            except (SpecError, UnsupportedError) as error:
+                errors.setdefault(trace.reached, error.with_traceback(None))
+                continue
+            for note in (*trace.request.notes, sizes.fixed(tried)):
+                if note:
+                    request.note(note)
+            return found
     reached = max(errors, default=0)
     raise Stopped(reached, errors.get(reached) or UnsupportedError(f"{graph.where}: is written for one step"))
 
@@ -275,9 +282,16 @@ def _features(owner) -> int:
     return owner.features if isinstance(owner, Stream) else 0
 
 
-def _same(found: Network, graph: Graph, role: Many, tried: Sizes, nodes: list[Node], outputs: list[str]) -> None:
-    """Raise Unclear where the graph is another at other sizes, if it runs there."""
-    if (new := sizes.others(tried)) is None:
+def _lengths(tried: Sizes) -> Iterator[tuple[Sizes, Sizes | None]]:
+    """Sizes, and others at which the graph must be the same: of steps first as many as windows need, where free."""
+    if longer := sizes.others(tried, _LONGER, 0):
+        yield longer, sizes.others(tried, _LONGER + 3, 1)
+    yield tried, sizes.others(tried)
+
+
+def _same(found: Network, graph: Graph, role: Many, new: Sizes | None, nodes: list[Node], outputs: list[str]) -> None:
+    """Raise Unclear where the graph is another at other sizes, if there are some and it runs there."""
+    if new is None:
         return
     try:
         other = _at(GraphTrace(graph, role, new), nodes, outputs)

@@ -19,7 +19,11 @@ _SUMMARIES = {
 
 
 def convolution(node: Node, inputs: Inputs, places: Places) -> np.ndarray:
-    """`Conv` over time, W (units, features / groups, width)."""
+    """`Conv` over time, W (units, features / groups, width).
+
+    Raises:
+        Unclear, UnsupportedError: no layer of ours gives this.
+    """
     x, kernel, bias = _numbers(node, inputs, 3)[:3]
     if kernel.ndim != 3 or x.ndim != 3:
         raise UnsupportedError(
@@ -42,7 +46,11 @@ def convolution(node: Node, inputs: Inputs, places: Places) -> np.ndarray:
 
 
 def pooled(node: Node, inputs: Inputs, places: Places) -> np.ndarray:
-    """`MaxPool`, `AveragePool`."""
+    """`MaxPool`, `AveragePool`.
+
+    Raises:
+        Unclear, UnsupportedError: no layer of ours gives this.
+    """
     x = _numbers(node, inputs, 1)[0]
     shape = _ints(node, "kernel_shape", [])
     if len(shape) != 1 or x.ndim != 3:
@@ -64,7 +72,11 @@ def pooled(node: Node, inputs: Inputs, places: Places) -> np.ndarray:
 
 
 def summed_up(node: Node, inputs: Inputs, places: Places, axis: int, keeps: bool) -> np.ndarray:
-    """A reduction over the time axis of x: (batch, features), or with an axis of one place there."""
+    """A reduction over the time axis of x: (batch, features), or with an axis of one place there.
+
+    Raises:
+        Unclear, UnsupportedError: no layer of ours gives this.
+    """
     x = inputs[0].array if inputs[0] is not None else np.empty(0)
     stream = places.sequence(np.moveaxis(x, axis, -2) if axis != x.ndim - 1 else x.swapaxes(-1, -2), str(node))
     made = places.make(node.label, Summary, [stream], 1, stream.features, vector=True, how=_SUMMARIES[node.kind])
@@ -72,7 +84,11 @@ def summed_up(node: Node, inputs: Inputs, places: Places, axis: int, keeps: bool
 
 
 def batch_norm(node: Node, inputs: Inputs, places: Places) -> np.ndarray:
-    """`BatchNormalization` with its stored statistics, over axis 1."""
+    """`BatchNormalization` with its stored statistics, over axis 1.
+
+    Raises:
+        Unclear, UnsupportedError: no layer of ours gives this.
+    """
     x, gamma, beta, mean, variance = _numbers(node, inputs, 5)
     if node.integer("training_mode") or x.ndim not in (2, 3):
         raise UnsupportedError(f"{node}: in training mode, or over more than steps and features; export for inference")
@@ -83,7 +99,11 @@ def batch_norm(node: Node, inputs: Inputs, places: Places) -> np.ndarray:
 
 
 def layer_norm(node: Node, inputs: Inputs, places: Places) -> np.ndarray:
-    """`LayerNormalization` over the features."""
+    """`LayerNormalization` over the features.
+
+    Raises:
+        Unclear, UnsupportedError: no layer of ours gives this.
+    """
     x, gamma, beta = _numbers(node, inputs, 3)
     if node.integer("axis", -1) not in (-1, x.ndim - 1) or len(node.outputs) > 1:
         raise UnsupportedError(f"{node}: over more than the features; no norm of ours")
@@ -119,7 +139,11 @@ def _ints(node: Node, name: str, default: list[int]) -> list[int]:
 
 
 def padded(node: Node, inputs: Inputs, places: Places) -> np.ndarray:
-    """`Pad` with zeros before the first step, as a causal convolution reads."""
+    """`Pad` with zeros before the first step, as a causal convolution reads.
+
+    Raises:
+        Unclear, UnsupportedError: no layer of ours gives this.
+    """
     x = _numbers(node, inputs[:1], 1)[0]
     given = [None if tensor is None else tensor.array for tensor in inputs[1:]]
     pads = given[0].ravel().tolist() if given and given[0] is not None else _ints(node, "pads", [])

@@ -1,4 +1,4 @@
-"""ONNX: parts between what has no equal.
+"""ONNX: graphs, and parts between what has no equal.
 
 python -m tests.golden.recipes.onnx        (needs torch and onnx)
 """
@@ -77,6 +77,56 @@ class Detector(nn.Module):
         return self.each(y), self.last(self.norm(y.transpose(1, 2))[:, :, -1])
 
 
+class Spotter(nn.Module):
+    """Words in sound: a convolution, a norm over the batch, both directions, a mean that is weighted; frames beside."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.front, self.norm = nn.Conv1d(3, 6, 3, padding=1), nn.BatchNorm1d(6)
+        self.both, self.weigh = nn.GRU(6, 4, batch_first=True, bidirectional=True), nn.Linear(8, 1)
+        self.word, self.frame = nn.Linear(8, 5), nn.Linear(8, 2)
+
+    def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        y = torch.relu(self.norm(self.front(x.transpose(1, 2)))).transpose(1, 2)
+        y, _ = self.both(y)
+        weights = torch.softmax(self.weigh(torch.tanh(y)), 1)
+        return torch.softmax(self.word((weights * y).sum(1)), -1), self.frame(y)
+
+
+class Translator(nn.Module):
+    """An encoder whose states start a decoder, which looks back; a speaker beside its input."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.read, self.encoder = nn.Embedding(9, 5), nn.LSTM(5, 4, batch_first=True)
+        self.decoder, self.out = nn.LSTM(5, 4, batch_first=True), nn.Linear(8, 3)
+
+    def forward(self, words: torch.Tensor, before: torch.Tensor, speaker: torch.Tensor) -> torch.Tensor:
+        memory, states = self.encoder(self.read(words))
+        given = torch.cat([before, speaker[:, None].expand(-1, before.shape[1], -1)], -1)
+        y, _ = self.decoder(given, states)
+        weights = torch.softmax(y @ memory.transpose(1, 2) / 2, -1)
+        return self.out(torch.cat([weights @ memory, y], -1))
+
+
+def graph(name, module, given, axes, of, outputs=("y",)):
+    """A module that is exported, and taken whole; the outputs by our names."""
+
+    def save(path: Path) -> None:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            names = {"input_names": list(given), "dynamic_axes": axes}
+            torch.onnx.export(module, tuple(given.values()), str(path), **names, dynamo=False)
+
+    found = module(*given.values())
+    found = found if isinstance(found, tuple) else (found,)
+    arrays = (
+        {key: x.numpy() for key, x in given.items()},
+        dict(zip(outputs, (y.detach().numpy() for y in found), strict=True)),
+    )
+    write(f"onnx/{name}", "model.onnx", save, f"{OF}: {of}", *arrays)
+
+
 if __name__ == "__main__":
     reader, image = filled(Reader()), floats(2, 1, 6, 14)
     steps = reader.steps(image)
@@ -84,3 +134,11 @@ if __name__ == "__main__":
     detector, wave = filled(Detector()), floats(2, 1, 18)
     frames = detector.frames(wave)
     case("detector", detector, wave, 2, frames, detector.gru(frames)[0], "before two heads", "/gru/GRU")
+    spotter = filled(Spotter())
+    for name, buffer in spotter.named_buffers():
+        if buffer.is_floating_point():
+            buffer.copy_(floats(*buffer.shape).abs() + 0.3)
+    graph("spotter", spotter, {"x": floats(2, 7, 3)}, {"x": {0: "batch", 1: "steps"}}, "a graph", ("word", "frame"))
+    axes = {"words": {0: "batch", 1: "words"}, "before": {0: "batch", 1: "written"}, "speaker": {0: "batch"}}
+    given = {"words": torch.tensor(RNG.integers(0, 9, (2, 7))), "before": floats(2, 4, 3), "speaker": floats(2, 2)}
+    graph("translator", filled(Translator()), given, axes, "several inputs, states that start a decoder, attention")
