@@ -83,13 +83,16 @@ def wired(meta: Meta, layers: list[WithWeights], owners: dict[str, str], request
     Raises:
         UnsupportedError: the graph has something there that we do not have, and the user does not say what to take.
     """
-    facts, unknown = Wiring(meta, owners).facts(layers)
+    wiring = Wiring(meta, owners)
+    facts, unknown = wiring.facts(layers)
     keys = ("return_sequences", "summary", "direction", "activation")
     for name, text in unknown.items():
         if not any(request.settings.given(name, key) for key in keys):
             raise UnsupportedError(
                 f"{meta.where}: {text}: no equal; --set {name}.{{{','.join(keys)}}} says what to take instead"
             )
+    for text in wiring.ends(layers):
+        request.note(text)
     request.settings.learn(facts)
     return [
         (replace(layer, activation=dense_activation(request, layer.name)), weights)

@@ -28,6 +28,7 @@ _PRODUCTS = {
     "BlockLSTM": (1, 4), "LSTMBlockCell": (0, 3), "GRUBlockCell": (0, 2),
 }  # fmt: skip
 # → the inputs with what is read and with the weights; of GRUBlockCell with those of the gates
+_SOURCES = ("Placeholder", "Iterator", "QueueDequeue")
 _MOST = 10_000  # nodes between a product and what it reads
 
 
@@ -83,6 +84,18 @@ class Wiring:
                 unknown[layer.name] = f"between {layer.name} and {following.name} the graph has {left}"
         return found, unknown
 
+    def ends(self, layers: Sequence[WithWeights]) -> Iterator[str]:
+        """What the graph does before the first layer and behind the last one, where these are no layers."""
+        first, last = layers[0][0], layers[-1][0]
+        for way in {self._back(ref, first.name) for ref in self._reads(first)}:
+            if (way.layer, way.steps, way.activation, way.unknown) != ("", "", "linear", ""):
+                what = way.unknown or f"{way.activation} {way.steps} {way.layer}".strip()
+                yield f"it begins at {first.name}; before that the graph has {what}"
+        found = self._following(last.name) if isinstance(last, Dense) else set()
+        if more := sorted(op for op in found if not op.endswith("WithLogits")):
+            if len(found) > 1 or more[0] not in NAMED:
+                yield f"it ends at {last.name}; behind that the graph has {', '.join(more)}"
+
     def _between(self, layer: Layer, way: Way, last: bool) -> tuple[dict[str, Any], str]:
         """Settings of a layer, by the way in which the next one reads it; or what has no equal on it."""
         name = layer.name
@@ -130,7 +143,7 @@ class Wiring:
             elif (dropped := self._dropped(node)) is not None:
                 ref = dropped
                 continue
-            elif node.op.startswith(("Placeholder", "Iterator", "QueueDequeue")):
+            elif node.op.startswith(_SOURCES):
                 return (swapped, turned) if steps else (None, None)
             elif node.op not in (*_LAYOUT, *_ADDS, *NAMED, "MatMul", "Cast"):
                 return None, turned if steps else None
@@ -230,6 +243,8 @@ class Wiring:
             else:
                 break
         node = graph.nodes.get(ref.node)
+        if node is not None and node.op.startswith(_SOURCES):
+            return Way("", steps, activation, turned=turned)
         return Way(unknown=f"{ref.node} ({node.op if node else 'missing'}), which cannot be read")
 
     def _joined(self, ways: Sequence[Way], layer: str) -> Way | None:
@@ -379,6 +394,11 @@ class Wiring:
 
     def _after(self, layer: str) -> Activation:
         """What follows the last layer: an activation where nothing else reads what it gives."""
+        found = self._following(layer)
+        return NAMED.get(found.pop(), "linear") if len(found) == 1 else "linear"
+
+    def _following(self, layer: str) -> set[str]:
+        """The operations that read what a dense layer gives."""
         waiting = [
             Ref(name, 0)
             for name, node in self.graph.nodes.items()
@@ -395,5 +415,4 @@ class Wiring:
                         waiting.append(Ref(name, 0))
                 elif node.op not in _UNREAD:
                     found.add(node.op)
-        only = found.pop() if len(found) == 1 else ""
-        return NAMED.get(only, "linear")
+        return found
