@@ -142,6 +142,11 @@ class Graph:
         """The node of a variable that the checkpoint has under this name."""
         return self._saved.get(name, name)
 
+    def is_variable(self, value: Ref) -> bool:
+        """Whether a value is a variable, or was one before the graph was frozen."""
+        name = self.source(value)
+        return name in self.weights or (name in self.nodes and self.nodes[name].op in VARIABLES)
+
     def integer(self, node: Node, name: str) -> int:
         """An integer or boolean attribute, 0 where there is none."""
         found = fields(node.attributes.get(name, memoryview(b"")), self.where)

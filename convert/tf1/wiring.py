@@ -92,9 +92,9 @@ class Wiring:
                 what = way.unknown or f"{way.activation} {way.steps} {way.layer}".strip()
                 yield f"it begins at {first.name}; before that the graph has {what}"
         found = self._following(last.name) if isinstance(last, Dense) else set()
-        if more := sorted(op for op in found if not op.endswith("WithLogits")):
-            if len(found) > 1 or more[0] not in NAMED:
-                yield f"it ends at {last.name}; behind that the graph has {', '.join(more)}"
+        more = sorted(op for op in found if not op.endswith("WithLogits"))
+        if more and (len(found) > 1 or more[0] not in NAMED):
+            yield f"it ends at {last.name}; behind that the graph has {', '.join(more)}"
 
     def _between(self, layer: Layer, way: Way, last: bool) -> tuple[dict[str, Any], str]:
         """Settings of a layer, by the way in which the next one reads it; or what has no equal on it."""
@@ -212,7 +212,7 @@ class Wiring:
                         break
                     return self._of_loop(value, layer, steps or "final", activation, turned)
                 ref = node.inputs[0]
-            elif node.op in _ADDS and self._owner(node.inputs[1]):
+            elif node.op in _ADDS and self.graph.is_variable(node.inputs[1]):
                 ref = node.inputs[0]
             elif node.op == "Transpose" and (
                 (swaps := self._swaps(node)) or self._order_of(node) in ([0, 1], [0, 1, 2])
@@ -240,6 +240,8 @@ class Wiring:
                 return way._replace(steps=steps or way.steps, activation=activation, turned=turned)
             elif node.op in _REVERSES:
                 turned, ref = not turned, node.inputs[0]
+            elif not steps and self._is_last(ref, layer):
+                return Way(layer, "final", activation, turned=turned)
             else:
                 break
         node = graph.nodes.get(ref.node)
@@ -270,6 +272,18 @@ class Wiring:
         padded = self._padded(value)
         return Way(self._layer_of(self._bare(value)), steps, activation, padded, turned)
 
+    def _is_last(self, value: Ref, layer: str) -> bool:
+        """Whether a value is what the last of several steps gives that are written one after the other: made as h is,
+        which the steps before hand on, and read by no step."""
+        handed = {self._bare(each) for each in self._beside(layer)}
+        made = {self._made(each) for each in handed if self._layer_of(each) == layer}
+        return value not in handed and self._layer_of(value) == layer and made == {self._made(value)}
+
+    def _made(self, value: Ref) -> tuple[str, ...]:
+        """The operation that makes a value, and those that make what this reads."""
+        node = self.graph.nodes.get(value.node)
+        return () if node is None else (node.op, *(self.graph.op(ref) for ref in node.inputs))
+
     def _padded(self, value: Ref) -> bool:
         """Whether what a loop gives is 0 past the length of a row: a choice, that of dropout aside."""
         node = self.graph.nodes.get(value.node)
@@ -287,16 +301,19 @@ class Wiring:
     def _fed(self, layer: str) -> set[Ref]:
         """What the product of a layer reads beside x in the next step, if that is one value: h."""
         found = set[Ref]()
-        for node in self.graph.nodes.values():
-            joined = (
-                self.graph.nodes.get(node.inputs[0].node) if node.op == "MatMul" and len(node.inputs) == 2 else None
-            )
-            if joined is None or joined.op != "ConcatV2" or self._owner(node.inputs[1]) != layer:
-                continue
-            merged = self.graph.nodes.get(self.graph.source(joined.inputs[-2]))
+        for h in self._beside(layer):
+            merged = self.graph.nodes.get(self.graph.source(h))
             if merged is not None and merged.op == "Merge" and self.graph.op(merged.inputs[1]) == "NextIteration":
                 found.add(self._bare(self.graph.nodes[merged.inputs[1].node].inputs[0]))
         return found if len(found) == 1 else set()
+
+    def _beside(self, layer: str) -> Iterator[Ref]:
+        """What the products of a layer read beside x: the last of what is joined."""
+        for node in self.graph.nodes.values():
+            if node.op == "MatMul" and len(node.inputs) == 2 and self._owner(node.inputs[1]) == layer:
+                joined = self.graph.nodes.get(node.inputs[0].node)
+                if joined is not None and joined.op in ("Concat", "ConcatV2") and len(joined.inputs) > 2:
+                    yield joined.inputs[-1 if joined.op == "Concat" else -2]
 
     def _bare(self, value: Ref) -> Ref:
         """What is taken at valid steps, without dropout."""
@@ -323,8 +340,9 @@ class Wiring:
             if node is None or name in seen or node.op in ("Merge", "Enter") or node.op.startswith("TensorArray"):
                 continue
             seen.add(name)
-            found |= {owner for ref in node.inputs if (owner := self._owner(ref))}
-            waiting += node.inputs
+            owners = {owner for ref in node.inputs if (owner := self._owner(ref))}
+            found |= owners
+            waiting += [] if owners and node.op == "MatMul" else node.inputs
         return found.pop() if len(found) == 1 else ""
 
     def _carried(self, exit: Node) -> Ref | None:
@@ -409,7 +427,11 @@ class Wiring:
             ref = waiting.pop()
             for name in self.graph.readers(ref):
                 node = self.graph.nodes[name]
-                if node.op in _LAYOUT or node.op == "Transpose" or (node.op in _ADDS and self._owner(node.inputs[1])):
+                if (
+                    node.op in _LAYOUT
+                    or node.op == "Transpose"
+                    or (node.op in _ADDS and self.graph.is_variable(node.inputs[1]))
+                ):
                     if Ref(name, 0) not in seen:
                         seen.add(Ref(name, 0))
                         waiting.append(Ref(name, 0))

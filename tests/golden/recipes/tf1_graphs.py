@@ -47,7 +47,7 @@ def dense(x, units, name, add=tf.add):
     return add(product, bias)
 
 
-def graph(case, read, both=False, ragged=False, front=None, end=None, train=False, refused=None):
+def graph(case, read, both=False, ragged=False, front=None, end=None, train=False, written_out=False, refused=None):
     """One graph. `read`: outputs, final h → what the head reads."""
     with v1.Graph().as_default(), v1.Session() as session:
         v1.set_random_seed(7)
@@ -56,7 +56,13 @@ def graph(case, read, both=False, ragged=False, front=None, end=None, train=Fals
         rate = v1.placeholder_with_default(0.0, [], "rate")
         z = x if front is None else tf.nn.dropout(front(dense(x, 5, "front")), rate=rate)
         options = {"dtype": tf.float32}
-        if both:
+        if written_out:  # as `static_rnn` does
+            with v1.variable_scope("rnn"):
+                cell = Cell(rate, 0.0)
+                state, outputs = cell.get_initial_state(batch_size=B, dtype=tf.float32), None
+                for step in tf.unstack(tf.reshape(z, [B, T, FEATURES]), axis=1):
+                    h, state = cell(step, state)
+        elif both:
             with v1.variable_scope("bidirectional_rnn"):
                 turned = tf.reverse_sequence(z, lengths, seq_axis=1) if ragged else tf.reverse(z, [1])
                 with v1.variable_scope("fw") as scope:
@@ -114,6 +120,7 @@ if __name__ == "__main__":
     graph("every_step", lambda y, h: y, both=True, ragged=True, end=tf.sigmoid)
     graph("joined_finals", lambda y, h: h, both=True)
     graph("mean", lambda y, h: tf.reduce_mean(y, 1))
+    graph("written_out", lambda y, h: h, written_out=True)
     graph("padded_last", lambda y, h: y[:, -1], ragged=True, refused="last of all steps, which are 0 past the length")
     graph("first", lambda y, h: y[:, 0], refused=r"between rnn and logits the graph has strided_slice \(StridedSlice\)")
     graph("scaled", lambda y, h: 0.5 * h, refused=r"between rnn and logits the graph has mul \(Mul\)")
