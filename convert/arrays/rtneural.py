@@ -118,8 +118,11 @@ def _of_layers(nest: dict[str, Any], where: str, request: Request) -> Network:
             request.note("its activation is not read: RTNeural's lstm and gru have sigmoid and tanh", name)
         if kind == "conv1d":
             request.note("causal, as RTNeural computes it: the padding is not in the file", name)
-    if shape[-1] > sum(array.size for _, arrays in layers for array in arrays.values()):
-        raise SpecError(f"{where}: in_shape: {shape[-1]} features, and the layers have no weights for them")
+    around = [key for key in ("in_skip", "in_gain", "out_gain") if nest.get(key)]
+    if around and shape[-1] > sum(array.size for _, arrays in layers for array in arrays.values()):
+        raise SpecError(f"{where}: {around[0]}: of {shape[-1]} features, and the layers have no weights for them")
+    if not layers:
+        raise SpecError(f"{where}: layers: there are none")
     layers = _gain(nest, "in_gain", shape[-1], where) + layers
     layers += amplifiers.skip(nest.get("in_skip") or 0, layers[-1][0].name, features, dry, shape[-1], where, request)
     layers += _gain(nest, "out_gain", features, where)

@@ -61,6 +61,8 @@ def write(checkpoint: Checkpoint, target: Path) -> list[str]:
         kind, said, arrays = _entry(layer, weights, int(features))
         shape = [None, None, layer.outputs(features)]
         entries.append({"type": kind, "shape": shape, **said, "weights": [array.tolist() for array in arrays]})
+    if not any(entry["weights"] or entry["activation"] for entry in entries):
+        raise UnsupportedError("RTNeural has no model without a layer, and this one is the identity")
     text = json.dumps({"in_shape": [None, None, inputs], "layers": entries}, indent=1)
     write_atomically(target, (text + "\n").encode())
     return notes

@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from rnnspec import GRU, LSTM, RNN, Dense, Embedding, Model, Recurrent, UnsupportedError
+from rnnspec import GRU, LSTM, RNN, Activation, Dense, Embedding, Model, Recurrent, UnsupportedError
 from rnnspec.convert import convert
 from rnnspec.convert.arrays.write import write
 from rnnspec.errors import SpecError
@@ -34,6 +34,7 @@ def test_rtneural_both_ways(tmp_path):
         (Model(inputs=3, layers=[Recurrent(name="r", cell=GRU(units=2, reset_after=False))]), "reset_after=False"),
         (Model(inputs=3, layers=[Recurrent(name="r", cell=LSTM(units=2), direction="backward")]), "direction="),
         (Model(inputs=3, layers=[Dense(name="d", units=2, activation="softplus")]), "no activation 'softplus'"),
+        (Model(inputs=3, layers=[Activation(name="a", function="linear")]), "this one is the identity"),
     ],
 )
 def test_what_rtneural_has_not_is_refused(tmp_path, model, message):
@@ -55,7 +56,6 @@ def entry(**changes):
         (entry(type="lstm", weights=[[[1.0] * 4] * 3, [[1.0] * 4], [1.0] * 4]), "for 2 features: expected .* found"),
         (entry(type="gru", weights=[[[1.0] * 3] * 2, [[1.0] * 3], [[1.0] * 3]]), "for 2 features: expected .* found"),
         (entry(weights=3.5), "expected a list of arrays, found 3.5"),
-        (entry(type="activation", weights=[], shape=[2]), "2 features, and the layers have no weights"),
         (entry(type="prelu", weights=[[[1.0, 2.0, 3.0]]]), "expected one number, or 2, found 3"),
         (entry(type="conv1d", kernel_size=[2], weights=[[[[1.0], [2.0]]], [0.5]]), "kernel_size: .* are of 1"),
         (entry(weights=[[[1.0], [2.0, 3.0]], [0.5]]), "rows of one length"),
@@ -68,3 +68,7 @@ def test_other_json_of_rtneural_is_refused(tmp_path, layer, message):
         convert(tmp_path / "m.json")
     (tmp_path / "m.json").write_text(json.dumps({"in_shape": [None, None, 2], "layers": [entry()]}))
     assert convert(tmp_path / "m.json").weights["dense.kernel"].tolist() == [[1.0, 2.0]]
+    alone = entry(type="activation", weights=[], shape=[2])
+    (tmp_path / "m.json").write_text(json.dumps({"in_shape": [2], "layers": [alone], "in_gain": 1.0}))
+    with pytest.raises(SpecError, match="in_gain: of 2 features, and the layers have no weights"):
+        convert(tmp_path / "m.json")
