@@ -228,6 +228,11 @@ def _chained(found: list[WithWeights], one: bool) -> list[WithWeights]:
 
 def _inputs(trace: Trace, given: list[Source]) -> dict[Stream, str]:
     if len(given) == 1 and given[0].sequence:
+        rest = [
+            name for name in trace.graph.inputs if name not in {given[0].name, *trace.role.lengths, *trace.role.states}
+        ]
+        if rest:
+            trace.request.note(f"x is the input {given[0].name!r}; nothing reads {', '.join(map(repr, rest))}")
         return {given[0]: "x"}
     names: dict[str, None] = {}
     found: dict[Stream, str] = {}

@@ -21,6 +21,7 @@ _WINDOWS: dict[str, Callable[[Node, Inputs, Places], np.ndarray]] = {
     "Conv": windows.convolution, "MaxPool": windows.pooled, "AveragePool": windows.pooled,
     "BatchNormalization": windows.batch_norm, "LayerNormalization": windows.layer_norm,
 }  # fmt: skip
+KINDS = {*_WINDOWS, *norms.KINDS, "GlobalAveragePool", "GlobalMaxPool", "ReduceMax", "Neg", "Pad"}
 
 
 def compute(node: Node, inputs: Inputs, places: Places, opset: int) -> np.ndarray | None:

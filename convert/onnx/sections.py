@@ -14,7 +14,7 @@ import onnx
 from onnx import TensorProto, helper
 
 from rnnspec import limits
-from rnnspec.convert.onnx import pointwise
+from rnnspec.convert.onnx import joins, pointwise
 from rnnspec.convert.onnx.evaluate import ARITHMETIC, STRUCTURAL
 from rnnspec.convert.onnx.graph import INITIAL_H, RECURRENT, SEQUENCE_LENS, Graph, Node, W, X
 from rnnspec.convert.parts import Part, Parts, Place
@@ -77,6 +77,14 @@ def _section(graph: Graph, node: Node) -> Section:
 
 def _is_read(node: Node) -> bool:
     return node.kind in _READ and node.proto.domain in ("", "ai.onnx")
+
+
+def _is_joined(node: Node, graph: Graph) -> bool:
+    """Whether it is an operator of graphs, over time alone."""
+    kernel = graph.constants.get(node.input(1)) if node.kind == "Conv" else None
+    images = kernel is not None and kernel.ndim != 3
+    images |= len(node.get("kernel_shape", onnx.AttributeProto.INTS, [0])) != 1
+    return node.kind in joins.KINDS and node.proto.domain in ("", "ai.onnx") and not images
 
 
 def _reaches(graph: Graph, first: Node, last: Node) -> bool:
@@ -205,7 +213,7 @@ def listed(model: onnx.ModelProto, graph: Graph, read: Read, why: str) -> Parts:
         parts.append(Part(each.name, layers, (Place(reads, features),), (Place(end, _width(network)),)))
     unknown: dict[str, list[str]] = {}
     for node in graph.nodes:
-        if not _is_read(node):
+        if not _is_read(node) and not _is_joined(node, graph):
             unknown.setdefault(node.kind, []).append(node.label)
     rest = [
         (names[0] if len(names) == 1 else f"{names[0]} and {len(names) - 1} more", kind)

@@ -14,7 +14,7 @@ def test_a_part_begins_and_ends_where_something_has_no_equal():
     assert list(parts(OWN / "reader" / "model.onnx").lines()) == [
         "not whole: input 'given' has the shape ('batch', 1, 6, 'steps'), which is no sequence of features",
         "--part /lstm/LSTM_1: lstm → lstm_1 → out: reads /lstm/Transpose_output_0 (6), gives /Softmax_output_0 (5)",
-        "no equal: /conv/Conv and 1 more (Conv)",
+        "no equal: /conv/Conv (Conv)",
         "no equal: /pool/MaxPool (MaxPool)",
     ]
     assert list(parts(OWN / "detector" / "model.onnx").lines()) == [

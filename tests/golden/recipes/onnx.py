@@ -135,7 +135,7 @@ if __name__ == "__main__":
     frames = detector.frames(wave)
     case("detector", detector, wave, 2, frames, detector.gru(frames)[0], "before two heads", "/gru/GRU")
     spotter = filled(Spotter())
-    for name, buffer in spotter.named_buffers():
+    for buffer in spotter.buffers():
         if buffer.is_floating_point():
             buffer.copy_(floats(*buffer.shape).abs() + 0.3)
     graph("spotter", spotter, {"x": floats(2, 7, 3)}, {"x": {0: "batch", 1: "steps"}}, "a graph", ("word", "frame"))
