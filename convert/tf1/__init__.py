@@ -81,17 +81,21 @@ def wired(meta: Meta, layers: list[WithWeights], owners: dict[str, str], request
     """The layers with what the graph says of what is between them.
 
     Raises:
+        SpecError: the graph is damaged.
         UnsupportedError: the graph has something there that we do not have, and the user does not say what to take.
     """
-    wiring = Wiring(meta, owners)
-    facts, unknown = wiring.facts(layers)
+    try:
+        wiring = Wiring(meta, owners)
+        (facts, unknown), ends = wiring.facts(layers), list(wiring.ends(layers))
+    except (RecursionError, IndexError):  # values that wait for themselves; nodes without their inputs
+        raise SpecError(f"{meta.where}: damaged: its nodes are not those of a graph; copy the file again") from None
     keys = ("return_sequences", "summary", "direction", "activation")
     for name, text in unknown.items():
         if not any(request.settings.given(name, key) for key in keys):
             raise UnsupportedError(
                 f"{meta.where}: {text}: no equal; --set {name}.{{{','.join(keys)}}} says what to take instead"
             )
-    for text in wiring.ends(layers):
+    for text in ends:
         request.note(text)
     request.settings.learn(facts)
     return [

@@ -46,6 +46,7 @@ class Ways:
     def __init__(self, graph: Graph, owners: Mapping[str, str]) -> None:
         self.graph = graph
         self.owners = {graph.saved(name): layer for name, layer in owners.items()}
+        self._known: dict[tuple[Ref, str], Way] = {}
 
     def order(self, ref: Ref) -> tuple[bool | None, bool | None]:
         """Whether the first two axes of the model's input are swapped before its steps are read, and whether these are
@@ -107,7 +108,12 @@ class Ways:
         return self.owners.get(ref.node)
 
     def back(self, ref: Ref, layer: str) -> Way:
-        """How a value comes from a layer."""
+        """How a value comes from a layer; each is followed once."""
+        if (ref, layer) not in self._known:
+            self._known[ref, layer] = self._followed(ref, layer)
+        return self._known[ref, layer]
+
+    def _followed(self, ref: Ref, layer: str) -> Way:
         activation: Activation = "linear"
         steps, turned = "", False
         axis: int | None = None

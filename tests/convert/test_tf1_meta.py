@@ -5,10 +5,13 @@ import shutil
 import numpy as np
 import pytest
 
+from rnnspec import RNN, Dense, Recurrent
 from rnnspec.convert import convert
+from rnnspec.convert.request import Request
+from rnnspec.convert.tf1 import wired
 from rnnspec.convert.tf1.graph import Node, Ref
 from rnnspec.convert.tf1.meta import Meta
-from rnnspec.errors import SpecError
+from rnnspec.errors import SpecError, UnsupportedError
 
 from ..golden.case import DATA
 
@@ -91,3 +94,23 @@ def test_a_residual_connection_adds_what_the_cell_reads_to_what_it_gives():
 def test_where_copies_of_a_cell_differ_nothing_is_known():
     other = {"product2": ("MatMul", "xh", "read"), "new2": ("Tanh", "product2")}
     assert "activation" not in rnn(**other)
+
+
+@pytest.mark.parametrize("name", ["last_step", "every_step", "written_out"])
+def test_a_damaged_frozen_graph_is_an_error_or_is_refused(name, tmp_path):
+    data = (DATA / "own/tf1_graph" / name / "frozen.pb").read_bytes()
+    for k, cut in enumerate(np.linspace(1, len(data) - 1, 12).astype(int)):
+        path = tmp_path / f"{k}.pb"
+        path.write_bytes(data[:cut])
+        with pytest.raises((SpecError, UnsupportedError), match=rf"{k}\.pb"):
+            convert(path)
+
+
+def test_values_that_wait_for_themselves_are_an_error():
+    nodes = {
+        "k": ("VariableV2",), "a": ("ConcatV2", "b", "b", "x"), "b": ("ConcatV2", "a", "a", "x"),
+        "x": ("Const",), "product": ("MatMul", "a", "k"),
+    }  # fmt: skip
+    layers = [(Recurrent(name="rnn", cell=RNN(units=2)), {}), (Dense(name="head", units=2), {})]
+    with pytest.raises(SpecError, match="damaged"):
+        wired(graph(**nodes), layers, {"k": "head"}, Request())
