@@ -98,7 +98,7 @@ class Wiring:
     def _gathered(self, layer: str) -> bool:
         """Whether what a layer gives at every step is gathered."""
         return any(
-            self.ways.back(Ref(name, 0), layer).layer == layer
+            self.ways.back(Ref(name, 0), layer).layer.split(".")[0] == layer
             for name, node in self.ways.graph.nodes.items()
             if node.op.startswith("TensorArrayGather") and len(node.inputs) > 2
         )
