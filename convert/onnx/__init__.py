@@ -129,7 +129,7 @@ def _as_chain(
     """The chain, and the values that it needs. Raises Stopped: it is none."""
     if computed := sizes.computed(graph, nodes):
         if not part:
-            raise whole.Stopped(0, UnsupportedError(
+            raise whole.Stopped(-1, UnsupportedError(
                 f"{graph.where}: {min(computed)!r}, an initial state, is another layer's: not a chain; --part NAME "
                 f"takes what leads to one of {', '.join(graph.outputs)}"
             ))  # fmt: skip
@@ -137,7 +137,7 @@ def _as_chain(
     try:
         role = sizes.roles(graph, nodes)
     except (SpecError, UnsupportedError) as error:
-        raise whole.Stopped(0, error) from None
+        raise whole.Stopped(-1, error) from None
     layers, features = _chain(graph, nodes, role, outputs, request)
     return Network(layers, features, Variables({}, graph.where)), needed
 
@@ -156,7 +156,7 @@ def _chain(
     try:
         guesses = list(sizes.guesses(graph, role))
     except SpecError as error:
-        raise whole.Stopped(0, error) from None
+        raise whole.Stopped(-1, error) from None
     for orders in guesses:
         runs = True
         for tried in orders:

@@ -22,7 +22,7 @@ from rnnspec.convert.onnx.outputs import states_of
 from rnnspec.convert.onnx.places import Places
 from rnnspec.convert.onnx.runs import RecurrentNodes
 from rnnspec.convert.onnx.sizes import Roles, Sizes
-from rnnspec.convert.onnx.streams import Kind, Misfit, Source, Stream, Traced, Unclear
+from rnnspec.convert.onnx.streams import Kind, Misfit, Run, Source, Stream, Traced, Unclear
 from rnnspec.convert.onnx.trace import Trace
 from rnnspec.convert.request import Network, Request, WithWeights
 from rnnspec.errors import SpecError, UnsupportedError
@@ -183,13 +183,13 @@ def network(graph: Graph, nodes: list[Node], outputs: list[str], request: Reques
     try:
         many = list(roles(graph, nodes))
     except SpecError as error:
-        raise Stopped(0, error) from None
+        raise Stopped(-1, error) from None
     for role in many:
         seen = _turned(graph, role) if role.turned else graph
         try:
             guesses = list(sizes.guesses(seen, role))
         except SpecError as error:
-            errors.setdefault(0, error)
+            errors.setdefault(-1, error)
             continue
         tries = [
             (tried, *each)
@@ -210,7 +210,7 @@ def network(graph: Graph, nodes: list[Node], outputs: list[str], request: Reques
                 if note:
                     request.note(note)
             return found
-    reached = max(errors, default=0)
+    reached = max(errors, default=-1)
     raise Stopped(reached, errors.get(reached) or UnsupportedError(f"{graph.where}: is written for one step"))
 
 
@@ -247,7 +247,9 @@ def _end(trace: GraphTrace, name: str, array: np.ndarray) -> Ends:
     """What an output is: a stream, in the order of its axes or another; or final states alone."""
     where = f"{trace.graph.where}: output {name!r}"
     places, owners = trace.streams, trace.streams.owners(array.ravel().tolist())
-    if array.ndim > 2 and (states := states_of(array, owners) if all(_has_end(each) for each in owners) else ()):
+    states = states_of(array, owners) if array.ndim > 2 and all(_has_end(each) for each in owners) else ()
+    alone = len(trace.graph.outputs) == len(states) == 1 and isinstance(states[0], Run)
+    if states and not alone:
         return Ends(name, None, "", tuple(states))
     forms = [(array, "")]
     if array.ndim == 3:

@@ -55,6 +55,7 @@ READ = {
     "h of one layer in another": [
         cell("GRU", y="A"), cell("GRU", y="C", states=("A_h",)), node("Squeeze", ["C", "one"], ["z"]),
     ],
+    "h behind a factor": [node("Mul", ["x", "half"], ["s"]), cell("GRU", x="s"), node("Identity", ["Y_h"], ["z"])],
     "some units of h": [cell("LSTM", place="l"), node("Slice", ["Y_h", "zero", "two", "two"], ["z"])],
 }  # fmt: skip
 
