@@ -106,6 +106,9 @@ class Graph:
 
         Numbers alone are none, and neither are zeros that are not read as variables are, nor what these start with.
         Parts of one variable are joined.
+
+        Raises:
+            SpecError: parts do not fit each other.
         """
         found: dict[str, np.ndarray] = {}
         parts: dict[str, dict[int, np.ndarray]] = defaultdict(dict)

@@ -1,5 +1,6 @@
 """What single nodes of a graph of TensorFlow 1 do with time and batch, dropout, and loops."""
 
+from rnnspec.convert.saved_model.loops import TIME_FIRST
 from rnnspec.convert.tf1.graph import Graph, Node, Ref
 
 ADDS = ("Add", "AddV2", "BiasAdd")
@@ -18,7 +19,7 @@ def carried(graph: Graph, exit: Node) -> Ref | None:
 
 def swapping(graph: Graph, node: Node) -> bool:
     """Whether a transposition swaps the first two axes and leaves the others."""
-    return order_of(graph, node) in ([1, 0], [1, 0, 2])
+    return order_of(graph, node) in (TIME_FIRST[:2], TIME_FIRST)
 
 
 def order_of(graph: Graph, node: Node) -> list[int]:
