@@ -63,14 +63,16 @@ EXACT = {  # the model, and our names of its outputs
     "h_of_a_model_inside": (lambda x: inside(picked(lstm(), 0, 1))(x)[1], ["y"]),
     "h_of_zeros": (lambda x: lstm(zero_output_for_mask=True)(L.Masking(-1.0)(x))[1], ["y"]),
 }
-REFUSED = {
+GRAPHS = {  # no chains, of which ours has the outputs by name, in the order of Keras's
     "c": picked(lstm(), 2),
     "c_first": picked(lstm(), 2, 1),
     "h_before_the_sequence": picked(lstm(return_sequences=True), 1, 0),
     "joined_cell_states": joined(both(), 2, 4),
     "joined_the_other_way": joined(both(), 3, 1),
-    "the_input": lambda x: [L.GRU(3)(x), x],
     "two_layers": lambda x: [L.Dense(2)(y := L.GRU(3)(x)), y],
+}
+REFUSED = {
+    "the_input": lambda x: [L.GRU(3)(x), x],
     "last_of_zeros": lambda x: L.LSTM(3, zero_output_for_mask=True)(L.Masking(-1.0)(x)),
 }
 
@@ -106,6 +108,19 @@ def test_what_is_returned_is_given(name, tmp_path):
         found = [y, *(next(array for place, array in state.items() if place.endswith(f".{n}")) for n in names[1:])]
         for ours, theirs in zip(found, expected, strict=True):
             np.testing.assert_allclose(ours, theirs, rtol=0, atol=1e-5, err_msg=form)
+
+
+@pytest.mark.parametrize("name", GRAPHS)
+def test_what_is_no_chain_is_a_graph(name, tmp_path):
+    model = random_model(GRAPHS[name])
+    x = np.random.default_rng(1).standard_normal((4, TIME, INPUTS)).astype("float32")
+    expected = keras.tree.flatten(model(x))
+    for form in ("live", "m.keras", "m.h5"):
+        y, _ = Net(converted(model, form, tmp_path), "float64")(x)
+        for ours, theirs in zip(y.values() if isinstance(y, dict) else [y], expected, strict=True):
+            np.testing.assert_allclose(ours, theirs, rtol=0, atol=1e-5, err_msg=form)
+    with pytest.raises(UnsupportedError):  # without its configuration
+        converted(model, "m", tmp_path)
 
 
 @pytest.mark.parametrize("name", REFUSED)
