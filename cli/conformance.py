@@ -14,7 +14,13 @@ from rnnspec.cli.progress import progress
 @backend_option("A backend or importable module with load(checkpoint); again for more. Default: all installed.")
 @click.option("--json", "report", type=FILE, metavar="FILE", help="Also write every result.")
 @click.option("--case", "pattern", default="*", metavar="PATTERN", help='Only cases whose ids match, as "lstm-*".')
-@click.option("--variant", default="*", metavar="PATTERN", help='Only variants that match, as "generic *".')
+@click.option(
+    "--variant",
+    "patterns",
+    multiple=True,
+    metavar="PATTERN",
+    help='Only variants that match, as "generic *"; again for more.',
+)
 @click.option(
     "-j",
     "--jobs",
@@ -52,7 +58,7 @@ def conformance(
     backends: tuple[str, ...],
     report: Path | None,
     pattern: str,
-    variant: str,
+    patterns: tuple[str, ...],
     jobs: int | None,
     limit: float | None,
     mutants: bool,
@@ -71,11 +77,20 @@ def conformance(
     look_here()
     if mutants and backends:
         return _changes(backends[0], list(packages), pattern, max(jobs, 1), sample, seed, tries, report)
-    return _mutants(max(jobs, 1), limit, report) if mutants else _cases(backends, pattern, variant, jobs, limit, report)
+    return (
+        _mutants(max(jobs, 1), limit, report)
+        if mutants
+        else _cases(backends, pattern, patterns or ("*",), jobs, limit, report)
+    )
 
 
 def _cases(
-    names: tuple[str, ...], pattern: str, variant: str, jobs: int, limit: float | None, report: Path | None
+    names: tuple[str, ...],
+    pattern: str,
+    patterns: tuple[str, ...],
+    jobs: int,
+    limit: float | None,
+    report: Path | None,
 ) -> int:
     """The suite on each of the backends."""
     from rnnspec import backends
@@ -85,9 +100,11 @@ def _cases(
 
     names = names or tuple(backends.installed())
     with progress("conformance") as told, Workers(jobs, limit or LIMIT, told=told) as workers:
-        found = record.results(names, pattern, workers, variant)
+        found = record.results(names, pattern, workers, patterns)
         if not found:
-            raise click.ClickException(f"--case {pattern}, --variant {variant}: there is no such case or variant")
+            raise click.ClickException(
+                f"--case {pattern}, --variant {', '.join(patterns)}: there is no such case or variant"
+            )
         if report:
             record.write(report, record.described(names, found, workers))
     failed = results_table(found, f"{len({row.case for row in found})} cases")

@@ -4,7 +4,7 @@ import dataclasses
 import json
 import os
 import platform
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from fnmatch import fnmatchcase
 from functools import cache
 from importlib import metadata
@@ -32,13 +32,13 @@ _OURS = ""  # what takes the place of a backend's name where a check of ourselve
 Item = tuple[str, int, int]  # a backend, the number of its variant, the number of the case; or _OURS, 0, of the check
 
 
-def results(names: Iterable[str], pattern: str, workers: Workers, variant: str = "*") -> list[Result]:
+def results(names: Iterable[str], pattern: str, workers: Workers, patterns: Sequence[str] = ("*",)) -> list[Result]:
     """What came of each of `items`.
 
     Raises:
         SpecError: there is no such backend, or importing it ends its process.
     """
-    asked = items(names, pattern, workers, variant)
+    asked = items(names, pattern, workers, patterns)
     answers = workers.map(answer, asked)
     gone = [k for k, found in enumerate(answers) if isinstance(found, Lost)]
     for k, result in zip(gone, workers.map(_lost, [(*asked[k], answers[k].how) for k in gone]), strict=True):
@@ -46,16 +46,16 @@ def results(names: Iterable[str], pattern: str, workers: Workers, variant: str =
     return answers
 
 
-def items(names: Iterable[str], pattern: str, workers: Workers, variant: str = "*") -> list[Item]:
-    """Every case whose id matches, on every variant of the backends that matches, in that order; then the
-    checks of the library.
+def items(names: Iterable[str], pattern: str, workers: Workers, patterns: Sequence[str] = ("*",)) -> list[Item]:
+    """Every case whose id matches, on every variant of the backends that matches one of `patterns`, in that order; then
+    the checks of the library.
     """
     places = sorted((k for k, case in enumerate(cases()) if fnmatchcase(case.id, pattern)), key=lambda k: cases()[k].id)
     found = [
         (name, v, k)
         for name, row in columns(names, workers).items()
         for v, full in enumerate(row)
-        if fnmatchcase(full.removeprefix(f"{name} "), variant)
+        if any(fnmatchcase(full.removeprefix(f"{name} "), each) for each in patterns)
         for k in places
     ]
     return found + [(_OURS, 0, k) for k, check in enumerate(checks()) if fnmatchcase(check.id, pattern)]
