@@ -30,7 +30,7 @@ def functional(checkpoint: Checkpoint) -> keras.Model:
     read = {name for node in model.graph.nodes for name in node.of}
     for node in model.graph.nodes:
         if node.name in read:
-            check_widths(node.layer)
+            check_widths(node.layer, node.features)
         graph.add(node)
     outputs = [graph.values[name] for name in model.graph.outputs]
     return keras.Model(*(each if len(each) > 1 else each[0] for each in (graph.inputs, outputs)))

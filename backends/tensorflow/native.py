@@ -28,8 +28,8 @@ def to_native(checkpoint: Checkpoint) -> keras.Model:
     if model.version > 1 or not all(map(in_order, model.layers)):
         return functional(checkpoint)
     masked = model.padding is not None
-    for layer in model.layers[:-1]:
-        check_widths(layer)
+    for layer, inputs in [*model.chain()][:-1]:
+        check_widths(layer, inputs)
     layers = [
         made(layer, checkpoint.dtype, mask=model.padding if isinstance(layer, Embedding) else None, masked=masked)
         for layer in model.layers

@@ -10,6 +10,7 @@ from rnnspec.cells import GRU, LSTM, RNN, Cell, CellDropout, Stack
 from rnnspec.conventions.keras import CELLS, conv1d, name_of
 from rnnspec.errors import UnsupportedError
 from rnnspec.layers import Convolution, Dense, Dropout, Embedding, Layer, Norm, Recurrent
+from rnnspec.layers.base import Features
 from rnnspec.ops import scope
 
 Arrays = dict[str, np.ndarray]
@@ -48,9 +49,10 @@ def made(
     raise refused(layer, type(layer).__name__)
 
 
-def check_widths(layer: Layer) -> None:
-    """Raise UnsupportedError where Keras builds what follows `layer` for another number of features."""
-    if isinstance(layer, Recurrent) and layer.merge == "concat" and len({*layer.each(1)}) > 1:
+def check_widths(layer: Layer, inputs: Features) -> None:
+    """Raise UnsupportedError where Keras builds what follows `layer`, which reads `inputs`, for another number of
+    features."""
+    if isinstance(layer, Recurrent) and layer.merge == "concat" and len({*layer.each(inputs)}) > 1:
         raise refused(layer, "directions of two widths before another layer", "its Bidirectional says twice the first")
 
 
@@ -122,7 +124,8 @@ def _cell(layer: Recurrent, cell: Cell) -> tuple[str, dict[str, Any]]:
         given[theirs] = activation_of(getattr(cell, ours), f"layer {layer.name!r}: {type(cell).__name__}.{ours}")
     if isinstance(cell, GRU):
         given["reset_after"] = cell.reset_after
-    return kind.__name__, {"units": cell.units, "use_bias": cell.bias, **given}  # type: ignore[attr-defined]
+    assert isinstance(cell, RNN | LSTM | GRU)  # those of CELLS
+    return kind.__name__, {"units": cell.units, "use_bias": cell.bias, **given}
 
 
 def activation_of(activation: Activation, where: str) -> str:

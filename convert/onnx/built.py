@@ -193,7 +193,9 @@ def _recurrent(stream: Run | Both, name: str, names: dict, owners: dict, request
             request.note(f"{start} gives {name}.{state}: give it at run time")
     begin = {state: _place(start, names, owners) for state, start in starts.items() if isinstance(start, Stream)}
     learned = any(isinstance(start, np.ndarray) and start.any() for start in starts.values())
-    options: dict[str, Any] = {"of": _place(runs[0].before, names, owners), "learned_state": learned}  # type: ignore
+    before = runs[0].before
+    assert before is not None  # a cell reads something
+    options: dict[str, Any] = {"of": _place(before, names, owners), "learned_state": learned}
     if begin:
         options["start"] = begin
     if isinstance(stream, Both):

@@ -31,6 +31,7 @@ CONSTANTS = (
     ONE | tensors("GRU") | tensors("GRU", "g", inputs=UNITS, seed=1) | tensors("LSTM", "l", seed=2)
     | {"K": random(UNITS, 2), "K2": random(2, 3), "two": integers(2), "three": integers(3), "half": np.float32(0.5)}
     | {"zero": integers(0), "first": np.int64(0), "each": random(UNITS, seed=3)}
+    | {"minus": integers(-1), "far": integers(-(2**31))}
 )  # fmt: skip
 READ = {
     "a residual": [
@@ -56,6 +57,9 @@ READ = {
         cell("GRU", y="A"), cell("GRU", y="C", states=("A_h",)), node("Squeeze", ["C", "one"], ["z"]),
     ],
     "h behind a factor": [node("Mul", ["x", "half"], ["s"]), cell("GRU", x="s"), node("Identity", ["Y_h"], ["z"])],
+    "units of h the other way round": [
+        cell("LSTM", place="l"), node("Slice", ["Y_h", "minus", "far", "two", "minus"], ["z"]),
+    ],
     "some units of h": [cell("LSTM", place="l"), node("Slice", ["Y_h", "zero", "two", "two"], ["z"])],
 }  # fmt: skip
 
@@ -65,6 +69,15 @@ def test_what_is_no_chain(name):
     model = equations.build(READ[name], TIME_FIRST, ["z"], CONSTANTS)
     model.opset_import[0].version = 17
     check(model, {"x": X}, "z")
+
+
+def test_some_units_beside_the_sequence():
+    nodes = [cell("LSTM", place="l"), SQUEEZED, node("Slice", ["Y_h", "zero", "two", "two"], ["z"])]
+    model = equations.build(nodes, TIME_FIRST, ["y", "z"], CONSTANTS)
+    expected = equations.reference(model, {"x": X})
+    y, _ = Net(read_model(model), "float64", time_major=True)(X)
+    for found, output in zip(y.values(), ("y", "z"), strict=True):
+        np.testing.assert_allclose(found.reshape(expected[output].shape), expected[output], rtol=0, atol=1e-6)
 
 
 def test_several_inputs_and_outputs():

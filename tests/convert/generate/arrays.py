@@ -4,11 +4,10 @@ where RTNeural has their layers, as its JSON. Read again, each is to have the sa
 python -m tests.convert.generate.arrays --seed 0 --count 60
 """
 
-import argparse
 import json
 import random
+import sys
 import tempfile
-from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +22,8 @@ from rnnspec.errors import UnsupportedError
 from rnnspec.layers import Convolution, Layer, Norm
 from rnnspec.ops import scope
 from rnnspec.reference import Net
+
+from . import Result, compared, run
 
 ACTIVATIONS = ("linear", "tanh", "relu", "sigmoid", "softmax", "elu")
 
@@ -117,8 +118,8 @@ def _piece(name: str, array: np.ndarray, arrays: dict[str, np.ndarray], rng: ran
     return name
 
 
-def tried(seed: int) -> dict[str, str]:
-    """What became of one model, by way: exact, refused or WRONG, with the reason."""
+def tried(seed: int) -> dict[str, Result]:
+    """What became of one model, by way."""
     rng, numbers = random.Random(seed), np.random.default_rng(seed)
     checkpoint = made(rng, numbers)
     with tempfile.TemporaryDirectory() as place:
@@ -128,29 +129,15 @@ def tried(seed: int) -> dict[str, str]:
         (folder / "map.json").write_text(json.dumps(said), encoding="utf-8")
         back = convert(folder / "a.npz", arrays=folder / "map.json", format="arrays")
         same = all(np.allclose(back.weights[name], array, atol=1e-6) for name, array in checkpoint.weights.items())
-        found = {"map": "exact" if same and back.model == checkpoint.model else "WRONG"}
+        found = {"map": ("exact", "") if same and back.model == checkpoint.model else ("WRONG", "another model")}
         try:
             write(checkpoint, folder / "m.json")
         except UnsupportedError as error:
-            return found | {"rtneural": f"refused: {error}"}
+            return found | {"rtneural": ("refused", str(error))}
         x = numbers.standard_normal((2, 6, checkpoint.model.inputs))
         y, again = (Net(each, "float64")(x)[0] for each in (checkpoint, convert(folder / "m.json")))
-        return found | {"rtneural": "exact" if np.allclose(y, again, atol=1e-6) else "WRONG"}
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--count", type=int, default=60)
-    given = parser.parse_args()
-    counts: Counter[str] = Counter()
-    for seed in range(given.seed, given.seed + given.count):
-        for way, found in tried(seed).items():
-            counts[f"{way}: {found.partition(':')[0]}"] += 1
-            if found != "exact":
-                print(seed, way, found)
-    print(dict(counts))
+        return found | {"rtneural": compared([again], [y])}
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(run(tried, __doc__))

@@ -3,7 +3,6 @@
 python -m tests.convert.generate.flax --seed 0 --count 40        (needs flax and optax)
 """
 
-import argparse
 import random
 import sys
 import tempfile
@@ -23,6 +22,8 @@ from flax.training.train_state import TrainState
 from rnnspec.convert import convert
 from rnnspec.errors import SpecError, UnsupportedError
 from rnnspec.reference import Net
+
+from . import compared, run
 
 CELLS = {"SimpleCell": nn.SimpleCell, "LSTMCell": nn.LSTMCell, "OptimizedLSTMCell": nn.OptimizedLSTMCell,
          "GRUCell": nn.GRUCell, "MGUCell": nn.MGUCell}  # fmt: skip
@@ -131,26 +132,8 @@ def tried(seed: int) -> tuple[str, str]:
         except (SpecError, UnsupportedError) as error:
             return "refused", str(error).replace(place, "")
     y = Net(checkpoint, dtype="float64")(x)[0]
-    if y.shape != expected.shape:
-        return "WRONG", f"shape {y.shape}, not {expected.shape}"
-    difference = float(np.abs(y - expected).max() / max(1, np.abs(expected).max()))
-    return ("exact", "") if difference < 1e-5 else ("WRONG", f"off by {difference:.1e}")
-
-
-def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--count", type=int, default=40)
-    options = parser.parse_args()
-    results = Counter[str]()
-    for seed in range(options.seed, options.seed + options.count):
-        result, why = tried(seed)
-        results[result] += 1
-        if result != "exact":
-            print(f"{seed}: {result}: {why}")
-    print(", ".join(f"{count} {result}" for result, count in results.most_common()))
-    return int(results["WRONG"] > 0)
+    return compared([y], [expected])
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run(tried, __doc__))

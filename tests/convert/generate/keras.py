@@ -3,11 +3,9 @@
 python -m tests.convert.generate.keras --seed 0 --count 40
 """
 
-import argparse
 import random
 import sys
 import tempfile
-from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +16,8 @@ from keras import layers
 from rnnspec.convert import convert
 from rnnspec.errors import SpecError, UnsupportedError
 from rnnspec.reference import Net
+
+from . import compared, run
 
 CELLS = (layers.LSTM, layers.GRU, layers.SimpleRNN)
 ACTIVATIONS = ("tanh", "relu", "sigmoid", "linear", "softmax")
@@ -246,14 +246,7 @@ def tried(seed: int) -> tuple[str, str]:
         call = _as(one, checkpoint.model.given["x"])
     y = Net(checkpoint, dtype="float64")(call)[0]
     outputs = list(y.values()) if isinstance(y, dict) else [y]
-    if len(outputs) != len(expected):
-        return "WRONG", f"{len(outputs)} outputs, not {len(expected)}"
-    worst = 0.0
-    for mine, other in zip(outputs, expected, strict=True):
-        if mine.shape != other.shape:
-            return "WRONG", f"shape {mine.shape}, not {other.shape}"
-        worst = max(worst, float(np.abs(mine - other).max() / max(1, np.abs(other).max())))
-    return ("exact", "") if worst < 1e-5 else ("WRONG", f"off by {worst:.1e}")
+    return compared(outputs, expected)
 
 
 def _as(x: np.ndarray, given: Any) -> np.ndarray:
@@ -267,20 +260,5 @@ def _read(checkpoint: Any, name: str) -> bool:
     return name not in gone.partition("input ")[2].partition(":")[0].split(", ")
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--count", type=int, default=40)
-    options = parser.parse_args()
-    results = Counter[str]()
-    for seed in range(options.seed, options.seed + options.count):
-        result, why = tried(seed)
-        results[result] += 1
-        if result not in ("exact", "none"):
-            print(f"{seed}: {result}: {why}")
-    print(", ".join(f"{count} {result}" for result, count in sorted(results.items())))
-    return 1 if results["WRONG"] else 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run(tried, __doc__))

@@ -3,12 +3,10 @@
 python -m tests.convert.generate.onnx --seed 0 --count 40
 """
 
-import argparse
 import random
 import sys
 import tempfile
 import warnings
-from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +18,8 @@ from torch import nn
 from rnnspec.convert import convert
 from rnnspec.errors import SpecError, UnsupportedError
 from rnnspec.reference import Net
+
+from . import compared, run
 
 CELLS = (nn.LSTM, nn.GRU, nn.RNN)
 BATCH = 3
@@ -248,14 +248,7 @@ def tried(seed: int) -> tuple[str, str]:
     for k, name in reversed([*enumerate(results)]):  # a final state, which comes beside y
         if any(f"the output {name!r} is left out" in note for note in checkpoint.metadata["conversion"]["notes"]):
             del expected[k]
-    if len(outputs) != len(expected):
-        return "WRONG", f"{len(outputs)} outputs, not {len(expected)}"
-    worst = 0.0
-    for mine, other in zip(outputs, expected, strict=True):
-        if mine.shape != other.shape:
-            return "WRONG", f"shape {mine.shape}, not {other.shape}"
-        worst = max(worst, float(np.abs(mine - other).max() / max(1, np.abs(other).max())))
-    return ("exact", "") if worst < 1e-5 else ("WRONG", f"off by {worst:.1e}")
+    return compared(outputs, expected)
 
 
 def _read(path: Path) -> set[str]:
@@ -268,20 +261,5 @@ def _read(path: Path) -> set[str]:
     return wanted
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--count", type=int, default=40)
-    options = parser.parse_args()
-    results = Counter[str]()
-    for seed in range(options.seed, options.seed + options.count):
-        result, why = tried(seed)
-        results[result] += 1
-        if result not in ("exact", "none"):
-            print(f"{seed}: {result}: {why}")
-    print(", ".join(f"{count} {result}" for result, count in sorted(results.items())))
-    return 1 if results["WRONG"] else 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run(tried, __doc__))

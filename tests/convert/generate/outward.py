@@ -4,13 +4,11 @@ here, and read again; each time the numbers are compared with Keras's own.
 python -m tests.convert.generate.outward --seed 0 --count 40
 """
 
-import argparse
 import importlib.util
 import json
 import random
 import sys
 import tempfile
-from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +25,8 @@ from rnnspec.convert.outward import at_inference
 from rnnspec.convert.torch.write import write as write_torch
 from rnnspec.errors import SpecError, UnsupportedError
 from rnnspec.reference import Net
+
+from . import compared, run
 
 CELLS = (layers.LSTM, layers.GRU, layers.SimpleRNN)
 ACTIVATIONS = ("linear", "relu", "tanh", "sigmoid", "softmax", "elu", "gelu")
@@ -115,12 +115,7 @@ def _written(to: str, folder: Path, x: np.ndarray, expected: np.ndarray) -> tupl
     except (SpecError, UnsupportedError) as error:
         return "refused", str(error).replace(str(folder), "")
     found["again"] = Net(again, "float64")(x)[0]
-    for where, y in found.items():
-        if y.shape != expected.shape:
-            return "WRONG", f"{where}: shape {y.shape}, not {expected.shape}"
-        if (off := float(np.abs(y - expected).max() / max(1, np.abs(expected).max()))) > 1e-5:
-            return "WRONG", f"{where}: off by {off:.1e}"
-    return "exact", ""
+    return compared([*found.values()], [expected] * len(found))
 
 
 def loaded(path: Path) -> Any:
@@ -133,21 +128,5 @@ def loaded(path: Path) -> Any:
     return module
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--count", type=int, default=40)
-    options = parser.parse_args()
-    results = {to: Counter[str]() for to in WRITERS}
-    for seed in range(options.seed, options.seed + options.count):
-        for to, (result, why) in tried(seed).items():
-            results[to][result] += 1
-            if result != "exact":
-                print(f"{seed}: {to}: {result}: {why}")
-    for to, counts in results.items():
-        print(f"{to}: {', '.join(f'{count} {result}' for result, count in counts.most_common())}")
-    return int(any(counts["WRONG"] for counts in results.values()))
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run(tried, __doc__))

@@ -8,7 +8,6 @@ import json
 import random
 import sys
 import tempfile
-from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -22,6 +21,8 @@ from torch.nn.utils import parametrizations, prune, spectral_norm, weight_norm
 from rnnspec.convert import convert
 from rnnspec.errors import SpecError, UnsupportedError
 from rnnspec.reference import Net
+
+from . import compared, run
 
 ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
     "linear": lambda x: x, "tanh": torch.tanh, "relu": torch.relu, "sigmoid": torch.sigmoid,
@@ -215,26 +216,8 @@ def tried(seed: int) -> tuple[str, str]:
         except (SpecError, UnsupportedError) as error:
             return "refused", str(error).replace(place, "")
     y = Net(checkpoint, dtype="float64")(x.numpy())[0]
-    if y.shape != expected.shape:
-        return "WRONG", f"shape {y.shape}, not {expected.shape}"
-    difference = float(np.abs(y - expected).max() / max(1, np.abs(expected).max()))
-    return ("exact", "") if difference < 1e-5 else ("WRONG", f"off by {difference:.1e}")
-
-
-def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--count", type=int, default=40)
-    options = parser.parse_args()
-    results = Counter[str]()
-    for seed in range(options.seed, options.seed + options.count):
-        result, why = tried(seed)
-        results[result] += 1
-        if result != "exact":
-            print(f"{seed}: {result}: {why}")
-    print(", ".join(f"{count} {result}" for result, count in results.most_common()))
-    return int(results["WRONG"] > 0)
+    return compared([y], [expected])
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run(tried, __doc__))

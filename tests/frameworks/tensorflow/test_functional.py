@@ -6,7 +6,9 @@ import pytest
 
 from rnnspec import GRU, LSTM, RNN, Checkpoint, Model, Recurrent, Stack, UnsupportedError
 from rnnspec.activations import LeakyRelu
+from rnnspec.backends.tensorflow.native import to_native
 from rnnspec.backends.tensorflow.write import write
+from rnnspec.conformance import cases
 from rnnspec.convert import convert
 from rnnspec.graph import Input
 from rnnspec.layers import (
@@ -169,3 +171,11 @@ def test_what_keras_cannot_say_is_refused(message, tmp_path):
     with pytest.raises(UnsupportedError, match=message):
         write(checkpoint, tmp_path / "m.keras")
     assert not list(tmp_path.iterdir())
+
+
+def test_a_cell_that_reads_a_memory_is_refused():
+    models = [case for case in cases() if case.id.startswith("graph-context-") and hasattr(case, "checkpoint")]
+    assert len(models) > 10
+    for case in models:
+        with pytest.raises(UnsupportedError, match=r"Attending|has no equal in Keras"):
+            to_native(case.checkpoint)
