@@ -2,6 +2,7 @@
 
 import os
 import pty
+import re
 import subprocess
 import sys
 
@@ -24,6 +25,8 @@ def test_a_bar_on_a_terminal_which_goes_again():
     os.close(ours)
     assert b"conformance" in shown
     assert b"conformance" not in done.stdout
+    ended, of = re.findall(rb"(\d+)/(\d+)", shown)[-1]
+    assert int(ended) == int(of) > 1
     assert shown.rstrip().endswith(b"\x1b[2K")  # the line is empty again
 
 
